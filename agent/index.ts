@@ -1,0 +1,70 @@
+/** rpc exports = the requests of schemas/agent.ts. Wiring only. */
+import type { AgentEvent, AgentExports, Result } from "../schemas/agent.js";
+import { PatchedProcess } from "./patched.js";
+import { Registry } from "./registry.js";
+
+/** AGENT_PROTOCOL of schemas/agent.ts; a literal, because the agent takes types only from there. */
+const PROTOCOL = 1;
+
+let patched: PatchedProcess | null = null;
+
+const say = (event: AgentEvent): void => send(event);
+
+const ok = <T>(value: T): Result<T> => ({ ok: true, value });
+
+function current(): PatchedProcess {
+  if (patched === null) throw new Error("begin comes first");
+  return patched;
+}
+
+/** Whether the session that owns the registry still lives. A reused pid counts as alive: refusing is the safe side. */
+function alive(pid: number): boolean {
+  try {
+    return File.readAllText(`/proc/${pid}/stat`).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+const methods: AgentExports = {
+  begin({ protocol, owner, libraries }) {
+    if (protocol !== PROTOCOL)
+      return {
+        ok: false,
+        error: { code: "internal", detail: `the agent speaks protocol ${PROTOCOL}, the cli ${protocol}` },
+      };
+    const registry = Registry.open();
+    const holder = registry.owner;
+    if (holder !== 0 && holder !== owner && alive(holder))
+      return {
+        ok: false,
+        error: { code: "attach-busy", detail: `the hotpatch session with pid ${holder} is attached to this process` },
+      };
+    registry.owner = owner;
+    patched = new PatchedProcess(registry, libraries, say);
+    const found = patched.begin();
+    return ok({
+      protocol: PROTOCOL,
+      arch: Process.arch,
+      host: Process.mainModule.path,
+      libraries: found,
+      marksInExecutable: patched.marksInExecutable,
+    });
+  },
+  load: (request) => current().load(request),
+  switchTo: ({ library, generation }) => current().switchTo(library, generation),
+  providers: ({ library, names }) => current().providers(library, names),
+  status: () => ok(current().status()),
+  end({ keep }) {
+    current().end(keep);
+    return ok({ restored: !keep });
+  },
+};
+
+rpc.exports = {
+  ...methods,
+  /** Frida calls this when the script goes, also when the tool was killed: the host's own code comes back. */
+  dispose() {
+    patched?.end(false);
+  },
+};

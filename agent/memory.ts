@@ -1,0 +1,80 @@
+/**
+ * Host-owned memory: mapped by the host's own mmap, never freed, so that entries, thunks and tables outlive the script.
+ * (Memory.alloc is freed at unload, and every adopted entry would then lead into nothing.)
+ */
+import { inReach } from "./thunk.js";
+
+const mmap = new NativeFunction(Module.getGlobalExportByName("mmap"), "pointer", [
+  "pointer",
+  "size_t",
+  "int",
+  "int",
+  "int",
+  "long",
+]);
+const munmap = new NativeFunction(Module.getGlobalExportByName("munmap"), "int", ["pointer", "size_t"]);
+const memfdCreate = new NativeFunction(Module.getGlobalExportByName("memfd_create"), "int", ["pointer", "uint"]);
+const ftruncate = new NativeFunction(Module.getGlobalExportByName("ftruncate"), "int", ["int", "long"]);
+const close = new NativeFunction(Module.getGlobalExportByName("close"), "int", ["int"]);
+
+const PROT_RW = 3;
+const MAP_PRIVATE = 0x02;
+const MAP_ANONYMOUS = 0x20;
+/** Linux 4.17; older kernels take the address as a hint, which the check of the result covers. */
+const MAP_FIXED_NOREPLACE = 0x100000;
+const MAP_FAILED = ptr(-1);
+const MFD_CLOEXEC = 1;
+
+/** How far from a module its thunks may lie: an entry's jump reaches 2 GB, the module itself takes part of it. */
+const NEAR = 0x60000000;
+const STEPS = 384;
+
+export const pageAlign = (size: number): number => Math.ceil(size / Process.pageSize) * Process.pageSize;
+
+/** Zeroed read-write memory anywhere. `size` in bytes. */
+export function mapAnywhere(size: number): NativePointer {
+  const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p.equals(MAP_FAILED)) throw new Error(`the target's mmap refused ${size} bytes`);
+  return p;
+}
+
+/**
+ * Zeroed read-write memory from which all of [base, base + extent) is in reach of a 32-bit displacement.
+ * Steps away from the module in both directions; throws when every place is taken.
+ */
+export function mapNear(base: NativePointer, extent: number, size: number): NativePointer {
+  const bytes = pageAlign(size);
+  const end = base.add(pageAlign(extent));
+  let step = 0x10000;
+  for (let i = 0, away = 0; i < STEPS && away < NEAR; i++) {
+    const below = base.compare(away + bytes) > 0 ? base.sub(away + bytes) : NULL;
+    for (const place of [below, end.add(away)]) {
+      if (place.isNull()) continue;
+      const p = mmap(place, bytes, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+      if (p.equals(MAP_FAILED)) continue;
+      if (inReach(p, end) && inReach(p.add(bytes), base)) return p;
+      munmap(p, bytes);
+    }
+    away += step;
+    step = Math.min(step * 2, 0x800000);
+  }
+  throw new Error(`no free memory within 2 GB of the library at ${base}`);
+}
+
+/** Zeroed private memory that /proc/PID/maps lists under `name`: later agents find it there. */
+export function mapNamed(name: string, size: number): NativePointer {
+  const fd = memfdCreate(Memory.allocUtf8String(name), MFD_CLOEXEC);
+  if (fd < 0) throw new Error("the target's memfd_create failed");
+  ftruncate(fd, pageAlign(size));
+  const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE, fd, 0);
+  close(fd);
+  if (p.equals(MAP_FAILED)) throw new Error(`the target's mmap refused ${size} bytes`);
+  return p;
+}
+
+/** Base of the mapping called `name`, or null. */
+export function findNamed(name: string): NativePointer | null {
+  for (const range of Process.enumerateRanges("rw-"))
+    if (range.file?.path.startsWith(`/memfd:${name}`)) return range.base;
+  return null;
+}

@@ -1,0 +1,195 @@
+/** All patched libraries of this process: finds them now and as they appear, and leaves the process as asked. */
+import type { AgentEvent, FoundLibrary, LoadAnswer, Result } from "../schemas/agent.js";
+import { Library } from "./library.js";
+import { load, pin } from "./load.js";
+import { marksOf } from "./marks.js";
+import type { Registry } from "./registry.js";
+import { thunkOf } from "./thunk.js";
+
+const fail = (code: Extract<Result<never>, { ok: false }>["error"]["code"], detail: string): Result<never> => ({
+  ok: false,
+  error: { code, detail },
+});
+
+const fileName = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
+
+export class PatchedProcess {
+  readonly #libraries = new Map<string, Library>();
+  readonly #registry: Registry;
+  readonly #wanted: ReadonlySet<string> | null;
+  readonly #say: (event: AgentEvent) => void;
+  #observer: ModuleObserver | null = null;
+  #ended = false;
+  /** Paths of copies, loading or loaded: they belong to the library of their generation 0. */
+  readonly #copies = new Set<string>();
+  marksInExecutable = 0;
+
+  constructor(registry: Registry, wanted: readonly string[] | null, say: (event: AgentEvent) => void) {
+    this.#registry = registry;
+    this.#wanted = wanted === null ? null : new Set(wanted);
+    this.#say = say;
+    for (const record of registry.read())
+      for (const g of record.generations) if (g.generation > 0) this.#copies.add(g.path);
+  }
+
+  /** Adopts what is loaded, and from then on every library the moment it is mapped, before its code runs. */
+  begin(): FoundLibrary[] {
+    let arriving = false;
+    for (const module of Process.enumerateModules()) this.#consider(module);
+    const found = [...this.#libraries].map(([id, library]) => library.found(id, modulePath));
+    this.#observer = Process.attachModuleObserver({
+      onAdded: (module) => {
+        if (!arriving || this.#ended) return;
+        const id = this.#consider(module);
+        if (id === null) return;
+        const library = this.#libraries.get(id);
+        if (library === undefined) return;
+        this.#say({ type: "library:found", library: library.found(id, modulePath) });
+        // Not here: the loader is at work on this very library.
+        setTimeout(() => this.#record(), 0);
+      },
+    });
+    arriving = true;
+    // What the loader finished between the two looks.
+    for (const module of Process.enumerateModules()) {
+      const id = this.#consider(module);
+      const library = id === null ? undefined : this.#libraries.get(id);
+      if (id !== null && library !== undefined) found.push(library.found(id, modulePath));
+    }
+    this.#record();
+    return found;
+  }
+
+  async load(request: {
+    readonly library: string;
+    readonly generation: number;
+    readonly path: string;
+    readonly buildId: string | null;
+    readonly hash: string;
+    readonly timeoutMs: number;
+  }): Promise<Result<LoadAnswer>> {
+    const library = this.#libraries.get(request.library);
+    if (library === undefined) return fail("internal", `${request.library} is not followed`);
+    this.#copies.add(request.path);
+    const loaded = await load(request.path, request.timeoutMs);
+    if (loaded.kind === "failed") return fail("load-failed", loaded.detail);
+    if (loaded.kind === "timeout")
+      return fail("load-timeout", `no end after ${request.timeoutMs} ms: a constructor of the copy has not returned`);
+    if (this.#ended) return fail("internal", "the session ended while the copy was loading");
+
+    const start = Date.now();
+    const module = Process.findModuleByName(request.path) ?? Process.getModuleByName(fileName(request.path));
+    const found = marksOf(module, () => false);
+    if (found === null) return fail("no-marks", "the copy has no section named hotpatch or hotpatci");
+    const [refused] = found.refused;
+    if (refused !== undefined) return fail(refused.code, `${refused.name}: ${refused.reason}`);
+    if (found.marks.length === 0) return fail("stripped-marks", `${found.codeBytes} bytes of marked code have no name`);
+    const plan = library.add(
+      request.generation,
+      { path: request.path, base: module.base, size: module.size, buildId: request.buildId, hash: request.hash },
+      found,
+    );
+    this.#record();
+    return {
+      ok: true,
+      value: {
+        matched: [...plan.matched],
+        added: [...plan.added],
+        missing: [...plan.missing],
+        refused: [],
+        loadMs: loaded.ms,
+        adoptMs: Date.now() - start,
+      },
+    };
+  }
+
+  switchTo(id: string, generation: number): Result<{ from: number; generation: number }> {
+    const library = this.#libraries.get(id);
+    if (library === undefined) return fail("internal", `${id} is not followed`);
+    if (!library.has(generation)) return fail("no-such-generation", `there is no generation ${generation}`);
+    const from = library.running;
+    library.switchTo(generation);
+    return { ok: true, value: { from, generation } };
+  }
+
+  /** Who supplies each name to generation 0; see `Provider` in schemas/agent.ts. */
+  providers(id: string, names: readonly string[]): Result<string[]> {
+    const library = this.#libraries.get(id);
+    if (library === undefined) return fail("internal", `${id} is not followed`);
+    const { base, size } = library.place;
+    const end = base.add(size);
+    const map = new ModuleMap();
+    return {
+      ok: true,
+      value: names.map((name) => {
+        const address = dlsym(NULL, Memory.allocUtf8String(name));
+        if (address.isNull()) return "none";
+        if (address.compare(base) >= 0 && address.compare(end) < 0) return "own";
+        return map.findPath(address) ?? "none";
+      }),
+    };
+  }
+
+  status(): {
+    library: string;
+    running: number;
+    functions: { name: string; generation: number; oldThreads: null }[];
+  }[] {
+    return [...this.#libraries].map(([id, library]) => ({
+      library: id,
+      running: library.running,
+      functions: library.functions(modulePath).map((f) => ({ ...f, oldThreads: null })),
+    }));
+  }
+
+  /** The last thing: after it, unloading the script changes no byte of the host's code. */
+  end(keep: boolean): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#observer?.detach();
+    for (const library of this.#libraries.values()) {
+      if (keep) library.keep();
+      else library.restore();
+    }
+    this.#record();
+    this.#registry.owner = 0;
+  }
+
+  /** Adopts a module that has marks and is wanted. Its id when it is new, else null. */
+  #consider(module: Module): string | null {
+    const path = pathOf(module);
+    if (this.#copies.has(path)) return null;
+    for (const library of this.#libraries.values()) if (library.place.base.equals(module.base)) return null;
+    if (this.#wanted !== null && !this.#wanted.has(module.name) && !this.#wanted.has(fileName(path))) return null;
+    const found = marksOf(module, (entry) => thunkOf(entry) !== null);
+    if (found === null) return null;
+    if (module.base.equals(Process.mainModule.base)) {
+      this.marksInExecutable = found.marks.length + found.refused.length;
+      return null;
+    }
+    const place = { path, base: module.base, size: module.size };
+    const record = this.#registry.read().find((r) => r.path === path && r.base === module.base.toString());
+    const library = record === undefined ? Library.adopt(place, found) : Library.resume(record, place, found);
+    const name = fileName(path);
+    const id = this.#libraries.has(name) ? path : name;
+    this.#libraries.set(id, library);
+    return id;
+  }
+
+  #record(): void {
+    const mine = [...this.#libraries.values()].map((library) => library.record());
+    const others = this.#registry.read().filter((r) => !mine.some((m) => m.base === r.base && m.path === r.path));
+    this.#registry.write([...others, ...mine]);
+    for (const library of this.#libraries.values()) pin(library.place.path);
+  }
+}
+
+const dlsym = new NativeFunction(Module.getGlobalExportByName("dlsym"), "pointer", ["pointer", "pointer"]);
+
+/** The file a module was mapped from: the loader's own name for it may be relative to a folder that has changed since. */
+const pathOf = (module: Module): string => Process.findRangeByAddress(module.base)?.file?.path ?? module.path;
+
+const modulePath = (address: NativePointer): string | null => {
+  const module = Process.findModuleByAddress(address);
+  return module === null ? null : pathOf(module);
+};

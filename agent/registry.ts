@@ -1,0 +1,96 @@
+/**
+ * The registry: what hotpatch has left in this process, in host-owned memory, so that a later agent can go on with it.
+ * One named mapping; two halves written in turn, the header says which is valid, so that a torn write is never read.
+ */
+import { findNamed, mapNamed } from "./memory.js";
+
+const NAME = "hotpatch-registry";
+const MAGIC = "HOTPATCH";
+/** Raised when the record's meaning changes; an agent refuses a newer one. */
+const VERSION = 1;
+
+/** Header: magic 8 bytes, version u32, owner pid u32, offset of the valid half u32, its length in bytes u32. */
+const AT = { magic: 0, version: 8, owner: 12, offset: 16, length: 20 } as const;
+const HEADER = 4096;
+/** Bytes per half. Untouched pages cost nothing. */
+const HALF = 8 * 1024 * 1024;
+
+export interface GenerationRecord {
+  readonly generation: number;
+  readonly path: string;
+  readonly buildId: string | null;
+  /** sha256 of the artifact; null for generation 0. */
+  readonly hash: string | null;
+  readonly functions: number;
+  /** Address of its table. */
+  readonly table: string;
+}
+
+export interface LibraryRecord {
+  readonly path: string;
+  readonly base: string;
+  /** Bytes the module takes from `base`. */
+  readonly size: number;
+  /** Address of the pointer to the running table. */
+  readonly epoch: string;
+  /** Functions that fit the tables. */
+  readonly capacity: number;
+  /** Function names in the order of the tables. */
+  readonly names: readonly string[];
+  readonly generations: readonly GenerationRecord[];
+  /** Not empty while generation 0's entries were left redirected (--keep). */
+  readonly kept: readonly { readonly entry: string; readonly original: string }[];
+}
+
+export class Registry {
+  readonly #page: NativePointer;
+
+  private constructor(page: NativePointer) {
+    this.#page = page;
+  }
+
+  /** The process's registry, made when there is none. Throws when a newer hotpatch made it. */
+  static open(): Registry {
+    const found = findNamed(NAME);
+    if (found === null) {
+      const page = mapNamed(NAME, HEADER + 2 * HALF);
+      page.add(AT.magic).writeUtf8String(MAGIC);
+      page.add(AT.version).writeU32(VERSION);
+      return new Registry(page);
+    }
+    const version = found.add(AT.version).readU32();
+    if (found.add(AT.magic).readUtf8String(MAGIC.length) !== MAGIC || version > VERSION)
+      throw new Error(
+        `this process holds a hotpatch registry of version ${version}; this hotpatch reads up to ${VERSION}`,
+      );
+    return new Registry(found);
+  }
+
+  /** Process id of the session that is attached; 0: none. */
+  get owner(): number {
+    return this.#page.add(AT.owner).readU32();
+  }
+  set owner(pid: number) {
+    this.#page.add(AT.owner).writeU32(pid);
+  }
+
+  read(): LibraryRecord[] {
+    const length = this.#page.add(AT.length).readU32();
+    if (length === 0) return [];
+    const text = this.#page.add(this.#page.add(AT.offset).readU32()).readUtf8String(length);
+    return text === null ? [] : (JSON.parse(text) as LibraryRecord[]);
+  }
+
+  write(libraries: readonly LibraryRecord[]): void {
+    // ASCII, so that characters are bytes: paths may hold anything.
+    const text = JSON.stringify(libraries).replace(
+      /[\u0080-\uffff]/g,
+      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+    if (text.length >= HALF) throw new Error(`the registry cannot hold ${text.length} bytes`);
+    const other = this.#page.add(AT.offset).readU32() === HEADER ? HEADER + HALF : HEADER;
+    this.#page.add(other).writeUtf8String(text);
+    // Offset and length in one aligned store.
+    this.#page.add(AT.offset).writeU64(uint64(text.length).shl(32).or(other));
+  }
+}

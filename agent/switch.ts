@@ -1,0 +1,102 @@
+/**
+ * Tables: which body runs. One table of bodies per generation, one pointer (the epoch) to the running table. A switch,
+ * a rollback and a restore are one aligned 8-byte store: all functions flip together, no code is written, no thread is
+ * stopped. x86 keeps stores in order, so a table is complete before the epoch leads to it.
+ */
+import { mapAnywhere } from "./memory.js";
+
+const POINTER = 8;
+const SMALLEST = 64;
+
+export class Tables {
+  /** Address of the pointer to the running table. */
+  readonly epoch: NativePointer;
+  #capacity: number;
+  readonly #tables: Map<number, NativePointer>;
+
+  private constructor(epoch: NativePointer, capacity: number, tables: Map<number, NativePointer>) {
+    this.epoch = epoch;
+    this.#capacity = capacity;
+    this.#tables = tables;
+  }
+
+  /** Generation 0's table runs. `bodies`: one address per function. */
+  static start(bodies: readonly NativePointer[]): Tables {
+    const capacity = Math.max(SMALLEST, bodies.length * 2);
+    const epoch = mapAnywhere(POINTER);
+    const tables = new Tables(epoch, capacity, new Map());
+    tables.#fill(0, bodies);
+    tables.run(0);
+    return tables;
+  }
+
+  /** Those of an earlier session, as the registry describes them. */
+  static resume(epoch: NativePointer, capacity: number, tables: Map<number, NativePointer>): Tables {
+    return new Tables(epoch, capacity, tables);
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** The generation whose table the epoch leads to. */
+  get running(): number {
+    const table = this.epoch.readPointer();
+    for (const [generation, t] of this.#tables) if (t.equals(table)) return generation;
+    throw new Error("the epoch leads to a table that no generation has");
+  }
+
+  get generations(): number[] {
+    return [...this.#tables.keys()].sort((a, b) => a - b);
+  }
+
+  tableOf(generation: number): NativePointer {
+    const table = this.#tables.get(generation);
+    if (table === undefined) throw new Error(`there is no table of generation ${generation}`);
+    return table;
+  }
+
+  bodyOf(generation: number, index: number): NativePointer {
+    return this.tableOf(generation)
+      .add(index * POINTER)
+      .readPointer();
+  }
+
+  /**
+   * Adds a generation's table; nothing runs in it yet. Functions that are new are entered into every older table with
+   * this first body of theirs, before a thunk of theirs can be reached.
+   * @param known number of functions so far
+   * @param bodies one address per function, the new ones at the end
+   */
+  add(generation: number, known: number, bodies: readonly NativePointer[]): void {
+    if (bodies.length > this.#capacity) this.#grow(known, bodies.length * 2);
+    for (const table of this.#tables.values())
+      for (let i = known; i < bodies.length; i++) table.add(i * POINTER).writePointer(bodies[i] ?? NULL);
+    this.#fill(generation, bodies);
+  }
+
+  /** THE switch. */
+  run(generation: number): void {
+    this.epoch.writePointer(this.tableOf(generation));
+  }
+
+  #fill(generation: number, bodies: readonly NativePointer[]): void {
+    const table = mapAnywhere(this.#capacity * POINTER);
+    bodies.forEach((body, i) => {
+      table.add(i * POINTER).writePointer(body);
+    });
+    this.#tables.set(generation, table);
+  }
+
+  /** Larger copies of all tables. The old ones stay: a thread may have read the epoch and be about to jump. */
+  #grow(known: number, capacity: number): void {
+    const running = this.running;
+    this.#capacity = capacity;
+    for (const [generation, table] of [...this.#tables]) {
+      const bodies: NativePointer[] = [];
+      for (let i = 0; i < known; i++) bodies.push(table.add(i * POINTER).readPointer());
+      this.#fill(generation, bodies);
+    }
+    this.run(running);
+  }
+}

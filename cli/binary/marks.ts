@@ -1,0 +1,194 @@
+/**
+ * Owns what a library's own file says about its marks: marked functions, their entries, flags and state.
+ * Must not decide whether a mark may be patched (the plan does), must not do I/O and must not change the bytes.
+ */
+import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
+
+/** Sections that hold marked code: functions, and inline ones that gcc cannot put beside them. */
+const CODE_SECTIONS: ReadonlySet<string> = new Set(["hotpatch", "hotpatci"]);
+const FLAG_SECTION = "hp_flag";
+const STATE_SECTION = "hp_state";
+/** What a flag begins with; the byte after it is the flag. The NUL belongs to it. */
+export const FLAG_MAGIC = Buffer.from("HOTPATCH-FLAG1\0", "latin1");
+const SHT_NOBITS = 8;
+const SHT_NULL = 0;
+
+/**
+ * The 8 bytes a marked function begins with, written in one store when it is adopted.
+ * gcc: ms_hook_prologue, `lea 0x0(%rsp),%rsp`. clang: patchable_function_entry(8,0), `nopl 0x200(%rax,%rax,1)`, and the
+ * Rust stub's. The third, `nopl 0x0(%rax,%rax,1)`, is the 8-byte nop of newer LLVM and of GNU as (*not tested* here).
+ * CET, measured with gcc 12.2 and clang 14 at -fcf-protection=none, branch and full, -O0 and -O2: gcc puts its endbr64
+ * (f3 0f 1e fa) BEHIND these 8 bytes, at byte 8, so the entry is the same; clang puts it BEFORE them unless the function
+ * is nocf_check, which the header sets: an entry that starts with endbr64 is therefore a mark without nocf_check.
+ */
+const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: Buffer }> = [
+  { kind: "gcc", bytes: Buffer.from("488da42400000000", "hex") },
+  { kind: "clang", bytes: Buffer.from("0f1f840000020000", "hex") },
+  { kind: "clang", bytes: Buffer.from("0f1f840000000000", "hex") },
+];
+const ENDBR64 = Buffer.from("f30f1efa", "hex");
+
+/** A function whose symbol lies in a marked section. */
+export interface MarkedFunction {
+  /** Without the suffixes compilers add; what marks are matched by. Two functions of one file may share it. */
+  readonly name: string;
+  /** As the symbol table has it. */
+  readonly symbol: string;
+  /** Address relative to the load base. */
+  readonly value: number;
+  readonly size: number;
+  /** Source file of a static function (STT_FILE): tells two statics of one name apart; otherwise null. */
+  readonly file: string | null;
+  /** Whose 8-byte entry it starts with; null when there is none, with the reason. */
+  readonly entry: "gcc" | "clang" | null;
+  readonly reason: string | null;
+}
+
+/** All a file says about its marks. */
+export interface Marks {
+  readonly functions: readonly MarkedFunction[];
+  readonly sections: readonly ElfSection[];
+  /** Size of the marked sections. 0: nothing is marked. */
+  readonly codeBytes: number;
+  /** Marked code that no symbol covers, padding not counted. Above 0 the library is stripped. */
+  readonly unnamedBytes: number;
+  /** File offset of each flag's first byte; the flag itself is byte 15. */
+  readonly flags: readonly number[];
+  /** Persistent variables. Always 0 as long as the record of hp_state is not settled; stateBytes says if there are any. */
+  readonly stateRecords: number;
+  /** Size of hp_state. */
+  readonly stateBytes: number;
+}
+
+// Source: names seen from gcc 12 (-flto, ipa-cp, ipa-sra, fnsplit) and clang 14 (ThinLTO promotes with .llvm.HASH).
+const SUFFIX = /\.(?:lto_priv|constprop|part|isra)\.\d+$|\.cold(?:\.\d+)?$|\.llvm\.\d+$/;
+const FRAGMENT = /\.(?:cold|part)(?:\.\d+)?$/;
+
+/** A symbol's name as its author wrote it (mangled as before): without .lto_priv.N, .constprop.N, .cold, ... */
+export function cleanName(symbol: string): string {
+  for (let name = symbol; ; ) {
+    const shorter = name.replace(SUFFIX, "");
+    if (shorter === name || shorter === "") return name;
+    name = shorter;
+  }
+}
+
+/**
+ * Reads the marks of a library.
+ * @throws ElfError when a section or a symbol cannot be read
+ */
+export function readMarks(elf: Elf): Marks {
+  const named = (name: (one: string) => boolean) =>
+    elf.sections.filter((one) => one.type !== SHT_NULL && one.type !== SHT_NOBITS && name(one.name));
+  const sections = named((name) => CODE_SECTIONS.has(name));
+  const flagSections = named((name) => name === FLAG_SECTION);
+  const state = named((name) => name === STATE_SECTION);
+  checkTotal(elf, [...sections, ...flagSections, ...state]);
+  const inside = symbolsBySection(elf, sections);
+  return {
+    functions: sections.flatMap((section) => functionsIn(elf, section, inside.get(section.index) ?? [])),
+    sections,
+    codeBytes: total(sections),
+    unnamedBytes: sections.reduce((sum, one) => sum + unnamedIn(elf, one, inside.get(one.index) ?? []), 0),
+    flags: flagSections.flatMap((section) => flagsIn(elf, section)),
+    stateRecords: 0,
+    stateBytes: total(state),
+  };
+}
+
+const total = (sections: readonly ElfSection[]): number => sections.reduce((sum, one) => sum + one.size, 0);
+
+/** Sections of a linked file do not overlap; a crafted pile of them would be searched over and over. */
+function checkTotal(elf: Elf, sections: readonly ElfSection[]): void {
+  for (const section of sections) elf.contentsOf(section);
+  if (total(sections) > elf.bytes.length) throw new ElfError("invalid", "its marked sections overlap");
+}
+
+function symbolsBySection(elf: Elf, sections: readonly ElfSection[]): Map<number, ElfSymbol[]> {
+  const map = new Map<number, ElfSymbol[]>(sections.map((one) => [one.index, []]));
+  if (sections.length === 0) return map;
+  // .symtab first: it knows the source files. .dynsym is what strip leaves.
+  for (const table of [elf.symbols(), elf.dynamicSymbols()]) {
+    for (const symbol of table) map.get(symbol.sectionIndex)?.push(symbol);
+  }
+  return map;
+}
+
+function functionsIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[]): MarkedFunction[] {
+  const found = new Map<string, MarkedFunction>();
+  const whole = new Set(symbols.map((one) => one.name));
+  for (const symbol of symbols) {
+    if (symbol.type !== STT_FUNC || symbol.name === "") continue;
+    const name = cleanName(symbol.name);
+    // A split-off part of a function that is here is no function of its own: it is reached from that one only.
+    if (FRAGMENT.test(symbol.name) && whole.has(name)) continue;
+    const key = `${symbol.value} ${name}`;
+    if (found.has(key)) continue;
+    const { value, size, file } = symbol;
+    found.set(key, { name, symbol: symbol.name, value, size, file, ...entryOf(elf, section, symbol) });
+  }
+  return [...found.values()].sort((a, b) => a.value - b.value);
+}
+
+function entryOf(elf: Elf, section: ElfSection, symbol: ElfSymbol): Pick<MarkedFunction, "entry" | "reason"> {
+  const none = (reason: string) => ({ entry: null, reason });
+  const at = symbol.value - section.addr;
+  if (at < 0 || at + 8 > section.size) return none("its first 8 bytes are not inside the marked section");
+  if (symbol.value % 8 !== 0) return none(`its address 0x${symbol.value.toString(16)} is not a multiple of 8`);
+  const bytes = elf.bytes.slice(section.offset + at, 8, "an entry");
+  const known = ENTRIES.find((one) => one.bytes.equals(bytes));
+  if (known !== undefined) return { entry: known.kind, reason: null };
+  if (bytes.subarray(0, 4).equals(ENDBR64)) return none("it starts with endbr64: with clang it must be nocf_check");
+  return none(`it starts with ${(bytes.toString("hex").match(/../g) ?? []).join(" ")}, not with a patchable entry`);
+}
+
+function unnamedIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[]): number {
+  const code = elf.contentsOf(section);
+  const sized = symbols.filter((one) => one.size > 0).sort((a, b) => a.value - b.value);
+  let unnamed = 0;
+  let covered = 0;
+  for (const symbol of sized) {
+    const start = Math.min(Math.max(symbol.value - section.addr, 0), code.length);
+    if (start > covered) unnamed += codeIn(code.subarray(covered, start));
+    covered = Math.max(covered, Math.min(start + symbol.size, code.length));
+  }
+  return unnamed + codeIn(code.subarray(covered));
+}
+
+/** Bytes of a gap from the first that is not padding: once code has begun, its own nops cannot be told apart. */
+function codeIn(gap: Buffer): number {
+  let at = 0;
+  while (at < gap.length) {
+    const size = paddingAt(gap, at);
+    if (size === 0) return gap.length - at;
+    at += size;
+  }
+  return 0;
+}
+
+/**
+ * Length of the zero byte, int3 or nop at a place, or 0. The long forms are 0f 1f with a displacement of zero, after any
+ * number of 66 and 2e prefixes (what GNU as and LLVM fill with); clang's entry has the displacement 0x200, so it is code.
+ */
+function paddingAt(gap: Buffer, start: number): number {
+  const first = gap[start];
+  if (first === 0x00 || first === 0xcc) return 1;
+  let at = start;
+  while (gap[at] === 0x66 || gap[at] === 0x2e) at++;
+  if (gap[at] === 0x90) return at + 1 - start;
+  if (gap[at] !== 0x0f || gap[at + 1] !== 0x1f) return 0;
+  // ModRM 00, 40, 44, 80, 84: no displacement, or 1 or 4 bytes of it, with a SIB byte in 44 and 84.
+  const tail = { 0: 0, 64: 1, 68: 2, 128: 4, 132: 5 }[gap[at + 2] ?? -1];
+  if (tail === undefined || at + 3 + tail > gap.length) return 0;
+  return gap.subarray(at + 3, at + 3 + tail).every((byte) => byte === 0) ? at + 3 + tail - start : 0;
+}
+
+function flagsIn(elf: Elf, section: ElfSection): number[] {
+  const bytes = elf.contentsOf(section);
+  const places: number[] = [];
+  // Found by their text: weak duplicates may be kept, and nothing promises how the linker aligns them.
+  for (let at = bytes.indexOf(FLAG_MAGIC); at >= 0; at = bytes.indexOf(FLAG_MAGIC, at + FLAG_MAGIC.length)) {
+    if (at + FLAG_MAGIC.length < bytes.length) places.push(section.offset + at);
+  }
+  return places;
+}

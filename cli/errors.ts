@@ -1,0 +1,284 @@
+/**
+ * The error catalogue: one function per code. Every error says what was attempted on what, why (the lower layer's own
+ * words), what the target runs now, and what to do.
+ */
+import type { ErrorCode, ErrorReport } from "../schemas/error.js";
+
+/** An expected failure on its way to the user. Its stack is shown only under -v. */
+export class HotpatchError extends Error {
+  readonly report: ErrorReport;
+  constructor(report: ErrorReport, cause?: unknown) {
+    super(`${report.code}: ${report.message}`, cause === undefined ? undefined : { cause });
+    this.name = "HotpatchError";
+    this.report = report;
+  }
+}
+
+/** What the target runs, in words, before hotpatch has touched it. */
+export const UNTOUCHED = "the target was not touched";
+
+type Said = readonly [message: string, detail: string, running: string, hint: string];
+const make = (code: ErrorCode, [message, detail, running, hint]: Said): ErrorReport => ({
+  code,
+  message,
+  detail,
+  running,
+  hint,
+});
+
+const named = (pid: number | null, path: string): string => (pid === null ? path : `pid ${pid} (${path})`);
+
+// Arriving ------------------------------------------------------------------------------------------------------------
+
+export const noSuchProcess = (wanted: string, detail: string): ErrorReport =>
+  make("no-such-process", [
+    `cannot attach to ${wanted}: there is no such process`,
+    detail,
+    "nothing: no process was touched",
+    "look it up with `ps -e` and give its pid or its exact name",
+  ]);
+
+export const ambiguousProcess = (name: string, pids: readonly number[]): ErrorReport =>
+  make("ambiguous-process", [
+    `cannot attach to "${name}": ${pids.length} processes have this name`,
+    `pids ${pids.join(", ")}`,
+    UNTOUCHED,
+    `name one by its pid: hotpatch attach ${pids[0] ?? "PID"}`,
+  ]);
+
+export const attachDenied = (pid: number, detail: string): ErrorReport =>
+  make("attach-denied", [
+    `cannot attach to pid ${pid}: permission denied`,
+    detail,
+    UNTOUCHED,
+    "run hotpatch as the user who owns the process, or as root; where kernel.yama.ptrace_scope is 1, start the host with `hotpatch spawn`",
+  ]);
+
+export const attachBusy = (pid: number, detail: string): ErrorReport =>
+  make("attach-busy", [
+    `cannot attach to pid ${pid}: another tool holds it`,
+    detail,
+    UNTOUCHED,
+    "end the debugger, tracer or other hotpatch session first; gdb may attach after hotpatch has",
+  ]);
+
+export const staticHost = (pid: number | null, path: string): ErrorReport =>
+  make("static-host", [
+    `cannot patch ${named(pid, path)}: it is statically linked`,
+    "it has no program interpreter (PT_INTERP), so nothing can be loaded into it; Frida would kill it in the attempt",
+    UNTOUCHED,
+    "link the host dynamically",
+  ]);
+
+export const muslHost = (pid: number | null, path: string, detail: string): ErrorReport =>
+  make("musl-host", [
+    `cannot patch ${named(pid, path)}: its C library is musl`,
+    `${detail}; the Frida agent used here needs glibc`,
+    UNTOUCHED,
+    "run the host on glibc",
+  ]);
+
+export const wrongArchitecture = (what: string, detail: string, running: string): ErrorReport =>
+  make("wrong-architecture", [
+    `cannot use ${what}: wrong architecture`,
+    detail,
+    running,
+    "build for x86_64 ELF, 64 bit, little endian: the only kind hotpatch patches today",
+  ]);
+
+export const attachFailed = (pid: number, detail: string): ErrorReport =>
+  make("attach-failed", [
+    `cannot attach to pid ${pid}`,
+    detail,
+    "as far as is known the process runs its own code",
+    "run with -vv and look at the log; `hotpatch attach` may be tried again",
+  ]);
+
+export const spawnFailed = (program: string, detail: string): ErrorReport =>
+  make("spawn-failed", [
+    `cannot start ${program}`,
+    detail,
+    "nothing: no process was started",
+    "check the path, its execute permission and the libraries it needs (`ldd`)",
+  ]);
+
+export const noBackend = (wanted: string, detail: string): ErrorReport =>
+  make("no-backend", [
+    `no Frida backend (asked for: ${wanted})`,
+    detail,
+    UNTOUCHED,
+    "in a clone run `npm run setup`; elsewhere `python3 -m pip install frida`, or `npm rebuild frida --ignore-scripts=false`; HOTPATCH_PYTHON names another Python",
+  ]);
+
+export const bridgeDied = (pid: number, detail: string): ErrorReport =>
+  make("bridge-died", [
+    `the link to pid ${pid} broke`,
+    detail,
+    "generation 0: the agent restored the host's own code when the link broke; the host goes on",
+    `attach again: hotpatch attach ${pid}`,
+  ]);
+
+export const targetDied = (pid: number, detail: string): ErrorReport =>
+  make("target-died", [
+    `pid ${pid} ended unexpectedly`,
+    detail,
+    "nothing: the process is gone",
+    "look at the core dump or the host's own log; the copies are named <library>.g<generation>.so in its backtrace",
+  ]);
+
+// Libraries and artifacts ---------------------------------------------------------------------------------------------
+
+export const libraryNotFound = (path: string, detail: string): ErrorReport =>
+  make("library-not-found", [
+    `there is no library ${path}`,
+    detail,
+    UNTOUCHED,
+    "check the path given to --library, or name the command that makes it with --build",
+  ]);
+
+export const libraryNotLoaded = (library: string, host: string): ErrorReport =>
+  make("library-not-loaded", [
+    `${library} is not loaded in ${host}`,
+    "no loaded module has this file name or SONAME",
+    "the host's own code",
+    "hotpatch waits: the library is adopted as soon as the host loads it",
+  ]);
+
+export const noMarks = (library: string, running: string): ErrorReport =>
+  make("no-marks", [
+    `${library} has no marked functions`,
+    "it has no section named hotpatch or hotpatci",
+    running,
+    'include "hotpatch.h", put HOTPATCH before a function, and build without HOTPATCH_DISABLE',
+  ]);
+
+export const strippedMarks = (library: string, bytes: number, running: string): ErrorReport =>
+  make("stripped-marks", [
+    `${library}: ${bytes} bytes of marked code have no name`,
+    "the library is stripped, and hidden or static functions lose their names with .symtab",
+    running,
+    "do not strip the library while developing, or give the marked functions default visibility",
+  ]);
+
+export const marksInExecutable = (host: string, functions: number): ErrorReport =>
+  make("marks-in-executable", [
+    `${functions} marked functions are in the executable ${host} itself`,
+    "an executable cannot be rebuilt into a library copy",
+    "the host's own code",
+    "move the marked functions into a shared library that the executable links or opens",
+  ]);
+
+export const entryTooSmall = (name: string, detail: string, running: string): ErrorReport =>
+  make("entry-too-small", [
+    `${name} cannot be patched`,
+    detail,
+    running,
+    "mark it with HOTPATCH from hotpatch.h, which gives every function its 8-byte entry",
+  ]);
+
+export const ambiguousName = (name: string, detail: string, running: string): ErrorReport =>
+  make("ambiguous-name", [
+    `${name} stands for several functions`,
+    detail,
+    running,
+    "give the functions different names: they cannot be told apart after a rebuild",
+  ]);
+
+export const artifactIncomplete = (path: string, detail: string, running: string): ErrorReport =>
+  make("artifact-incomplete", [
+    `${path} is not complete yet`,
+    detail,
+    running,
+    "nothing: it is looked at again at its next change",
+  ]);
+
+export const artifactInvalid = (path: string, detail: string, running: string): ErrorReport =>
+  make("artifact-invalid", [
+    `${path} cannot be loaded`,
+    detail,
+    running,
+    "check that the build writes a shared library to this path",
+  ]);
+
+export const copyFailed = (path: string, detail: string, running: string): ErrorReport =>
+  make("copy-failed", [
+    `cannot make a copy of ${path} for the target`,
+    detail,
+    running,
+    "free space or fix the permissions; TMPDIR chooses another folder",
+  ]);
+
+export const loadFailed = (library: string, generation: number, detail: string, running: string): ErrorReport =>
+  make("load-failed", [
+    `the target's loader refused generation ${generation} of ${library}`,
+    detail,
+    running,
+    "define what is missing and build again",
+  ]);
+
+export const loadTimeout = (library: string, generation: number, detail: string, running: string): ErrorReport =>
+  make("load-timeout", [
+    `loading generation ${generation} of ${library} did not end`,
+    detail,
+    running,
+    "until the copy's constructor returns nothing can be loaded, and the host's own dlopen waits too; use hotpatch_is_patched() to skip start-up work in copies",
+  ]);
+
+export const layoutChanged = (library: string, detail: string, running: string): ErrorReport =>
+  make("layout-changed", [
+    `the new build of ${library} lays out live data differently`,
+    detail,
+    running,
+    "restart the host for this change, or undo it",
+  ]);
+
+// Commands and settings -----------------------------------------------------------------------------------------------
+
+export const buildFailed = (command: string, exitCode: number | null, output: string, running: string): ErrorReport =>
+  make("build-failed", [
+    `the build failed${exitCode === null ? "" : ` with exit code ${exitCode}`}: ${command}`,
+    output,
+    running,
+    "fix the error and save: the build runs again",
+  ]);
+
+export const noSuchGeneration = (library: string, generation: number, known: string, running: string): ErrorReport =>
+  make("no-such-generation", [
+    `${library} has no generation ${generation}`,
+    `known: ${known}`,
+    running,
+    "choose one of those; 0 is the host's own code",
+  ]);
+
+export const badCommand = (line: string, detail: string, running: string): ErrorReport =>
+  make("bad-command", [
+    `cannot take the command ${line}`,
+    detail,
+    running,
+    'one JSON object per line: {"command":"build" | "rollback" | "reload" | "status" | "end"}; a rollback names its generation',
+  ]);
+
+export const badConfig = (path: string, detail: string): ErrorReport =>
+  make("bad-config", [
+    `cannot use the settings in ${path}`,
+    detail,
+    UNTOUCHED,
+    "see docs/hotpatch.schema.json for what may stand there",
+  ]);
+
+export const usage = (message: string, detail: string): ErrorReport =>
+  make("usage", [message, detail, UNTOUCHED, "see `hotpatch --help`"]);
+
+export const internal = (attempted: string, detail: string, running: string): ErrorReport =>
+  make("internal", [
+    attempted,
+    detail,
+    running,
+    "this is a fault of hotpatch: please report it with the log of a run with -vv",
+  ]);
+
+/** The report of anything thrown: a HotpatchError's own, else an internal error. */
+export function reportOf(thrown: unknown, attempted: string, running: string): ErrorReport {
+  if (thrown instanceof HotpatchError) return thrown.report;
+  return internal(attempted, thrown instanceof Error ? thrown.message : String(thrown), running);
+}

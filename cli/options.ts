@@ -1,0 +1,31 @@
+/** The settings of one session, after flags and hotpatch.json have been merged. */
+
+export interface SessionOptions {
+  readonly arrival:
+    | { readonly kind: "spawn"; readonly argv: readonly string[] }
+    | { readonly kind: "attach"; readonly target: string };
+  /** Artifacts to follow, absolute paths; empty: every module with marks, at the path it was loaded from. */
+  readonly libraries: readonly string[];
+  readonly build: string | null;
+  /** Source folders, absolute paths. */
+  readonly watch: readonly string[];
+  readonly settleMs: number;
+  readonly pollMs: number | null;
+  /** Folder of the spawned host, absolute. */
+  readonly cwd: string;
+  /** Complete environment of the spawned host. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly keep: boolean;
+  readonly backend: "auto" | "native" | "python";
+  /** ms after which a copy's load is given up. */
+  readonly loadTimeoutMs: number;
+}
+
+/** How the events are shown. */
+export interface OutputOptions {
+  readonly form: "json" | "plain";
+  /** NDJSON log file, absolute path. */
+  readonly log: string | null;
+  /** 0: quiet, 1: -v (stacks, debug), 2: -vv (trace). */
+  readonly verbosity: number;
+}

@@ -1,0 +1,33 @@
+/** Step: what a switch does to each function. Pure. */
+import type { Check, FunctionResult } from "../../schemas/event.js";
+
+/** On what evidence the signature is known to be the same. C++ names hold the parameter types. */
+export const checkOf = (name: string): Check => (/^_Z/.test(name) ? "mangled" : "unchecked");
+
+/** Marked function -> hash of its code. */
+export type Code = ReadonlyMap<string, string>;
+
+/**
+ * @param known all functions the library has had
+ * @param before code of the generation that ran; null where its file is gone
+ * @param after code of the generation that runs now
+ */
+export function compare(known: readonly string[], before: Code | null, after: Code): FunctionResult[] {
+  const knownNames = new Set(known);
+  const results: FunctionResult[] = [];
+  for (const [name, code] of after) {
+    const check = checkOf(name);
+    if (!knownNames.has(name)) results.push({ name, status: "new", check });
+    else if (before?.get(name) === code) results.push({ name, status: "unchanged", check });
+    else results.push({ name, status: "switched", check });
+  }
+  for (const name of known)
+    if (!after.has(name))
+      results.push({
+        name,
+        status: "missing",
+        reason: "not in this build: it keeps the body it had",
+        check: checkOf(name),
+      });
+  return results;
+}

@@ -1,0 +1,85 @@
+/**
+ * Owns the private folder of a target's copies: its making, its removal, and the sweeping of what dead sessions left.
+ * Must not follow symbolic links, and must not remove anything but plain files in a folder of this name.
+ */
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import { chmod, chown, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const NAME = /^hotpatch-(\d+)-(\d+)-[A-Za-z0-9]{6}$/;
+
+/**
+ * When a process started, in clock ticks since boot; null when there is no such process. With it a pid means one process.
+ * Source: proc(5), field 22 of /proc/PID/stat; the name in field 2 may hold spaces and parentheses.
+ */
+export function startTimeOf(pid: number): number | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return null; // no such process, or it ended this moment
+  }
+  const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  return Number.isSafeInteger(ticks) ? ticks : null;
+}
+
+/**
+ * Makes the private folder (mode 0700) for a target's copies, under the temporary directory.
+ * @param startTime what {@link startTimeOf} says of `pid`; null is written as 0, which fits no process
+ * @param uid the target's user, who must be able to open the copies; null: the one we run as. Heeded as root only.
+ * @returns its path
+ * @throws the file system's own error
+ */
+export async function makeFolder(pid: number, startTime: number | null, uid: number | null): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), `hotpatch-${pid}-${startTime ?? 0}-`));
+  await chmod(path, 0o700); // mkdtemp's mode, less whatever an odd umask took from it
+  if (uid !== null && process.getuid?.() === 0 && uid !== 0) await chown(path, uid, -1);
+  return path;
+}
+
+/**
+ * Removes folders of processes that are gone. Only those of our user, or anyone's as root (the folders root makes belong
+ * to the targets' users).
+ * @returns the paths that were removed
+ */
+export function sweepFolders(): string[] {
+  const removed: string[] = [];
+  for (const name of readdirSync(tmpdir())) {
+    const [, pid, startTime] = NAME.exec(name) ?? [];
+    if (pid === undefined || startTime === undefined) continue;
+    if (startTimeOf(Number(pid)) === Number(startTime)) continue;
+    const path = join(tmpdir(), name);
+    if (removeFolder(path)) removed.push(path);
+  }
+  return removed;
+}
+
+/**
+ * Removes a private folder and the plain files in it. A copy that a kept target still maps lives on until it is unmapped.
+ * @param keep leave all of it, for a target that goes on with its copies; a later sweep takes it when that has ended
+ * @returns whether the folder is gone; false when it is kept, a symbolic link, another user's, or holds something else
+ */
+export function removeFolder(path: string, keep = false): boolean {
+  if (keep) return false;
+  let folder: number;
+  try {
+    folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return false; // gone, a symbolic link, or not ours to open
+  }
+  try {
+    const us = process.getuid?.() ?? 0;
+    if (us !== 0 && fstatSync(folder).uid !== us) return false;
+    // Through the descriptor: as root in a directory of another user, the path could become a link to anywhere between
+    // two calls. unlink and rmdir do not follow links themselves.
+    const inside = `/proc/self/fd/${folder}`;
+    for (const name of readdirSync(inside)) unlinkSync(`${inside}/${name}`);
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false; // it holds a directory: not only copies, so what is left of it stays
+  } finally {
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,69 @@
+/** Step: what is this artifact, and may it be loaded at all? Pure: bytes in, facts or a refusal out. */
+import { createHash } from "node:crypto";
+import type { ErrorReport } from "../../schemas/error.js";
+import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.js";
+import { type Marks, readMarks } from "../binary/marks.js";
+import {
+  artifactIncomplete,
+  artifactInvalid,
+  entryTooSmall,
+  noMarks,
+  strippedMarks,
+  wrongArchitecture,
+} from "../errors.js";
+
+/** A library file that may be loaded. */
+export interface Inspected {
+  readonly bytes: Buffer;
+  readonly elf: Elf;
+  readonly marks: Marks;
+  readonly buildId: string | null;
+  /** sha256 of the whole file. */
+  readonly hash: string;
+  /** Marked function -> hash of its code bytes: equal hashes mean an unchanged function. */
+  readonly code: ReadonlyMap<string, string>;
+}
+
+export type Inspection =
+  | { readonly kind: "fit"; readonly artifact: Inspected }
+  /** A writer is at work: look again at the next change. */
+  | { readonly kind: "incomplete"; readonly report: ErrorReport }
+  | { readonly kind: "unfit"; readonly report: ErrorReport };
+
+/** @param running what the target runs meanwhile, for the report */
+export function inspect(path: string, library: string, bytes: Buffer, running: string): Inspection {
+  let elf: Elf;
+  let marks: Marks;
+  try {
+    elf = validateLibrary(bytes);
+    marks = readMarks(elf);
+  } catch (error) {
+    if (!(error instanceof ElfError)) throw error;
+    if (error.kind === "incomplete")
+      return { kind: "incomplete", report: artifactIncomplete(path, error.message, running) };
+    if (error.kind === "architecture")
+      return { kind: "unfit", report: wrongArchitecture(path, error.message, running) };
+    return { kind: "unfit", report: artifactInvalid(path, error.message, running) };
+  }
+  if (marks.codeBytes === 0) return { kind: "unfit", report: noMarks(library, running) };
+  if (marks.functions.length === 0)
+    return { kind: "unfit", report: strippedMarks(library, marks.unnamedBytes, running) };
+  const odd = marks.functions.find((f) => f.entry === null);
+  if (odd !== undefined)
+    return { kind: "unfit", report: entryTooSmall(odd.name, odd.reason ?? "its entry is not a mark's", running) };
+  const code = new Map<string, string>();
+  for (const f of marks.functions) {
+    const start = elf.fileOffsetOf(f.value);
+    if (start !== null)
+      code.set(
+        f.name,
+        createHash("sha1")
+          .update(bytes.subarray(start, start + f.size))
+          .digest("hex"),
+      );
+  }
+  return {
+    kind: "fit",
+    artifact: { bytes, elf, marks, buildId: elf.buildId, hash: contentHash(bytes), code },
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * Step: make the copy that a generation loads. Edits a copy of the bytes and writes it to a file of its own name.
+ * Must never touch the artifact, and must not ask the target anything: whose definition counts arrives as `bind`.
+ */
+import { randomBytes } from "node:crypto";
+import { open, rename, rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import {
+  type Elf,
+  type ElfRelocation,
+  type ElfSymbol,
+  SHN_LORESERVE,
+  STB_GNU_UNIQUE,
+  STB_LOCAL,
+  STT_FUNC,
+  STT_NOTYPE,
+  STT_OBJECT,
+} from "../binary/elf.js";
+import { FLAG_MAGIC, readMarks } from "../binary/marks.js";
+
+// Source: x86-64 psABI 1.0 table 4.9. 64 writes S + A; GLOB_DAT and JUMP_SLOT write S; RELATIVE writes B + A.
+const R_X86_64_64 = 1;
+const R_X86_64_GLOB_DAT = 6;
+const R_X86_64_JUMP_SLOT = 7;
+const R_X86_64_RELATIVE = 8;
+
+/** A copy's bytes, and what was done to them. */
+export interface EditedCopy {
+  readonly bytes: Buffer;
+  /** Names whose relocations now lead to the copy's own definition, each once. */
+  readonly bound: string[];
+  /** Names the host, or another library, decides: looked up by the loader as before. */
+  readonly leftToHost: string[];
+  /** Flags set to 1. */
+  readonly flags: number;
+}
+
+/**
+ * The copy of an artifact: flags set, and its own functions and constants bound to itself. Without the latter a host that
+ * links the library sends the copy's calls back to generation 0 (measured: an edited unmarked helper stayed old).
+ * A JUMP_SLOT made RELATIVE is accepted under RTLD_NOW only.
+ * @param elf what validateLibrary made of `artifact`
+ * @param options.bind does generation 0 use its own definition of this name? Asked once per name.
+ * @throws ElfError for nonsense that only the marks reveal
+ */
+export function editCopy(artifact: Buffer, elf: Elf, options: { bind: (symbolName: string) => boolean }): EditedCopy {
+  if (artifact.length !== elf.bytes.length) throw new Error("editCopy: the bytes are not those the elf was read from");
+  const { flags } = readMarks(elf);
+  const places = [...bindable(elf)];
+  const bytes = Buffer.from(artifact);
+  for (const place of flags) bytes[place + FLAG_MAGIC.length] = 1;
+  const answers = new Map<string, boolean>();
+  for (const { relocation, symbol } of places) {
+    let own = answers.get(symbol.name);
+    if (own === undefined) {
+      own = options.bind(symbol.name);
+      answers.set(symbol.name, own);
+    }
+    if (own) makeRelative(bytes, relocation, symbol);
+  }
+  const named = (own: boolean) => [...answers].filter(([, answer]) => answer === own).map(([name]) => name);
+  return { bytes, bound: named(true), leftToHost: named(false), flags: flags.length };
+}
+
+/** The names `bind` will be asked about, each once: so that the target can be asked for all of them in one call. */
+export function bindCandidates(elf: Elf): string[] {
+  return [...new Set([...bindable(elf)].map(({ symbol }) => symbol.name))];
+}
+
+/** Exported variables that stay generation 0's: their sizes in bytes, for the comparison with what it has. */
+export function writableExports(elf: Elf): Map<string, { readonly size: number }> {
+  const exports = new Map<string, { readonly size: number }>();
+  for (const symbol of elf.dynamicSymbols()) {
+    if (isDefinedHere(symbol) && symbol.type === STT_OBJECT && elf.writableAt(symbol.value)) {
+      exports.set(symbol.name, { size: symbol.size });
+    }
+  }
+  return exports;
+}
+
+/** Relocations that may be bound to the copy, with their symbols. */
+function* bindable(elf: Elf): Generator<{ relocation: ElfRelocation; symbol: ElfSymbol }> {
+  const symbols = elf.dynamicSymbols();
+  for (const relocation of elf.relocations()) {
+    const { type } = relocation;
+    if (type !== R_X86_64_64 && type !== R_X86_64_GLOB_DAT && type !== R_X86_64_JUMP_SLOT) continue;
+    const symbol = relocation.symbol === 0 ? undefined : symbols[relocation.symbol];
+    if (symbol !== undefined && isCopysOwn(elf, symbol)) yield { relocation, symbol };
+  }
+}
+
+function isDefinedHere(symbol: ElfSymbol): boolean {
+  const { bind, name, sectionIndex } = symbol;
+  // A local symbol is the copy's own in any case; a STB_GNU_UNIQUE one is promised to be the same in the whole process.
+  if (bind === STB_LOCAL || bind === STB_GNU_UNIQUE || name === "") return false;
+  return sectionIndex !== 0 && sectionIndex < SHN_LORESERVE;
+}
+
+/**
+ * Functions, and what cannot change: an exported writable variable is state and stays generation 0's.
+ * STT_NOTYPE is treated like an object: it is what an assembler label without .type has, so in code or constants an
+ * edited hand-written function would stay old otherwise; the linker's own _end and __bss_start lie in writable memory.
+ * TLS and STT_GNU_IFUNC have values that are not addresses of the thing itself, and are left alone with all other types.
+ */
+function isCopysOwn(elf: Elf, symbol: ElfSymbol): boolean {
+  if (!isDefinedHere(symbol) || elf.segmentAt(symbol.value) === null) return false;
+  if (symbol.type === STT_FUNC) return true;
+  return (symbol.type === STT_OBJECT || symbol.type === STT_NOTYPE) && !elf.writableAt(symbol.value);
+}
+
+/** Elf64_Rela: r_offset stays, r_info becomes {symbol 0, RELATIVE}, r_addend the address. */
+function makeRelative(bytes: Buffer, relocation: ElfRelocation, symbol: ElfSymbol): void {
+  const at = relocation.fileOffset;
+  const addend = relocation.type === R_X86_64_64 ? bytes.readBigInt64LE(at + 16) : 0n;
+  bytes.writeUInt32LE(R_X86_64_RELATIVE, at + 8);
+  bytes.writeUInt32LE(0, at + 12);
+  bytes.writeBigInt64LE(BigInt.asIntN(64, BigInt(symbol.value) + addend), at + 16);
+}
+
+/**
+ * A copy's file name: libgame.so -> libgame.g3.so, libgame.so.1.2 -> libgame.g3.so.1.2, the second attempt to load
+ * generation 3 -> libgame.g3-2.so. gdb, perf and backtraces show it; no two copies of a process share one, because a
+ * loader that knows a name does not open the file again.
+ * @param attempt how many attempts to load this generation failed before
+ */
+export function copyName(library: string, generation: number, attempt: number): string {
+  const name = basename(library);
+  const mark = attempt > 0 ? `.g${generation}-${attempt + 1}` : `.g${generation}`;
+  const [, stem, ending] = /^(.+?)(\.so(?:\.\d[^.]*)*)$/.exec(name) ?? /^(.+)(\.[^.]+)$/.exec(name) ?? [];
+  return `${stem ?? name}${mark}${ending ?? ""}`;
+}
+
+/**
+ * Writes a copy into the private folder, complete from its first moment under its name.
+ * @param library path or name of the library it is a generation of
+ * @param attempt how many attempts to load this generation failed before: a name is never used twice, also not then
+ * @returns the copy's path
+ * @throws the file system's own error: EEXIST when the name was used before, ENOSPC, EACCES, ...
+ */
+export async function writeCopy(
+  folder: string,
+  library: string,
+  generation: number,
+  attempt: number,
+  bytes: Buffer,
+): Promise<string> {
+  const path = join(folder, copyName(library, generation, attempt));
+  const temporary = join(folder, `.${randomBytes(6).toString("hex")}.tmp`);
+  // rename() would silently replace a name that was used before; "wx" takes it or fails.
+  await (await open(path, "wx", 0o700)).close();
+  try {
+    const file = await open(temporary, "wx", 0o700);
+    try {
+      await file.writeFile(bytes);
+      await file.chmod(0o700); // whatever the umask is: the loader must be able to read it
+      // As root the folder belongs to the target's user, who could not open a file of ours.
+      const { uid } = await stat(folder);
+      if (process.getuid?.() === 0 && uid !== 0) await file.chown(uid, -1);
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await Promise.all([temporary, path].map((one) => rm(one, { force: true })));
+    throw error;
+  }
+  return path;
+}

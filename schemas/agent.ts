@@ -1,0 +1,155 @@
+/**
+ * What the cli and the agent say to each other. The agent imports the types only: zod inside the target would cost
+ * 16-44 ms a load, and its one peer is checked by `protocol` in the first call.
+ */
+import { z } from "zod";
+import { Address, Generation, SymbolName } from "./ids.js";
+
+/** Raised whenever a request, an answer or an event changes its meaning. */
+export const AGENT_PROTOCOL = 1;
+
+/** A marked function of generation 0 that cannot be patched, and why. */
+export const RefusedMark = z.object({
+  name: SymbolName,
+  code: z.enum(["entry-too-small", "ambiguous-name"]),
+  reason: z.string(),
+});
+export type RefusedMark = z.infer<typeof RefusedMark>;
+
+/** A copy that runs or ran in the target, as the registry holds it. */
+export const KnownGeneration = z.object({
+  generation: Generation,
+  path: z.string(),
+  buildId: z.string().nullable(),
+  /** sha256 of the artifact the copy was made of; null for generation 0. */
+  hash: z.string().nullable(),
+  /** Number of functions the copy brought. */
+  functions: z.number(),
+});
+export type KnownGeneration = z.infer<typeof KnownGeneration>;
+
+/** A module with marks whose entries have been adopted. */
+export const FoundLibrary = z.object({
+  /** File name; the whole path where two loaded libraries share a file name. The id in all requests. */
+  library: z.string(),
+  path: z.string(),
+  base: Address,
+  size: z.number(),
+  /** What runs: 0, or what an earlier session kept. */
+  running: Generation,
+  generations: z.array(KnownGeneration),
+  functions: z.array(z.object({ name: SymbolName, generation: Generation })),
+  refused: z.array(RefusedMark),
+});
+export type FoundLibrary = z.infer<typeof FoundLibrary>;
+
+export const AgentFailure = z.object({
+  code: z.enum([
+    "load-failed",
+    "load-timeout",
+    "no-marks",
+    "stripped-marks",
+    "ambiguous-name",
+    "entry-too-small",
+    "no-such-generation",
+    "attach-busy",
+    "internal",
+  ]),
+  /** The lower layer's own words. */
+  detail: z.string(),
+});
+export type AgentFailure = z.infer<typeof AgentFailure>;
+
+/** Across the process border an expected failure is data. */
+export const resultOf = <T extends z.ZodType>(value: T) =>
+  z.discriminatedUnion("ok", [
+    z.object({ ok: z.literal(true), value }),
+    z.object({ ok: z.literal(false), error: AgentFailure }),
+  ]);
+export type Result<T> = { ok: true; value: T } | { ok: false; error: AgentFailure };
+
+export const BeginRequest = z.object({
+  protocol: z.number(),
+  /** Process id of the cli, written into the registry as the owner. */
+  owner: z.number(),
+  /** File names or SONAMEs to adopt; null: every module with marks. */
+  libraries: z.array(z.string()).nullable(),
+});
+export type BeginRequest = z.infer<typeof BeginRequest>;
+
+export const BeginAnswer = z.object({
+  protocol: z.number(),
+  arch: z.string(),
+  /** Path of the main module. */
+  host: z.string(),
+  libraries: z.array(FoundLibrary),
+  /** Named functions with marks in the executable itself, which cannot be patched. */
+  marksInExecutable: z.number(),
+});
+export type BeginAnswer = z.infer<typeof BeginAnswer>;
+
+export const LoadRequest = z.object({
+  library: z.string(),
+  generation: Generation,
+  path: z.string(),
+  buildId: z.string().nullable(),
+  hash: z.string(),
+  timeoutMs: z.number(),
+});
+export type LoadRequest = z.infer<typeof LoadRequest>;
+
+/** What a loaded copy offers; nothing runs in it yet. */
+export const LoadAnswer = z.object({
+  matched: z.array(SymbolName),
+  added: z.array(SymbolName),
+  missing: z.array(SymbolName),
+  refused: z.array(RefusedMark),
+  /** ms for dlopen, the copy's constructors included. */
+  loadMs: z.number(),
+  /** ms for matching and adopting. */
+  adoptMs: z.number(),
+});
+export type LoadAnswer = z.infer<typeof LoadAnswer>;
+
+export const SwitchAnswer = z.object({ from: Generation, generation: Generation });
+export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
+
+/**
+ * Where a name leads for generation 0: "own" its own definition, "none" no definition in the global scope (then its own
+ * as well), else the path of the module that supplies it.
+ */
+export const Provider = z.string();
+
+export const LibraryStatus = z.object({
+  library: z.string(),
+  running: Generation,
+  functions: z.array(z.object({ name: SymbolName, generation: Generation, oldThreads: z.number().nullable() })),
+});
+export type LibraryStatus = z.infer<typeof LibraryStatus>;
+
+/** method -> [argument, answer]. All answers are `Result`s. */
+export const AgentMethods = {
+  begin: [BeginRequest, resultOf(BeginAnswer)],
+  load: [LoadRequest, resultOf(LoadAnswer)],
+  switchTo: [z.object({ library: z.string(), generation: Generation }), resultOf(SwitchAnswer)],
+  providers: [z.object({ library: z.string(), names: z.array(SymbolName) }), resultOf(z.array(Provider))],
+  status: [z.object({}), resultOf(z.array(LibraryStatus))],
+  /** The last call: restore generation 0 (or keep what runs) so that unloading the script changes nothing. */
+  end: [z.object({ keep: z.boolean() }), resultOf(z.object({ restored: z.boolean() }))],
+} as const;
+export type AgentMethods = typeof AgentMethods;
+export type AgentMethod = keyof AgentMethods;
+export type AgentArgument<M extends AgentMethod> = z.infer<AgentMethods[M][0]>;
+type Answer<M extends AgentMethod> = z.infer<AgentMethods[M][1]>;
+export type AgentAnswer<M extends AgentMethod> = Extract<Answer<M>, { ok: true }>["value"];
+/** The agent's side: one function per method. `load` is the only one that waits. */
+export type AgentExports = {
+  [M in AgentMethod]: (argument: AgentArgument<M>) => Result<AgentAnswer<M>> | Promise<Result<AgentAnswer<M>>>;
+};
+
+/** What the agent says unasked, through send(). */
+export const AgentEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("library:found"), library: FoundLibrary }),
+  z.object({ type: z.literal("log"), level: z.enum(["error", "info", "debug", "trace"]), text: z.string() }),
+]);
+export type AgentEvent = z.infer<typeof AgentEvent>;

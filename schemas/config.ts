@@ -1,0 +1,18 @@
+/** hotpatch.json: the options of spawn and attach that a project wants to keep. Flags win over it. */
+import { z } from "zod";
+
+export const Config = z
+  .strictObject({
+    $schema: z.string(),
+    library: z.array(z.string()).describe("artifacts to follow"),
+    build: z.string().describe("command run by the shell when sources change"),
+    watch: z.array(z.string()).describe("source folders for the build"),
+    settle: z.number().int().nonnegative().describe("ms an artifact must stay unchanged before it is read"),
+    poll: z.number().int().positive().describe("ms between looks at the file system, for network mounts"),
+    cwd: z.string().describe("working folder of the spawned host"),
+    env: z.record(z.string(), z.string()).describe("environment added for the spawned host"),
+    keep: z.boolean().describe("leave the running generation in place at the end"),
+    backend: z.enum(["auto", "native", "python"]).describe("which Frida binding to use"),
+  })
+  .partial();
+export type Config = z.infer<typeof Config>;

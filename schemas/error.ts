@@ -1,0 +1,53 @@
+/** Error codes and the one shape in which a failure travels: between processes, to scripts and to the screen. */
+import { z } from "zod";
+
+/** Stable words; each has one function in cli/errors.ts and one heading in docs/errors.md. */
+export const ErrorCode = z.enum([
+  "no-such-process",
+  "ambiguous-process",
+  "attach-denied",
+  "attach-busy",
+  "static-host",
+  "musl-host",
+  "wrong-architecture",
+  "no-backend",
+  "library-not-found",
+  "library-not-loaded",
+  "no-marks",
+  "artifact-incomplete",
+  "artifact-invalid",
+  "load-failed",
+  "load-timeout",
+  "signature-changed",
+  "layout-changed",
+  "ambiguous-name",
+  "entry-too-small",
+  "stripped-marks",
+  "build-failed",
+  "no-such-generation",
+  "bad-command",
+  "bad-config",
+  "target-died",
+  "bridge-died",
+  "copy-failed",
+  "marks-in-executable",
+  "spawn-failed",
+  "attach-failed",
+  "usage",
+  "internal",
+]);
+export type ErrorCode = z.infer<typeof ErrorCode>;
+
+/** The five things every error says. */
+export const ErrorReport = z.object({
+  code: ErrorCode,
+  /** What was attempted, on what. One sentence. */
+  message: z.string(),
+  /** Why: the lower layer's own words. */
+  detail: z.string(),
+  /** What the target runs now. */
+  running: z.string(),
+  /** What to do. */
+  hint: z.string(),
+});
+export type ErrorReport = z.infer<typeof ErrorReport>;

@@ -1,0 +1,43 @@
+/** Compiles all folders, bundles the agent, and puts the bridge beside the program that starts it. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
+
+const PROJECTS = ["schemas", "agent", "cli", "test"];
+
+function node(program, args) {
+  const { status } = spawnSync(process.execPath, [program, ...args], { stdio: ["ignore", 2, 2] });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const filesOf = (folder) =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    : [];
+
+/** tsc never deletes the output of a removed source: a removed test would go on being run. */
+function removeOrphans() {
+  for (const project of PROJECTS)
+    for (const file of filesOf(join("dist", project))) {
+      const source = file.slice("dist/".length).replace(/(\.d\.ts|\.js)(\.map)?$/, "");
+      if (/\.(js|ts|map)$/.test(file) && !existsSync(`${source}.ts`) && !existsSync(`${source}.tsx`)) rmSync(file);
+    }
+}
+
+/** Bundles when a compiled file is newer than the bundle: frida-compile takes seconds. */
+function bundleAgent() {
+  const inputs = filesOf("dist/agent").filter((file) => file.endsWith(".js"));
+  const bundle = "dist/agent.js";
+  const made = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
+  if (inputs.every((file) => statSync(file).mtimeMs < made)) return;
+  node("node_modules/frida-compile/dist/cli.js", ["dist/agent/index.js", "-S", "-o", bundle]);
+}
+
+removeOrphans();
+node("node_modules/typescript/bin/tsc", ["-b"]);
+bundleAgent();
