@@ -1,0 +1,86 @@
+/*
+ * hotpatch.h: what a library's author writes so that hotpatch can edit the library inside a running process.
+ *
+ *     #include "hotpatch.h"
+ *     HOTPATCH int damage(struct player *p, int amount) { ... }
+ *
+ * Nothing to link, no run-time cost but a call that is never inlined. docs/marks.md says what each attribute is for,
+ * and what the tool reads from the file that the compiler makes of this.
+ *
+ *     HOTPATCH              before a function's definition; in C++ also members, virtual ones, operators
+ *     HOTPATCH_INLINE       before an inline function or one defined inside its class (C++)
+ *     HOTPATCH_STATIC       before a static function (gcc only: clang cannot keep its callers from looking inside)
+ *     hotpatch_is_patched() 1 in a copy that hotpatch loaded, 0 in the file the host loaded; valid in constructors too
+ *     HOTPATCH_DISABLE      defined before the #include, or with -D: every macro is empty, for release builds
+ *
+ * C89 to C23, C++11 and later; gcc 8 or later, clang 10 or later; x86_64.
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ */
+#ifndef HOTPATCH_H
+#define HOTPATCH_H
+
+#if defined(__GNUC__) || defined(__clang__)
+#pragma GCC system_header
+#endif
+
+#if defined(HOTPATCH_DISABLE)
+
+#define HOTPATCH
+#define HOTPATCH_INLINE
+#define HOTPATCH_STATIC
+#define hotpatch_is_patched() 0
+
+#elif !defined(__x86_64__) && !defined(_M_X64)
+#error "hotpatch.h: only x86_64 can be patched so far; define HOTPATCH_DISABLE to build without marks"
+
+#else
+
+#if defined(__clang__)
+
+/*
+ * weak keeps callers from using what they see in the body, results of constants included; noinline alone does not.
+ * nocf_check, where it exists, keeps endbr64 from standing before the entry.
+ */
+#if defined(__CET__) && (__CET__ & 1)
+#define HOTPATCH_NO_ENDBR_ , nocf_check
+#else
+#define HOTPATCH_NO_ENDBR_
+#endif
+#define HOTPATCH_IN_(section_name)                                                                                     \
+  __attribute__((section(section_name), noinline, weak, used, visibility("default"), patchable_function_entry(8, 0),   \
+                 aligned(16) HOTPATCH_NO_ENDBR_))
+#define HOTPATCH HOTPATCH_IN_("hotpatch")
+#define HOTPATCH_INLINE HOTPATCH_IN_("hotpatci")
+/* Together with `static` this is an error: "weak declaration cannot have internal linkage". It is meant to be one. */
+#define HOTPATCH_STATIC HOTPATCH_IN_("hotpatch")
+
+#elif defined(__GNUC__)
+
+/* noipa keeps callers and clones from using what they see in the body; noinline alone does not. */
+#define HOTPATCH_ENTRY_ noipa, used, ms_hook_prologue, aligned(16)
+#define HOTPATCH __attribute__((section("hotpatch"), visibility("default"), HOTPATCH_ENTRY_))
+#define HOTPATCH_INLINE __attribute__((section("hotpatci"), visibility("default"), HOTPATCH_ENTRY_))
+#define HOTPATCH_STATIC __attribute__((section("hotpatch"), HOTPATCH_ENTRY_))
+
+#else
+#error "hotpatch.h: gcc or clang is needed; define HOTPATCH_DISABLE to build without marks"
+#endif
+
+/*
+ * 15 bytes by which the tool finds the flag in the file, NUL included, and the flag: the tool writes 1 into each copy
+ * before it is loaded, so that it is right from the first instruction on. One per library; several do no harm.
+ */
+#if defined(__cplusplus)
+extern "C" {
+#endif
+extern const volatile char hotpatch_flag_[16];
+__attribute__((weak, used, visibility("hidden"), section("hp_flag"))) const volatile char hotpatch_flag_[16] = {
+    'H', 'O', 'T', 'P', 'A', 'T', 'C', 'H', '-', 'F', 'L', 'A', 'G', '1', 0, 0};
+#if defined(__cplusplus)
+}
+#endif
+
+static __inline__ __attribute__((unused)) int hotpatch_is_patched(void) { return hotpatch_flag_[15] != 0; }
+
+#endif
+#endif
