@@ -1,6 +1,6 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
 import type { FoundLibrary, RefusedMark } from "../schemas/agent.js";
-import type { ModuleMarks } from "./marks.js";
+import type { Mark, ModuleMarks } from "./marks.js";
 import { type Match, match } from "./match.js";
 import { adoptCopy, HostEntries } from "./redirect.js";
 import type { LibraryRecord } from "./registry.js";
@@ -28,7 +28,6 @@ export class Library {
   readonly #tables: Tables;
   readonly #entries: HostEntries;
   readonly #copies: Map<number, Copy>;
-  #kept: boolean;
 
   private constructor(
     place: Place,
@@ -45,7 +44,6 @@ export class Library {
     this.#tables = tables;
     this.#copies = copies;
     this.#entries = entries(tables, (name) => this.#index(name));
-    this.#kept = false;
   }
 
   /** Generation 0, as the host loaded it just now or long ago: its entries lead through the table from here on. */
@@ -61,22 +59,21 @@ export class Library {
   }
 
   /** What an earlier session left: its tables and numbers go on. */
-  static resume(record: LibraryRecord, place: Place, found: ModuleMarks): Library {
+  static resume(record: LibraryRecord, place: Place): Library {
     const tables = Tables.resume(
       ptr(record.epoch),
       record.capacity,
       new Map(record.generations.map((g) => [g.generation, ptr(g.table)])),
     );
+    const marks = record.entries.map(({ entry }, i) => ({ name: record.names[i] ?? "", entry: ptr(entry) }));
+    const known = new Map(record.entries.map(({ entry, original }) => [entry, uint64(original)]));
     return new Library(
       place,
-      found.refused,
+      record.refused,
       record.names,
       tables,
       new Map(record.generations.map((g) => [g.generation, g])),
-      (_, indexOf) =>
-        record.kept.length > 0
-          ? HostEntries.kept(record.kept.map((k) => ({ entry: ptr(k.entry), original: uint64(k.original) })))
-          : HostEntries.adopt(place, found.marks, tables.epoch, indexOf),
+      (_, indexOf) => HostEntries.adopt(place, marks, tables.epoch, indexOf, known),
     );
   }
 
@@ -95,22 +92,22 @@ export class Library {
   add(
     generation: number,
     copy: Place & { readonly buildId: string | null; readonly hash: string },
-    found: ModuleMarks,
+    marks: readonly Mark[],
   ): Match<string> {
     if (this.has(generation)) throw new Error(`generation ${generation} is taken`);
-    const plan = match(this.#names, found.marks);
+    const plan = match(this.#names, marks);
     const known = this.#names.length;
     const running = this.running;
     for (const { name } of plan.added) {
       this.#indices.set(name, this.#names.length);
       this.#names.push(name);
     }
-    const offered = new Map(found.marks.map((m) => [m.name, m.entry]));
+    const offered = new Map(marks.map((m) => [m.name, m.entry]));
     const bodies = this.#names.map((name, i) => offered.get(name)?.add(ENTRY_SIZE) ?? this.#tables.bodyOf(running, i));
     this.#tables.add(generation, known, bodies);
-    adoptCopy(copy, found.marks, this.#tables.epoch, (name) => this.#index(name));
+    adoptCopy(copy, marks, this.#tables.epoch, (name) => this.#index(name));
     const { path, buildId, hash } = copy;
-    this.#copies.set(generation, { path, buildId, hash, functions: found.marks.length });
+    this.#copies.set(generation, { path, buildId, hash, functions: marks.length });
     return {
       matched: plan.matched.map((m) => m.name),
       added: plan.added.map((m) => m.name),
@@ -131,7 +128,6 @@ export class Library {
   /** What runs goes on running when the script is gone. */
   keep(): void {
     this.#entries.keep();
-    this.#kept = true;
   }
 
   /** Each function with the generation whose body the running table holds. */
@@ -179,7 +175,8 @@ export class Library {
         functions,
         table: this.#tables.tableOf(generation).toString(),
       })),
-      kept: this.#kept ? this.#entries.originals() : [],
+      entries: this.#entries.originals(),
+      refused: this.refused,
     };
   }
 

@@ -10,12 +10,13 @@ const global = (name: string) => Module.getGlobalExportByName(name);
 const pthreadCreate = new NativeFunction(global("pthread_create"), "int", ["pointer", "pointer", "pointer", "pointer"]);
 const pthreadDetach = new NativeFunction(global("pthread_detach"), "int", ["pointer"]);
 const pthreadSigmask = new NativeFunction(global("pthread_sigmask"), "int", ["int", "pointer", "pointer"]);
-const dlopen = new NativeFunction(global("dlopen"), "pointer", ["pointer", "int"]);
+const dladdr1 = new NativeFunction(global("dladdr1"), "int", ["pointer", "pointer", "pointer", "int"]);
 
 const SIG_SETMASK = 2;
 const RTLD_NOW = 2;
 const RTLD_NOLOAD = 4;
 const RTLD_NODELETE = 0x1000;
+const RTLD_DL_LINKMAP = 2;
 /** ms between looks at a load that takes its time. */
 const LOOK_MS = 2;
 /** ms in which most loads end: watched closely, so that a quick one is seen at once. */
@@ -52,14 +53,7 @@ function startThread(job: NativePointer): void {
 
 /** @param timeoutMs after which the load is given up; the thread goes on until the constructor returns */
 export async function load(path: string, timeoutMs: number): Promise<Loaded> {
-  const job = mapAnywhere(LOAD_JOB.size + path.length * 4 + 1);
-  const ownPath = job.add(LOAD_JOB.size);
-  ownPath.writeUtf8String(path);
-  job.add(LOAD_JOB.dlopen).writePointer(global("dlopen"));
-  job.add(LOAD_JOB.dlerror).writePointer(global("dlerror"));
-  job.add(LOAD_JOB.strncpy).writePointer(global("strncpy"));
-  job.add(LOAD_JOB.path).writePointer(ownPath);
-
+  const job = newJob(path, RTLD_NOW);
   const start = Date.now();
   startThread(job);
   const done = () => job.add(LOAD_JOB.done).readU32() !== 0;
@@ -73,7 +67,27 @@ export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   return { kind: "failed", detail: detail === null || detail === "" ? "dlopen gave no reason" : detail };
 }
 
-/** Keeps a library mapped although the host may dlclose it: thunks and tables lead into it. */
-export function pin(path: string): boolean {
-  return !dlopen(Memory.allocUtf8String(path), RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE).isNull();
+/**
+ * Keeps the library at `base` mapped although the host may dlclose it: thunks and tables lead into it. Asked for by the
+ * loader's own name of it, which also finds it when its file has been replaced. On a thread of its own, because a
+ * constructor that blocks holds the loader's lock.
+ */
+export function pin(base: NativePointer): void {
+  const info = Memory.alloc(32);
+  const found = Memory.alloc(Process.pointerSize);
+  if (dladdr1(base, info, found, RTLD_DL_LINKMAP) === 0) return;
+  const name = found.readPointer().add(Process.pointerSize).readPointer().readUtf8String(); // link_map.l_name
+  if (name !== null && name !== "") startThread(newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE));
+}
+
+function newJob(path: string, mode: number): NativePointer {
+  const job = mapAnywhere(LOAD_JOB.size + path.length * 4 + 1);
+  const ownPath = job.add(LOAD_JOB.size);
+  ownPath.writeUtf8String(path);
+  job.add(LOAD_JOB.dlopen).writePointer(global("dlopen"));
+  job.add(LOAD_JOB.dlerror).writePointer(global("dlerror"));
+  job.add(LOAD_JOB.strncpy).writePointer(global("strncpy"));
+  job.add(LOAD_JOB.path).writePointer(ownPath);
+  job.add(LOAD_JOB.mode).writeU32(mode);
+  return job;
 }

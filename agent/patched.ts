@@ -1,10 +1,10 @@
 /** All patched libraries of this process: finds them now and as they appear, and leaves the process as asked. */
 import type { AgentEvent, FoundLibrary, LoadAnswer, Result } from "../schemas/agent.js";
-import { Library } from "./library.js";
+import { Library, type Place } from "./library.js";
 import { load, pin } from "./load.js";
 import { marksOf } from "./marks.js";
 import type { Registry } from "./registry.js";
-import { thunkOf } from "./thunk.js";
+import { entryProblem } from "./thunk.js";
 
 const fail = (code: Extract<Result<never>, { ok: false }>["error"]["code"], detail: string): Result<never> => ({
   ok: false,
@@ -66,6 +66,7 @@ export class PatchedProcess {
     readonly path: string;
     readonly buildId: string | null;
     readonly hash: string;
+    readonly marks: readonly { readonly name: string; readonly offset: number }[];
     readonly timeoutMs: number;
   }): Promise<Result<LoadAnswer>> {
     const library = this.#libraries.get(request.library);
@@ -79,16 +80,13 @@ export class PatchedProcess {
 
     const start = Date.now();
     const module = Process.findModuleByName(request.path) ?? Process.getModuleByName(fileName(request.path));
-    const found = marksOf(module, () => false);
-    if (found === null) return fail("no-marks", "the copy has no section named hotpatch or hotpatci");
-    const [refused] = found.refused;
-    if (refused !== undefined) return fail(refused.code, `${refused.name}: ${refused.reason}`);
-    if (found.marks.length === 0) return fail("stripped-marks", `${found.codeBytes} bytes of marked code have no name`);
-    const plan = library.add(
-      request.generation,
-      { path: request.path, base: module.base, size: module.size, buildId: request.buildId, hash: request.hash },
-      found,
-    );
+    const marks = request.marks.map(({ name, offset }) => ({ name, entry: module.base.add(offset) }));
+    for (const { name, entry } of marks) {
+      const reason = entryProblem(entry);
+      if (reason !== null) return fail("entry-too-small", `${name}: ${reason}`);
+    }
+    const { path, buildId, hash } = request;
+    const plan = library.add(request.generation, { path, base: module.base, size: module.size, buildId, hash }, marks);
     this.#record();
     return {
       ok: true,
@@ -160,34 +158,44 @@ export class PatchedProcess {
     const path = pathOf(module);
     if (this.#copies.has(path)) return null;
     for (const library of this.#libraries.values()) if (library.place.base.equals(module.base)) return null;
-    if (this.#wanted !== null && !this.#wanted.has(module.name) && !this.#wanted.has(fileName(path))) return null;
-    const found = marksOf(module, (entry) => thunkOf(entry) !== null);
-    if (found === null) return null;
-    if (module.base.equals(Process.mainModule.base)) {
-      this.marksInExecutable = found.marks.length + found.refused.length;
+    if (this.#wanted !== null && !this.#wanted.has(fileName(module.path)) && !this.#wanted.has(fileName(path)))
       return null;
-    }
     const place = { path, base: module.base, size: module.size };
     const record = this.#registry.read().find((r) => r.path === path && r.base === module.base.toString());
-    const library = record === undefined ? Library.adopt(place, found) : Library.resume(record, place, found);
+    const library = record === undefined ? this.#adopt(place) : Library.resume(record, place);
+    if (library === null) return null;
+    pin(place.base);
     const name = fileName(path);
     const id = this.#libraries.has(name) ? path : name;
     this.#libraries.set(id, library);
     return id;
   }
 
+  #adopt(place: Place): Library | null {
+    const found = marksOf(place.path, place.base);
+    if (found === null) return null;
+    if (!place.base.equals(Process.mainModule.base)) return Library.adopt(place, found);
+    this.marksInExecutable = found.marks.length + found.refused.length;
+    return null;
+  }
+
   #record(): void {
     const mine = [...this.#libraries.values()].map((library) => library.record());
     const others = this.#registry.read().filter((r) => !mine.some((m) => m.base === r.base && m.path === r.path));
     this.#registry.write([...others, ...mine]);
-    for (const library of this.#libraries.values()) pin(library.place.path);
   }
 }
+
+/** What the kernel appends to the path of a mapped file that has been deleted or replaced. */
+const DELETED = " (deleted)";
 
 const dlsym = new NativeFunction(Module.getGlobalExportByName("dlsym"), "pointer", ["pointer", "pointer"]);
 
 /** The file a module was mapped from: the loader's own name for it may be relative to a folder that has changed since. */
-const pathOf = (module: Module): string => Process.findRangeByAddress(module.base)?.file?.path ?? module.path;
+function pathOf(module: Module): string {
+  const path = Process.findRangeByAddress(module.base)?.file?.path ?? module.path;
+  return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
+}
 
 const modulePath = (address: NativePointer): string | null => {
   const module = Process.findModuleByAddress(address);

@@ -61,21 +61,34 @@ function makeEntries(
 /** The entries of the library that the host itself loaded. */
 export class HostEntries {
   readonly #entries: readonly Entry[];
-  #state: "registered" | "plain" | "restored";
+  /** Those that Interceptor would revert. Not the ones an earlier session left redirected: it would follow their jump. */
+  #registered: readonly Entry[];
 
-  private constructor(entries: readonly Entry[], state: "registered" | "plain") {
+  private constructor(entries: readonly Entry[], registered: readonly Entry[]) {
     this.#entries = entries;
-    this.#state = state;
+    this.#registered = registered;
   }
 
-  /** Redirects them. The epoch must already lead to a table that holds every function. */
+  /**
+   * Redirects them. The epoch must already lead to a table that holds every function.
+   * @param known original words of entries that an earlier session may have left redirected
+   */
   static adopt(
     module: { readonly base: NativePointer; readonly size: number },
     marks: readonly Mark[],
     epoch: NativePointer,
     indexOf: (name: string) => number,
+    known: ReadonlyMap<string, UInt64> = new Map(),
   ): HostEntries {
-    const entries = makeEntries(module, marks, epoch, indexOf);
+    const left: Entry[] = [];
+    const fresh: Mark[] = [];
+    for (const mark of marks) {
+      const thunk = thunkOf(mark.entry);
+      const original = known.get(mark.entry.toString());
+      if (thunk === null || original === undefined) fresh.push(mark);
+      else left.push({ address: mark.entry, thunk, original, jump: mark.entry.readU64() });
+    }
+    const entries = makeEntries(module, fresh, epoch, indexOf);
     // No NativeFunction call between here and our store: it would make Interceptor write first.
     for (const e of entries)
       Interceptor.replaceFast(
@@ -91,37 +104,24 @@ export class HostEntries {
       );
     store(entries, "jump");
     Interceptor.flush(); // writes the same bytes again: no change
-    return new HostEntries(entries, "registered");
-  }
-
-  /** Entries that an earlier session kept: they lead through our thunks already, and Interceptor would follow them. */
-  static kept(kept: readonly { readonly entry: NativePointer; readonly original: UInt64 }[]): HostEntries {
-    const entries = kept.map(({ entry, original }) => {
-      const thunk = thunkOf(entry);
-      if (thunk === null) throw new Error(`the entry at ${entry} should lead to a thunk of an earlier session`);
-      return { address: entry, thunk, original, jump: entry.readU64() };
-    });
-    return new HostEntries(entries, "plain");
+    return new HostEntries([...left, ...entries], entries);
   }
 
   /** The host's own bytes again. Interceptor's revert at unload then changes nothing. */
   restore(): void {
-    if (this.#state === "restored") return;
     store(this.#entries, "original");
-    this.#state = "restored";
   }
 
   /** Takes the entries over from Interceptor, so that unloading the script leaves them redirected. */
   keep(): void {
-    if (this.#state !== "registered") return;
-    store(this.#entries, "original");
-    for (const e of this.#entries) Interceptor.revert(e.address);
+    store(this.#registered, "original");
+    for (const e of this.#registered) Interceptor.revert(e.address);
     Interceptor.flush();
-    store(this.#entries, "jump");
-    this.#state = "plain";
+    store(this.#registered, "jump");
+    this.#registered = [];
   }
 
-  /** The words that `restore` writes, by entry address: what a later session needs of kept entries. */
+  /** The words that `restore` writes, by entry address: what a later session needs. */
   originals(): { readonly entry: string; readonly original: string }[] {
     return this.#entries.map((e) => ({ entry: e.address.toString(), original: `0x${e.original.toString(16)}` }));
   }

@@ -2,6 +2,7 @@
  * The registry: what hotpatch has left in this process, in host-owned memory, so that a later agent can go on with it.
  * One named mapping; two halves written in turn, the header says which is valid, so that a torn write is never read.
  */
+import type { RefusedMark } from "../schemas/agent.js";
 import { findNamed, mapNamed } from "./memory.js";
 
 const NAME = "hotpatch-registry";
@@ -38,8 +39,10 @@ export interface LibraryRecord {
   /** Function names in the order of the tables. */
   readonly names: readonly string[];
   readonly generations: readonly GenerationRecord[];
-  /** Not empty while generation 0's entries were left redirected (--keep). */
-  readonly kept: readonly { readonly entry: string; readonly original: string }[];
+  /** Generation 0's entries with their original words, in the order of `names`, which may have more. */
+  readonly entries: readonly { readonly entry: string; readonly original: string }[];
+  /** Marks of generation 0 that cannot be patched. */
+  readonly refused: readonly RefusedMark[];
 }
 
 export class Registry {

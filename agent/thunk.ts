@@ -81,6 +81,7 @@ export const LOAD_JOB = {
   path: 24,
   handle: 32,
   done: 40,
+  mode: 44,
   error: 48,
   errorSize: 4048,
   size: 4096,
@@ -95,7 +96,7 @@ export const LOADER_CODE: readonly number[] = [
   0x53,                                     // push rbx              (aligns the stack to 16)
   0x48, 0x89, 0xfb,                         // mov rbx, rdi
   0x48, 0x8b, 0x7b, LOAD_JOB.path,          // mov rdi, [rbx+path]
-  0xbe, 0x02, 0x00, 0x00, 0x00,             // mov esi, RTLD_NOW     (RTLD_LOCAL is 0)
+  0x8b, 0x73, LOAD_JOB.mode,                // mov esi, [rbx+mode]
   0xff, 0x13,                               // call [rbx]            dlopen
   0x48, 0x89, 0x43, LOAD_JOB.handle,        // mov [rbx+handle], rax
   0x48, 0x85, 0xc0,                         // test rax, rax

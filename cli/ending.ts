@@ -1,35 +1,35 @@
 /** How a session ends, and the exit code that says so. Pure. */
 import { constants } from "node:os";
+import type { Outcome } from "./target/target.js";
 
-export type Ending =
-  | {
-      readonly kind: "asked";
-      readonly reason: string;
-      readonly keep: boolean;
-      readonly exitCode?: number;
-      readonly signal?: string;
-    }
-  | { readonly kind: "exited"; readonly reason: string; readonly exitCode?: number; readonly signal?: string }
+/** How the target, or the link to it, ended. */
+export type Gone =
+  | { readonly kind: "exited"; readonly reason: string; readonly outcome: Outcome }
   | { readonly kind: "lost"; readonly reason: string };
+
+/** Why a session ends. `outcome` of an asked end: the spawned host's, which was ended with it. */
+export type Ending =
+  | { readonly kind: "asked"; readonly reason: string; readonly keep: boolean; readonly outcome?: Outcome }
+  | Gone;
 
 const UNKNOWN_DEATH = 5;
 const LINK_LOST = 1;
 const SIGNAL_BASE = 128;
 
 /** What `target:exited` says, or null when the target lives on. */
-export function outcomeOf(ending: Ending): { exitCode?: number; signal?: string; reason?: string } | null {
-  if (ending.kind === "lost") return null;
-  if (ending.exitCode !== undefined) return { exitCode: ending.exitCode };
-  if (ending.signal !== undefined) return { signal: ending.signal };
-  return ending.kind === "exited" ? { reason: ending.reason } : null;
+export function outcomeOf(ending: Ending): (Outcome & { reason?: string }) | null {
+  if (ending.kind === "lost" || ending.outcome === undefined) return null;
+  const known = ending.outcome.exitCode !== undefined || ending.outcome.signal !== undefined;
+  return known ? ending.outcome : { reason: ending.reason };
 }
 
 /** The tool's exit code. Source: docs/cli.md. */
 export function exitCodeOf(ending: Ending, arrival: "spawn" | "attach"): number {
   if (ending.kind === "asked") return 0;
   if (ending.kind === "lost") return LINK_LOST;
-  if (arrival === "attach") return ending.exitCode === undefined ? UNKNOWN_DEATH : 0;
-  if (ending.exitCode !== undefined) return ending.exitCode;
-  const number = (constants.signals as Record<string, number>)[ending.signal ?? ""];
+  const { exitCode, signal } = ending.outcome;
+  if (arrival === "attach") return exitCode === undefined ? UNKNOWN_DEATH : 0;
+  if (exitCode !== undefined) return exitCode;
+  const number = (constants.signals as Record<string, number>)[signal ?? ""];
   return number === undefined ? UNKNOWN_DEATH : SIGNAL_BASE + number;
 }

@@ -94,6 +94,14 @@ export const attachFailed = (pid: number, detail: string): ErrorReport =>
     "run with -vv and look at the log; `hotpatch attach` may be tried again",
   ]);
 
+/** Frida's refusal to attach, by the words both of its bindings use. */
+export function attachRefused(pid: number, detail: string): ErrorReport {
+  if (/unable to find process|no such process/i.test(detail)) return noSuchProcess(`pid ${pid}`, detail);
+  if (/not permitted|permission|unable to access|ptrace_scope/i.test(detail)) return attachDenied(pid, detail);
+  if (/respond|timed out|already being (traced|debugged)/i.test(detail)) return attachBusy(pid, detail);
+  return attachFailed(pid, detail);
+}
+
 export const spawnFailed = (program: string, detail: string): ErrorReport =>
   make("spawn-failed", [
     `cannot start ${program}`,

@@ -94,6 +94,8 @@ export const LoadRequest = z.object({
   path: z.string(),
   buildId: z.string().nullable(),
   hash: z.string(),
+  /** The copy's marked functions: the cli has read its file already. Offsets are relative to the load base. */
+  marks: z.array(z.object({ name: SymbolName, offset: z.number() })),
   timeoutMs: z.number(),
 });
 export type LoadRequest = z.infer<typeof LoadRequest>;

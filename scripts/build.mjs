@@ -1,12 +1,12 @@
 /** Compiles all folders, bundles the agent, and puts the bridge beside the program that starts it. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
 
-const PROJECTS = ["schemas", "agent", "cli", "test"];
+const PROJECTS = ["schemas", "agent", "cli", "test", "bench"];
 
 function node(program, args) {
   const { status } = spawnSync(process.execPath, [program, ...args], { stdio: ["ignore", 2, 2] });
@@ -41,3 +41,6 @@ function bundleAgent() {
 removeOrphans();
 node("node_modules/typescript/bin/tsc", ["-b"]);
 bundleAgent();
+mkdirSync("dist/cli/target", { recursive: true });
+copyFileSync("cli/target/bridge.py", "dist/cli/target/bridge.py");
+chmodSync("dist/cli/main.js", 0o755);

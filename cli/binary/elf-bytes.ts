@@ -30,11 +30,14 @@ export class ElfBytes {
   // Names may share tails, so a crafted file could have n symbols with names of n bytes. In a linked file all names
   // together are smaller than the file (each is stored at most twice: .strtab, .dynstr).
   #nameBudget: number;
+  // Tables of records become objects some times their size; in a linked file no two of them share bytes.
+  #recordBudget: number;
 
   constructor(buffer: Buffer) {
     this.buffer = buffer;
     this.length = buffer.length;
     this.#nameBudget = 2 * buffer.length;
+    this.#recordBudget = buffer.length;
   }
 
   /** @throws ElfError incomplete when `[offset, offset + size)` is not inside the file. */
@@ -42,6 +45,12 @@ export class ElfBytes {
     if (offset > this.length || size > this.length - offset) {
       throw new ElfError("incomplete", `${what} ends at byte ${offset + size}, the file has ${this.length}`);
     }
+  }
+
+  /** Counts the bytes of a table before it is read. @throws ElfError invalid when all tables exceed the file. */
+  claim(size: number, what: string): void {
+    this.#recordBudget -= size;
+    if (this.#recordBudget < 0) throw new ElfError("invalid", `${what} overlaps another table`);
   }
 
   u8(offset: number): number {

@@ -204,6 +204,7 @@ export class Dynamic {
     if (plt.size > 0 && (this.#values.get(DT_PLTREL) ?? DT.RELA) !== DT.RELA) {
       throw new ElfError("invalid", "its PLT relocations are not of the RELA kind");
     }
+    this.#bytes.claim(Math.max(plain.size, plt.size), "the relocation table");
     const list: ElfRelocation[] = [];
     this.#read(plain, list, null);
     // Some linkers let DT_RELASZ cover the PLT's records too (ld.so allows for it): none is listed twice.

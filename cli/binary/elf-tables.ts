@@ -191,6 +191,7 @@ type Range = { readonly offset: number; readonly size: number };
 
 /** All records of a symbol table, the null symbol at 0. */
 export function readSymbols(bytes: ElfBytes, table: Range, strings: Range, what: string): ElfSymbol[] {
+  bytes.claim(table.size, what);
   const list: ElfSymbol[] = [];
   let file: string | null = null;
   for (let index = 0; (index + 1) * SYMBOL_SIZE <= table.size; index++) {

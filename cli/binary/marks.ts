@@ -2,6 +2,7 @@
  * Owns what a library's own file says about its marks: marked functions, their entries, flags and state.
  * Must not decide whether a mark may be patched (the plan does), must not do I/O and must not change the bytes.
  */
+import { cleanName, isFragment } from "../../schemas/names.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
 
 /** Sections that hold marked code: functions, and inline ones that gcc cannot put beside them. */
@@ -26,6 +27,8 @@ const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: B
   { kind: "clang", bytes: Buffer.from("0f1f840000020000", "hex") },
   { kind: "clang", bytes: Buffer.from("0f1f840000000000", "hex") },
 ];
+/** So many int3 in a row are no instruction's operand. */
+const INT3_RUN = 8;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
 
 /** A function whose symbol lies in a marked section. */
@@ -58,19 +61,6 @@ export interface Marks {
   readonly stateRecords: number;
   /** Size of hp_state. */
   readonly stateBytes: number;
-}
-
-// Source: names seen from gcc 12 (-flto, ipa-cp, ipa-sra, fnsplit) and clang 14 (ThinLTO promotes with .llvm.HASH).
-const SUFFIX = /\.(?:lto_priv|constprop|part|isra)\.\d+$|\.cold(?:\.\d+)?$|\.llvm\.\d+$/;
-const FRAGMENT = /\.(?:cold|part)(?:\.\d+)?$/;
-
-/** A symbol's name as its author wrote it (mangled as before): without .lto_priv.N, .constprop.N, .cold, ... */
-export function cleanName(symbol: string): string {
-  for (let name = symbol; ; ) {
-    const shorter = name.replace(SUFFIX, "");
-    if (shorter === name || shorter === "") return name;
-    name = shorter;
-  }
 }
 
 /**
@@ -121,7 +111,7 @@ function functionsIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[
     if (symbol.type !== STT_FUNC || symbol.name === "") continue;
     const name = cleanName(symbol.name);
     // A split-off part of a function that is here is no function of its own: it is reached from that one only.
-    if (FRAGMENT.test(symbol.name) && whole.has(name)) continue;
+    if (isFragment(symbol.name) && whole.has(name)) continue;
     const key = `${symbol.value} ${name}`;
     if (found.has(key)) continue;
     const { value, size, file } = symbol;
@@ -155,15 +145,20 @@ function unnamedIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[])
   return unnamed + codeIn(code.subarray(covered));
 }
 
-/** Bytes of a gap from the first that is not padding: once code has begun, its own nops cannot be told apart. */
+/**
+ * Bytes of a gap from the first that is not padding. Once code has begun its own nops cannot be told apart, but runs of
+ * int3 can: gcc's ms_hook_prologue puts 32 of them before every function (measured, gcc 12).
+ */
 function codeIn(gap: Buffer): number {
   let at = 0;
-  while (at < gap.length) {
-    const size = paddingAt(gap, at);
-    if (size === 0) return gap.length - at;
-    at += size;
+  for (let size = paddingAt(gap, at); size > 0; size = paddingAt(gap, at)) at += size;
+  let code = gap.length - at;
+  for (let run = 0; at < gap.length; at++) {
+    run = gap[at] === 0xcc ? run + 1 : 0;
+    if (run === INT3_RUN) code -= run;
+    else if (run > INT3_RUN) code--;
   }
-  return 0;
+  return code;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Owns the private folder of a target's copies: its making, its removal, and the sweeping of what dead sessions left.
- * Must not follow symbolic links, and must not remove anything but plain files in a folder of this name.
+ * Must not follow symbolic links.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { chmod, chown, mkdtemp } from "node:fs/promises";
@@ -56,29 +56,37 @@ export function sweepFolders(): string[] {
 }
 
 /**
- * Removes a private folder and the plain files in it. A copy that a kept target still maps lives on until it is unmapped.
+ * Removes a private folder with all that is in it. A copy that a kept target still maps lives on until it is unmapped.
  * @param keep leave all of it, for a target that goes on with its copies; a later sweep takes it when that has ended
- * @returns whether the folder is gone; false when it is kept, a symbolic link, another user's, or holds something else
+ * @returns whether the folder is gone; false when it is kept, a symbolic link or another user's
  */
 export function removeFolder(path: string, keep = false): boolean {
   if (keep) return false;
-  let folder: number;
   try {
-    folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch {
-    return false; // gone, a symbolic link, or not ours to open
-  }
-  try {
-    const us = process.getuid?.() ?? 0;
-    if (us !== 0 && fstatSync(folder).uid !== us) return false;
-    // Through the descriptor: as root in a directory of another user, the path could become a link to anywhere between
-    // two calls. unlink and rmdir do not follow links themselves.
-    const inside = `/proc/self/fd/${folder}`;
-    for (const name of readdirSync(inside)) unlinkSync(`${inside}/${name}`);
+    emptyFolder(path);
     rmdirSync(path);
     return true;
   } catch {
-    return false; // it holds a directory: not only copies, so what is left of it stays
+    return false; // gone, a symbolic link, or not ours
+  }
+}
+
+/**
+ * Through descriptors: as root in a directory of another user, a path could become a link to anywhere between two calls.
+ * unlink and rmdir do not follow links themselves.
+ */
+function emptyFolder(path: string): void {
+  const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const us = process.getuid?.() ?? 0;
+    if (us !== 0 && fstatSync(folder).uid !== us) throw new Error("it is another user's");
+    const inside = `/proc/self/fd/${folder}`;
+    for (const entry of readdirSync(inside, { withFileTypes: true })) {
+      if (entry.isDirectory()) {
+        emptyFolder(`${inside}/${entry.name}`);
+        rmdirSync(`${inside}/${entry.name}`);
+      } else unlinkSync(`${inside}/${entry.name}`);
+    }
   } finally {
     closeSync(folder);
   }

@@ -1,16 +1,11 @@
 /** Step: what is this artifact, and may it be loaded at all? Pure: bytes in, facts or a refusal out. */
 import { createHash } from "node:crypto";
+import type { RefusedMark } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
+import { tellApart } from "../../schemas/names.js";
 import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.js";
 import { type Marks, readMarks } from "../binary/marks.js";
-import {
-  artifactIncomplete,
-  artifactInvalid,
-  entryTooSmall,
-  noMarks,
-  strippedMarks,
-  wrongArchitecture,
-} from "../errors.js";
+import { artifactIncomplete, artifactInvalid, noMarks, strippedMarks, wrongArchitecture } from "../errors.js";
 
 /** A library file that may be loaded. */
 export interface Inspected {
@@ -22,6 +17,10 @@ export interface Inspected {
   readonly hash: string;
   /** Marked function -> hash of its code bytes: equal hashes mean an unchanged function. */
   readonly code: ReadonlyMap<string, string>;
+  /** Marked function -> address relative to the load base. */
+  readonly entries: ReadonlyMap<string, number>;
+  /** Marked functions that cannot be patched, and why. */
+  readonly refused: readonly RefusedMark[];
 }
 
 export type Inspection =
@@ -48,22 +47,30 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
   if (marks.codeBytes === 0) return { kind: "unfit", report: noMarks(library, running) };
   if (marks.functions.length === 0)
     return { kind: "unfit", report: strippedMarks(library, marks.unnamedBytes, running) };
-  const odd = marks.functions.find((f) => f.entry === null);
-  if (odd !== undefined)
-    return { kind: "unfit", report: entryTooSmall(odd.name, odd.reason ?? "its entry is not a mark's", running) };
+  const { unique, ambiguous } = tellApart(marks.functions);
   const code = new Map<string, string>();
-  for (const f of marks.functions) {
+  const entries = new Map<string, number>();
+  const refused: RefusedMark[] = [...ambiguous].map(([name, n]) => ({
+    name,
+    code: "ambiguous-name",
+    reason: `${n} marked functions have this name`,
+  }));
+  for (const [name, f] of unique) {
     const start = elf.fileOffsetOf(f.value);
-    if (start !== null)
-      code.set(
-        f.name,
-        createHash("sha1")
-          .update(bytes.subarray(start, start + f.size))
-          .digest("hex"),
-      );
+    if (f.entry === null || start === null) {
+      refused.push({ name, code: "entry-too-small", reason: f.reason ?? "its code is not in the file" });
+      continue;
+    }
+    code.set(
+      name,
+      createHash("sha1")
+        .update(bytes.subarray(start, start + f.size))
+        .digest("hex"),
+    );
+    entries.set(name, f.value);
   }
   return {
     kind: "fit",
-    artifact: { bytes, elf, marks, buildId: elf.buildId, hash: contentHash(bytes), code },
+    artifact: { bytes, elf, marks, buildId: elf.buildId, hash: contentHash(bytes), code, entries, refused },
   };
 }

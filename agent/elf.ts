@@ -1,0 +1,249 @@
+/**
+ * What a loaded module's own file says: sections and function symbols. Read by ourselves, because Gum's reader kills the
+ * process when the file has been deleted or replaced since (docs/decisions/0004), which is what builds do.
+ */
+
+export interface Section {
+  readonly name: string;
+  readonly index: number;
+  readonly start: NativePointer;
+  readonly size: number;
+}
+
+export interface FunctionSymbol {
+  readonly name: string;
+  readonly address: NativePointer;
+  /** Source file of a static function, where .symtab tells it. */
+  readonly file: string | null;
+}
+
+export interface ModuleFile {
+  readonly sections: readonly Section[];
+  /** Function symbols that lie in these sections, from .symtab and .dynsym. */
+  functionsIn(sections: readonly Section[]): FunctionSymbol[];
+}
+
+/** Bytes at the module's base that must be in the file as well: headers, notes with the Build-ID, symbols. */
+const COMPARED = 64 * 1024;
+/** A string table up to this size is read in one go, in bytes. */
+const STRINGS_AT_ONCE = 16 * 1024 * 1024;
+const LONGEST_TABLE = 512 * 1024 * 1024;
+
+const MAGIC = 0x464c457f;
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const PF_X = 1;
+const SHT_SYMTAB = 2;
+const SHT_NOBITS = 8;
+const SHT_DYNSYM = 11;
+const STT_FUNC = 2;
+const STT_FILE = 4;
+const DT_NULL = 0;
+const DT_HASH = 4;
+const DT_STRTAB = 5;
+const DT_SYMTAB = 6;
+const DT_GNU_HASH = 0x6ffffef5;
+const SYMBOL = 24;
+
+interface Segment {
+  readonly type: number;
+  readonly flags: number;
+  readonly offset: number;
+  readonly vaddr: number;
+  readonly fileSize: number;
+  readonly memorySize: number;
+}
+
+/** Null when the file is not there or no longer the one that was mapped. */
+export function readModuleFile(path: string, base: NativePointer): ModuleFile | null {
+  let file: File;
+  try {
+    file = new File(path, "rb");
+  } catch {
+    return null; // unlinked, or out of this process's reach
+  }
+  try {
+    const segments = segmentsAt(base);
+    if (segments === null || !sameStart(file, base, segments)) return null;
+    return readTables(file, path, loadBias(base, segments));
+  } catch {
+    return null; // shorter than its own tables say: being written
+  } finally {
+    file.close();
+  }
+}
+
+function readTables(file: File, path: string, bias: NativePointer): ModuleFile | null {
+  const header = new DataView(bytesAt(file, 0, 64));
+  const headers = new DataView(bytesAt(file, u64(header, 40), 64 * header.getUint16(60, true)));
+  const count = header.getUint16(60, true);
+  const at = (i: number) => ({
+    name: headers.getUint32(i * 64, true),
+    type: headers.getUint32(i * 64 + 4, true),
+    address: u64(headers, i * 64 + 16),
+    offset: u64(headers, i * 64 + 24),
+    size: u64(headers, i * 64 + 32),
+    link: headers.getUint32(i * 64 + 40, true),
+  });
+  const namesIndex = header.getUint16(62, true);
+  if (count === 0 || namesIndex >= count) return null;
+  const names = strings(file, at(namesIndex));
+  const all = Array.from({ length: count }, (_, i) => at(i));
+  return {
+    sections: all.flatMap((s, index) =>
+      s.size === 0 || s.address === 0 || s.type === SHT_NOBITS
+        ? []
+        : [{ name: names(s.name), index, start: bias.add(s.address), size: s.size }],
+    ),
+    functionsIn(sections) {
+      const wanted = new Set(sections.map((s) => s.index));
+      const again = new File(path, "rb");
+      try {
+        return all
+          .filter((s) => s.type === SHT_SYMTAB || s.type === SHT_DYNSYM)
+          .flatMap((table) => functionsOf(again, table, at(table.link), wanted, bias));
+      } finally {
+        again.close();
+      }
+    },
+  };
+}
+
+function functionsOf(
+  file: File,
+  table: { readonly offset: number; readonly size: number },
+  stringTable: { readonly offset: number; readonly size: number },
+  wanted: ReadonlySet<number>,
+  bias: NativePointer,
+): FunctionSymbol[] {
+  const words = new Uint32Array(bytesAt(file, table.offset, table.size - (table.size % SYMBOL)));
+  const name = strings(file, stringTable);
+  const found: FunctionSymbol[] = [];
+  let source: number | null = null;
+  for (let i = 0; i < words.length; i += SYMBOL / 4) {
+    const info = words[i + 1] ?? 0;
+    const type = info & 15;
+    if (type === STT_FILE) source = words[i] ?? 0;
+    if (type !== STT_FUNC || !wanted.has(info >>> 16)) continue;
+    const local = ((info >>> 4) & 15) === 0;
+    found.push({
+      name: name(words[i] ?? 0),
+      address: bias.add((words[i + 2] ?? 0) + (words[i + 3] ?? 0) * 2 ** 32),
+      file: local && source !== null ? name(source) : null,
+    });
+  }
+  return found;
+}
+
+/**
+ * Exported functions by the module's own tables in memory: all that is left when its file is gone. Null when the module
+ * is no ELF image or has no symbol table.
+ */
+export function exportsInMemory(base: NativePointer): FunctionSymbol[] | null {
+  const segments = segmentsAt(base);
+  const dynamic = segments?.find((s) => s.type === PT_DYNAMIC);
+  if (segments == null || dynamic === undefined) return null;
+  const bias = loadBias(base, segments);
+  const tags = new Map<number, NativePointer>();
+  for (let p = bias.add(dynamic.vaddr), i = 0; i < dynamic.memorySize / 16; i++, p = p.add(16)) {
+    const tag = p.readU64().toNumber();
+    if (tag === DT_NULL) break;
+    const value = p.add(8).readPointer();
+    // glibc has added the bias already; other loaders leave the file's value.
+    tags.set(tag, value.compare(base) >= 0 ? value : bias.add(value));
+  }
+  const [symbols, names] = [tags.get(DT_SYMTAB), tags.get(DT_STRTAB)];
+  const count = symbolCount(tags.get(DT_HASH), tags.get(DT_GNU_HASH));
+  if (symbols === undefined || names === undefined || count === 0) return null;
+  const code = segments.filter((s) => s.type === PT_LOAD && (s.flags & PF_X) !== 0);
+  const found: FunctionSymbol[] = [];
+  for (let i = 0, p = symbols; i < count; i++, p = p.add(SYMBOL)) {
+    if ((p.add(4).readU8() & 15) !== STT_FUNC || p.add(6).readU16() === 0) continue;
+    const value = p.add(8).readU64().toNumber();
+    if (!code.some((s) => value >= s.vaddr && value < s.vaddr + s.memorySize)) continue;
+    found.push({ name: names.add(p.readU32()).readUtf8String() ?? "", address: bias.add(value), file: null });
+  }
+  return found;
+}
+
+/** DT_HASH holds the number of symbols; DT_GNU_HASH only where the last chain ends. */
+function symbolCount(hash: NativePointer | undefined, gnu: NativePointer | undefined): number {
+  if (hash !== undefined) return hash.add(4).readU32();
+  if (gnu === undefined) return 0;
+  const buckets = gnu.readU32();
+  const first = gnu.add(4).readU32();
+  const table = gnu.add(16 + gnu.add(8).readU32() * 8);
+  let last = 0;
+  for (let i = 0; i < buckets; i++) last = Math.max(last, table.add(i * 4).readU32());
+  if (last < first) return first;
+  const chains = table.add(buckets * 4);
+  while ((chains.add((last - first) * 4).readU32() & 1) === 0) last++;
+  return last + 1;
+}
+
+/** The program headers of the image at `base`, from memory; null when there is no 64-bit ELF image. */
+function segmentsAt(base: NativePointer): Segment[] | null {
+  if (base.readU32() !== MAGIC || base.add(4).readU8() !== 2) return null;
+  const table = base.add(base.add(32).readU64().toNumber());
+  return Array.from({ length: base.add(56).readU16() }, (_, i) => {
+    const p = table.add(i * 56);
+    return {
+      type: p.readU32(),
+      flags: p.add(4).readU32(),
+      offset: p.add(8).readU64().toNumber(),
+      vaddr: p.add(16).readU64().toNumber(),
+      fileSize: p.add(32).readU64().toNumber(),
+      memorySize: p.add(40).readU64().toNumber(),
+    };
+  });
+}
+
+/** What is added to the file's addresses. `base` is where the file's first byte is mapped. */
+function loadBias(base: NativePointer, segments: readonly Segment[]): NativePointer {
+  const first = segments.find((s) => s.type === PT_LOAD);
+  return first === undefined ? base : base.sub(first.vaddr - first.offset);
+}
+
+/** The first segment is never written at run time (headers, notes, hashes, symbols): equal bytes, same file. */
+function sameStart(file: File, base: NativePointer, segments: readonly Segment[]): boolean {
+  const first = segments.find((s) => s.type === PT_LOAD);
+  if (first === undefined || first.offset !== 0) return false;
+  const size = Math.min(first.fileSize, COMPARED) & ~3;
+  const memory = base.readByteArray(size);
+  if (memory === null) return false;
+  const [a, b] = [new Uint32Array(memory), new Uint32Array(bytesAt(file, 0, size))];
+  return a.every((word, i) => word === b[i]);
+}
+
+function bytesAt(file: File, offset: number, size: number): ArrayBuffer {
+  if (size > LONGEST_TABLE) throw new Error(`a table of ${size} bytes is too long`);
+  file.seek(offset);
+  const bytes = file.readBytes(size);
+  if (bytes.byteLength !== size) throw new Error("the file is shorter than its tables say");
+  return bytes;
+}
+
+const u64 = (view: DataView, at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+
+/** Looks names up in a string table. */
+function strings(
+  file: File,
+  { offset, size }: { readonly offset: number; readonly size: number },
+): (at: number) => string {
+  const all = size <= STRINGS_AT_ONCE ? new Uint8Array(bytesAt(file, offset, size)) : null;
+  return (at) => {
+    for (let length = 256; ; length *= 4) {
+      const bytes = all?.subarray(at) ?? new Uint8Array(bytesAt(file, offset + at, Math.min(length, size - at)));
+      const end = bytes.indexOf(0);
+      if (end >= 0) return text(bytes.subarray(0, end));
+      if (all !== null || at + length >= size) throw new Error("a name has no end");
+    }
+  };
+}
+
+/** UTF-8 to a string; QuickJS has no TextDecoder. */
+function text(bytes: Uint8Array): string {
+  let latin = "";
+  for (const byte of bytes) latin += String.fromCharCode(byte);
+  return bytes.some((b) => b > 127) ? decodeURIComponent(escape(latin)) : latin;
+}

@@ -1,0 +1,177 @@
+/** Flags, help text, and the merge with hotpatch.json. Decides nothing else and touches no process. */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { Config } from "../schemas/config.js";
+import { badConfig, HotpatchError } from "./errors.js";
+import type { OutputOptions, SessionOptions } from "./options.js";
+
+/** What the command line asks for. */
+export interface Actions {
+  session(options: SessionOptions, output: OutputOptions): Promise<void>;
+}
+
+interface Flags {
+  library?: string[];
+  build?: string;
+  watch?: string[];
+  settle?: number;
+  poll?: number;
+  cwd?: string;
+  env?: string[];
+  keep?: boolean;
+  backend?: "auto" | "native" | "python";
+  loadTimeout?: number;
+  json?: boolean;
+  plain?: boolean;
+  log?: string;
+  verbose?: number;
+  config?: string;
+}
+
+const DEFAULT_SETTLE_MS = 50;
+const DEFAULT_LOAD_TIMEOUT_MS = 10_000;
+
+const milliseconds = (text: string): number => {
+  const ms = Number(text);
+  if (text.trim() === "" || !Number.isFinite(ms) || ms < 0)
+    throw new InvalidArgumentError("a number of milliseconds is needed.");
+  return ms;
+};
+const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+const environment = (value: string, before: string[] | undefined): string[] => {
+  if (!/^[^=]+=/.test(value)) throw new InvalidArgumentError("NAME=VALUE is needed.");
+  return collect(value, before);
+};
+
+const sessionOptions = (command: Command): Command =>
+  command
+    .option("-l, --library <path>", "library to follow, as the build writes it (repeatable)", collect)
+    .option("-b, --build <command>", "run by the shell when sources change")
+    .option("-w, --watch <dir>", "source folder for --build (repeatable; default: the current folder)", collect)
+    .option("--settle <ms>", `how long an artifact must stay unchanged (default: ${DEFAULT_SETTLE_MS})`, milliseconds)
+    .option("--poll <ms>", "look at the files every so often instead of being told (network mounts)", milliseconds)
+    .option("--cwd <dir>", "folder of the spawned host")
+    .option("--env <name=value>", "environment of the spawned host (repeatable)", environment)
+    .option("--keep", "at the end leave the running generation in place")
+    .option(
+      "--load-timeout <ms>",
+      `how long a copy may take to load (default: ${DEFAULT_LOAD_TIMEOUT_MS})`,
+      milliseconds,
+    )
+    .addOption(new Option("--backend <name>", "which Frida binding").choices(["auto", "native", "python"]))
+    .option("--json", "events as NDJSON on stdout, commands on stdin")
+    .option("--plain", "one line per event")
+    .option("--log <file>", "NDJSON log")
+    .option(
+      "-v, --verbose",
+      "more detail (-vv: all of it)",
+      (_: string, before: number | undefined) => (before ?? 0) + 1,
+    )
+    .option("--config <file>", "settings (default: hotpatch.json in the current folder or above)");
+
+/** The parser; its commands call `actions`. Help and usage errors are commander's, with exit code 2 set by main.ts. */
+export function parser(version: string, actions: Actions): Command {
+  const program = new Command("hotpatch")
+    .description("Edit C, C++ and Rust code inside a running process.")
+    .version(version)
+    .enablePositionalOptions()
+    .showHelpAfterError("(hotpatch --help shows what is possible)")
+    .addHelpText("after", '\nExample:\n  hotpatch spawn --build "make" --watch src -- ./game\n');
+  program
+    .command("spawn")
+    .description("start a host and patch it")
+    .argument("<exe>", "program")
+    .argument("[args...]", "its arguments")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      '\nExample:\n  hotpatch spawn --library build/libgame.so --build "make" -- build/host --level 3\n',
+    );
+  program
+    .command("attach")
+    .description("patch a running process")
+    .argument("<target>", "pid, or exact process name")
+    .addHelpText("after", '\nExample:\n  hotpatch attach --build "make" --watch src game\n');
+  for (const command of program.commands) {
+    sessionOptions(command).action(async () => {
+      const flags = command.opts<Flags>();
+      const arrival =
+        command.name() === "spawn"
+          ? ({ kind: "spawn", argv: command.args } as const)
+          : ({ kind: "attach", target: command.args[0] ?? "" } as const);
+      await actions.session(merge(arrival, flags, readConfig(flags.config ?? null)), outputOf(flags));
+    });
+  }
+  return program;
+}
+
+const outputOf = (flags: Flags): OutputOptions => ({
+  form: flags.json === true ? "json" : "plain",
+  log: flags.log === undefined ? null : resolve(flags.log),
+  verbosity: flags.verbose ?? 0,
+});
+
+/** Settings and the folder that their relative paths start from. */
+interface FoundConfig {
+  readonly config: Config;
+  readonly folder: string;
+}
+
+function merge(arrival: SessionOptions["arrival"], flags: Flags, { config, folder }: FoundConfig): SessionOptions {
+  const fromConfig = (paths: readonly string[] | undefined) => paths?.map((p) => resolve(folder, p));
+  const fromFlags = (paths: readonly string[] | undefined) => paths?.map((p) => resolve(p));
+  const given = Object.fromEntries(
+    (flags.env ?? []).map((e) => [e.slice(0, e.indexOf("=")), e.slice(e.indexOf("=") + 1)]),
+  );
+  return {
+    arrival,
+    libraries: fromFlags(flags.library) ?? fromConfig(config.library) ?? [],
+    build: flags.build ?? config.build ?? null,
+    watch: fromFlags(flags.watch) ?? fromConfig(config.watch) ?? [process.cwd()],
+    settleMs: flags.settle ?? config.settle ?? DEFAULT_SETTLE_MS,
+    pollMs: flags.poll ?? config.poll ?? null,
+    cwd:
+      flags.cwd !== undefined
+        ? resolve(flags.cwd)
+        : config.cwd !== undefined
+          ? resolve(folder, config.cwd)
+          : process.cwd(),
+    env: { ...inherited(), ...config.env, ...given },
+    keep: flags.keep ?? config.keep ?? false,
+    backend: flags.backend ?? config.backend ?? "auto",
+    loadTimeoutMs: flags.loadTimeout ?? DEFAULT_LOAD_TIMEOUT_MS,
+  };
+}
+
+function inherited(): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  return env;
+}
+
+/** Throws bad-config. */
+function readConfig(named: string | null): FoundConfig {
+  const path = named === null ? findConfig(process.cwd()) : resolve(named);
+  if (path === null) return { config: {}, folder: process.cwd() };
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new HotpatchError(badConfig(path, error instanceof Error ? error.message : String(error)), error);
+  }
+  const parsed = Config.safeParse(value);
+  if (!parsed.success)
+    throw new HotpatchError(
+      badConfig(path, parsed.error.issues.map((i) => `${i.path.join(".") || "the file"}: ${i.message}`).join("; ")),
+    );
+  return { config: parsed.data, folder: dirname(path) };
+}
+
+function findConfig(from: string): string | null {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const path = join(folder, "hotpatch.json");
+    if (existsSync(path)) return path;
+    if (dirname(folder) === folder) return null;
+  }
+}

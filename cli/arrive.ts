@@ -1,0 +1,59 @@
+/** Arriving: which process, may it be touched, and the agent into it. */
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { HotpatchError, spawnFailed } from "./errors.js";
+import type { SessionOptions } from "./options.js";
+import { checkAttachable, checkExecutable, findProcess } from "./processes.js";
+import { openBackend } from "./target/open.js";
+import type { Backend, Target } from "./target/target.js";
+
+/** The host's terminal when hotpatch has none. */
+const COLS = 80;
+const ROWS = 24;
+
+const agentSource = (): string => readFileSync(fileURLToPath(new URL("../agent.js", import.meta.url)), "utf8");
+
+/** Rejects with a HotpatchError; then nothing is left running. */
+export async function arrive(options: SessionOptions): Promise<{ backend: Backend; target: Target }> {
+  const { arrival, cwd, env } = options;
+  if (arrival.kind === "attach") {
+    const pid = findProcess(arrival.target);
+    checkAttachable(pid);
+    return withBackend(options, (backend) => backend.attach(pid, agentSource()));
+  }
+  const [name = "", ...rest] = arrival.argv;
+  if (!existsSync(cwd) || !statSync(cwd).isDirectory())
+    throw new HotpatchError(spawnFailed(name, `there is no folder ${cwd} to start it in`));
+  const program = findProgram(name, cwd, env.PATH ?? "");
+  checkExecutable(program, null);
+  const { columns = COLS, rows = ROWS } = process.stdout;
+  const spawn = { argv: [program, ...rest], env, cwd, cols: columns, rows };
+  return withBackend(options, (backend) => backend.spawn(spawn, agentSource()));
+}
+
+async function withBackend(options: SessionOptions, reach: (backend: Backend) => Promise<Target>) {
+  const backend = await openBackend(options.backend);
+  try {
+    return { backend, target: await reach(backend) };
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
+}
+
+/** As execvp would: a name with a slash is a path from `cwd`, any other is looked up on PATH. */
+function findProgram(name: string, cwd: string, path: string): string {
+  const candidates = name.includes("/")
+    ? [resolve(cwd, name)]
+    : path.split(delimiter).map((folder) => resolve(cwd, join(folder, name)));
+  const found = candidates.find((file) => existsSync(file) && statSync(file).isFile());
+  if (found === undefined)
+    throw new HotpatchError(spawnFailed(name, `no such file${name.includes("/") ? "" : " in any folder of PATH"}`));
+  try {
+    accessSync(found, constants.X_OK);
+  } catch (error) {
+    throw new HotpatchError(spawnFailed(name, `${found} may not be executed`), error);
+  }
+  return found;
+}

@@ -1,0 +1,74 @@
+/** What the session knows of one library in the target. Data and small questions; no I/O. */
+import type { FoundLibrary } from "../schemas/agent.js";
+import type { StatusLibrary } from "../schemas/event.js";
+import type { Code } from "./steps/compare.js";
+
+export interface KnownGeneration {
+  readonly generation: number;
+  /** ms since the session began; negative or 0: before it. */
+  readonly at: number;
+  readonly buildId: string | null;
+  /** sha256 of the artifact it was made of; null where unknown. */
+  readonly hash: string | null;
+  /** null where its file is gone. */
+  readonly code: Code | null;
+  readonly functions: number;
+}
+
+export class FollowedLibrary {
+  /** File name: what events call it, and its id in the agent's requests. */
+  readonly name: string;
+  /** Path the host loaded it from. */
+  readonly loadedFrom: string;
+  /** Path that the build writes. */
+  readonly artifact: string;
+  readonly generations = new Map<number, KnownGeneration>();
+  /** Every function any generation has had. */
+  readonly functions: Set<string>;
+  running: number;
+  /** Copies tried with the next number whose load failed: a file name is never used twice. */
+  attempts = 0;
+  /** Set while an artifact of this library waits in the queue. */
+  pending = false;
+  /** Ends a settle that a newer change has overtaken. */
+  overtake = new AbortController();
+
+  constructor(found: FoundLibrary, artifact: string) {
+    this.name = found.library;
+    this.loadedFrom = found.path;
+    this.artifact = artifact;
+    this.running = found.running;
+    this.functions = new Set(found.functions.map((f) => f.name));
+    for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, code: null });
+  }
+
+  /** The number a copy gets when it has been loaded and accepted. */
+  get next(): number {
+    return Math.max(...this.generations.keys()) + 1;
+  }
+
+  get runs(): KnownGeneration {
+    const known = this.generations.get(this.running);
+    if (known === undefined) throw new Error(`${this.name} runs generation ${this.running}, which nobody knows`);
+    return known;
+  }
+
+  /** For errors. */
+  get runsText(): string {
+    return `generation ${this.running} of ${this.name}${this.running === 0 ? " (the host's own code)" : ""}`;
+  }
+
+  status(functions: StatusLibrary["functions"]): StatusLibrary {
+    return {
+      library: this.name,
+      generation: this.running,
+      generations: [...this.generations.values()].map(({ generation, at, buildId, functions: n }) => ({
+        generation,
+        at,
+        buildId,
+        functions: n,
+      })),
+      functions,
+    };
+  }
+}

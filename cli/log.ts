@@ -1,0 +1,21 @@
+/** The NDJSON log of --log: events and what -v adds, with levels. Written at once, so that a crash loses nothing. */
+import { appendFileSync } from "node:fs";
+
+export type Level = "error" | "info" | "debug" | "trace";
+
+const LEVELS: readonly Level[] = ["error", "info", "debug", "trace"];
+
+export interface Log {
+  write(level: Level, at: number, entry: object): void;
+}
+
+/** @param verbosity 0: error and info; 1: debug too; 2: all */
+export function openLog(path: string | null, verbosity: number): Log {
+  if (path === null) return { write: () => {} };
+  const enabled = new Set(LEVELS.slice(0, 2 + verbosity));
+  return {
+    write(level, at, entry) {
+      if (enabled.has(level)) appendFileSync(path, `${JSON.stringify({ level, at, ...entry })}\n`);
+    },
+  };
+}

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+/** argv -> command -> exit code. The only file that exits. */
+import { readFileSync } from "node:fs";
+import { CommanderError } from "commander";
+import type { ErrorReport } from "../schemas/error.js";
+import type { SessionEvent } from "../schemas/event.js";
+import { parser } from "./args.js";
+import { HotpatchError, reportOf } from "./errors.js";
+import { type Level, openLog } from "./log.js";
+import type { OutputOptions, SessionOptions } from "./options.js";
+import { Session } from "./session.js";
+import { readCommands } from "./stdin.js";
+import { jsonLine } from "./ui/json.js";
+import { plainLines } from "./ui/plain.js";
+
+const USAGE = 2;
+const CANNOT_ARRIVE = 3;
+const NO_BACKEND = 4;
+const OUR_FAULT = 1;
+
+const version = (): string => {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+};
+
+const exitCodes: Partial<Record<ErrorReport["code"], number>> = {
+  "no-backend": NO_BACKEND,
+  usage: USAGE,
+  "bad-config": USAGE,
+  internal: OUR_FAULT,
+};
+
+const levelOf = (event: SessionEvent): Level =>
+  event.type === "error" ? "error" : event.type === "target:output" ? "trace" : "info";
+
+/** Runs one session; sets the exit code. */
+async function session(options: SessionOptions, output: OutputOptions): Promise<void> {
+  const began = performance.now();
+  const elapsed = () => Math.round((performance.now() - began) * 100) / 100;
+  const log = openLog(output.log, output.verbosity);
+  let host = "target";
+  const show = (event: SessionEvent) => {
+    if (event.type === "session:started") host = event.host;
+    log.write(levelOf(event), event.at, event);
+    process.stdout.write(
+      output.form === "json"
+        ? jsonLine(event)
+        : plainLines(event, host)
+            .map((line) => `${line}\n`)
+            .join(""),
+    );
+  };
+  const say = (event: Parameters<ConstructorParameters<typeof Session>[1]>[0]) =>
+    show({ ...event, at: elapsed() } as SessionEvent);
+
+  const running = new Session(options, say, elapsed);
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const name of signals) process.on(name, () => running.end(name));
+  process.stdout.on("error", () => running.end("stdout was closed"));
+  const commands = output.form === "json" ? readCommands(running) : null;
+  try {
+    process.exitCode = await running.run();
+  } catch (error) {
+    const report = reportOf(error, "the session failed", "unknown");
+    say({ type: "error", ...report });
+    log.write("debug", elapsed(), { stack: error instanceof Error ? error.stack : String(error) });
+    if (output.verbosity > 0) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
+  } finally {
+    commands?.close();
+  }
+}
+
+async function main(): Promise<void> {
+  const program = parser(version(), { session });
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  if (process.argv.length <= 2) return program.outputHelp();
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+      return;
+    }
+    const report = reportOf(error, "hotpatch could not begin", "nothing was touched");
+    const { message, detail, running, hint, code } = report;
+    process.stderr.write(`error: ${message} [${code}]\n  why: ${detail}\n  runs now: ${running}\n  to do: ${hint}\n`);
+    if (!(error instanceof HotpatchError) && process.argv.includes("-v")) console.error(error);
+    process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
+  }
+}
+
+await main();
+// Pipes drain, then nothing may hold the process: a watcher or a stray handle must not keep a finished tool alive.
+if (process.stdout.writableLength > 0) await new Promise((resolve) => process.stdout.once("drain", resolve));
+process.exit();

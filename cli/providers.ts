@@ -1,0 +1,49 @@
+/**
+ * Whose definition a name leads to, for generation 0: the rule by which a copy's references are bound to the copy. Only
+ * what generation 0 itself takes from itself is bound; a host's override of a weak default stays the host's.
+ */
+import { readFileSync, readlinkSync } from "node:fs";
+import { readElf } from "./binary/elf.js";
+import { copyRelocations, definesSymbol } from "./binary/host.js";
+
+interface Host {
+  readonly path: string;
+  /** Whether the executable itself defines the name. */
+  supplies(name: string): boolean;
+}
+
+/**
+ * @param provided the agent's answer per name: "own", "none" or the path of the supplying module
+ * @returns the names to bind to the copy
+ */
+export function providersOf(pid: number, names: readonly string[], provided: readonly string[]): Set<string> {
+  const own = new Set<string>();
+  let host: Host | undefined;
+  names.forEach((name, i) => {
+    const provider = provided[i];
+    if (provider === "own" || provider === "none") own.add(name);
+    else {
+      host ??= readHost(pid);
+      // Seen from the loader the executable "supplies" what it only refers to: the address of its own PLT stub for a
+      // function, its COPY of an object's first bytes. Neither is a definition of its own.
+      if (host.path === provider && !host.supplies(name)) own.add(name);
+    }
+  });
+  return own;
+}
+
+/** Unreadable: then the loader's view stands, for no path is the executable's. */
+const UNKNOWN: Host = { path: "", supplies: () => true };
+
+function readHost(pid: number): Host {
+  try {
+    const elf = readElf(readFileSync(`/proc/${pid}/exe`));
+    const copied = copyRelocations(elf);
+    return {
+      path: readlinkSync(`/proc/${pid}/exe`),
+      supplies: (name) => definesSymbol(elf, name) && !copied.has(name),
+    };
+  } catch {
+    return UNKNOWN;
+  }
+}

@@ -1,0 +1,139 @@
+/** Step: run the build command. Its exit code decides; a newer save supersedes a running build. */
+import { type ChildProcess, spawn } from "node:child_process";
+
+export type BuildResult =
+  | { readonly kind: "finished"; readonly ms: number }
+  | { readonly kind: "failed"; readonly ms: number; readonly exitCode: number | null; readonly output: string }
+  | { readonly kind: "cancelled" };
+
+export interface Build {
+  readonly done: Promise<BuildResult>;
+  /** Ends the command and everything it started. */
+  cancel(): void;
+}
+
+/** Bytes of output kept: the end is where compilers say what is wrong. */
+const TAIL = 64 * 1024;
+/** ms between SIGTERM and SIGKILL for a cancelled build. */
+const GRACE_MS = 2000;
+/** ms that output may still come after the shell's exit: a child left in the background may hold the pipe for ever. */
+const DRAIN_MS = 100;
+/** ms in which saves count as one: editors write several files at once. */
+const BURST_MS = 20;
+
+/** Runs `command` by the shell, in a process group of its own. */
+export function startBuild(command: string, cwd: string, env: NodeJS.ProcessEnv): Build {
+  const start = performance.now();
+  const child = spawn("/bin/sh", ["-c", command], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8");
+    stream.on("data", (chunk: string) => {
+      output = (output + chunk).slice(-TAIL);
+    });
+  }
+  let cancelled = false;
+  let killer: NodeJS.Timeout | undefined;
+  const done = new Promise<BuildResult>((resolve) => {
+    const end = (exitCode: number | null, said: string) => {
+      clearTimeout(killer);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      const ms = Math.round(performance.now() - start);
+      if (cancelled) resolve({ kind: "cancelled" });
+      else if (exitCode === 0) resolve({ kind: "finished", ms });
+      else resolve({ kind: "failed", ms, exitCode, output: output + said });
+    };
+    child.once("error", (error) => end(null, error.message));
+    child.once("exit", (exitCode, signal) => {
+      const said = signal === null ? "" : `\nended by ${signal}`;
+      const timer = setTimeout(() => end(exitCode, said), DRAIN_MS);
+      child.once("close", () => {
+        clearTimeout(timer);
+        end(exitCode, said);
+      });
+    });
+  });
+  return {
+    done,
+    cancel() {
+      if (cancelled) return;
+      cancelled = true;
+      killGroup(child, "SIGTERM");
+      killer = setTimeout(() => killGroup(child, "SIGKILL"), GRACE_MS);
+    },
+  };
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // the group has ended: what was wanted
+  }
+}
+
+export interface BuildListener {
+  onStarted(): void;
+  onFinished(result: { readonly ms: number }): void;
+  onFailed(result: { readonly ms: number; readonly exitCode: number | null; readonly output: string }): void;
+}
+
+/** One build at a time; a request during a build cancels it and starts anew, so that no stale result is reported. */
+export class BuildLoop {
+  readonly #start: () => Build;
+  readonly #listener: BuildListener;
+  #burst: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #build: Build | null = null;
+  #again = false;
+  #closed = false;
+
+  constructor(command: string, cwd: string, env: NodeJS.ProcessEnv, listener: BuildListener) {
+    this.#start = () => startBuild(command, cwd, env);
+    this.#listener = listener;
+  }
+
+  /** Builds soon: requests of one burst make one build. */
+  request(): void {
+    if (this.#closed) return;
+    this.#burst ??= setTimeout(() => {
+      this.#burst = null;
+      void this.once();
+    }, BURST_MS);
+  }
+
+  /** Builds now; resolves when the build, and any that superseded it, has ended. */
+  once(): Promise<void> {
+    if (this.#running !== null) {
+      this.#again = true;
+      this.#build?.cancel();
+      return this.#running;
+    }
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  /** Cancels what runs. */
+  close(): void {
+    this.#closed = true;
+    if (this.#burst !== null) clearTimeout(this.#burst);
+    this.#build?.cancel();
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#again = false;
+      this.#listener.onStarted();
+      this.#build = this.#start();
+      const result = await this.#build.done;
+      this.#build = null;
+      if (this.#closed || this.#again) continue; // stale: overtaken by a newer save
+      if (result.kind === "finished") this.#listener.onFinished(result);
+      else if (result.kind === "failed") this.#listener.onFailed(result);
+    } while (this.#again && !this.#closed);
+  }
+}

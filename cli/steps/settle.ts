@@ -1,0 +1,70 @@
+/** Step: wait until an artifact is complete, and read it once. Knows nothing of what is in the file. */
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { setTimeout as wait } from "node:timers/promises";
+
+export type Settled =
+  | { readonly kind: "settled"; readonly bytes: Buffer }
+  | { readonly kind: "incomplete"; readonly reason: string }
+  | { readonly kind: "missing"; readonly reason: string };
+
+/** ms after which a file that never rests is given up until its next change. */
+const RESTLESS_MS = 10_000;
+
+/** What changes when a file is written to or replaced. */
+interface Face {
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ino: bigint;
+}
+
+const same = (a: Face, b: Face): boolean => a.size === b.size && a.mtimeNs === b.mtimeNs && a.ino === b.ino;
+
+/**
+ * @param settleMs how long size, time and inode must rest before the file is read; 0: it is known to be complete
+ * @param signal ends the waiting when a newer change has come; the result is then "incomplete"
+ * @returns one consistent state of the file
+ */
+export async function settle(path: string, settleMs: number, signal?: AbortSignal): Promise<Settled> {
+  const until = performance.now() + RESTLESS_MS;
+  while (performance.now() < until) {
+    const before = await faceOf(path);
+    if (before === null) return missing(path);
+    if (settleMs > 0) await wait(settleMs, undefined, signal && { signal }).catch(() => {}); // aborted: seen below
+    if (signal?.aborted === true) return { kind: "incomplete", reason: "a newer change has come" };
+    const rested = await faceOf(path);
+    if (rested === null) return missing(path);
+    if (!same(before, rested)) continue;
+    const bytes = await readConsistently(path, rested);
+    if (bytes !== null) return { kind: "settled", bytes };
+    if (settleMs === 0) return { kind: "incomplete", reason: "it changed while it was read" };
+  }
+  return { kind: "incomplete", reason: `still being written after ${RESTLESS_MS / 1000} s` };
+}
+
+const missing = (path: string): Settled => ({ kind: "missing", reason: `there is no file ${path}` });
+
+async function faceOf(path: string): Promise<Face | null> {
+  try {
+    const face = await stat(path, { bigint: true });
+    return face.isFile() ? face : null;
+  } catch {
+    return null; // deleted between two looks: the next change says more
+  }
+}
+
+/** The bytes, if the file stayed what it was while they were read. */
+async function readConsistently(path: string, face: Face): Promise<Buffer | null> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch {
+    return null;
+  }
+  try {
+    const bytes = await file.readFile();
+    const after = await file.stat({ bigint: true });
+    return same(face, after) && BigInt(bytes.length) === after.size ? bytes : null;
+  } finally {
+    await file.close();
+  }
+}

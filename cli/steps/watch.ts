@@ -1,0 +1,204 @@
+/**
+ * Step: notice that a file or a source folder changed. Folders are watched, never files: a watcher on a file goes deaf
+ * when the file is replaced. Says only that something changed; settling and building are others' work.
+ */
+import { spawnSync } from "node:child_process";
+import { type Dirent, type FSWatcher, lstatSync, readdirSync, statSync, watch } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+
+export interface Watcher {
+  close(): void;
+}
+
+export interface WatchOptions {
+  /** ms between looks; null: the system tells. */
+  readonly pollMs: number | null;
+}
+
+export interface SourceOptions extends WatchOptions {
+  /** Absolute paths that are results, not sources. */
+  readonly ignore: (path: string) => boolean;
+}
+
+/** ms between tries to watch a folder that is not there and whose parent gives no sign. */
+const REARM_MS = 200;
+/** Folders watched at most: each takes one of the user's inotify watches. */
+const MOST_FOLDERS = 4096;
+
+/** What changes when a file is written to or replaced; "" when there is none. */
+function faceOf(path: string): string {
+  try {
+    const { size, mtimeNs, ino } = statSync(path, { bigint: true });
+    return `${size} ${mtimeNs} ${ino}`;
+  } catch {
+    return "";
+  }
+}
+
+/** Calls `onChange` after every change of the file at `path`, also when its folder is deleted and made anew. */
+export function watchFile(path: string, onChange: () => void, options: WatchOptions): Watcher {
+  let face = faceOf(path);
+  const look = () => {
+    const now = faceOf(path);
+    if (now === face) return;
+    face = now;
+    if (now !== "") onChange();
+  };
+  if (options.pollMs !== null) return every(options.pollMs, look);
+  const folder = watchFolder(dirname(path), (name) => {
+    if (name === null || name === basename(path)) look();
+  });
+  return folder;
+}
+
+function every(ms: number, look: () => void): Watcher {
+  const timer = setInterval(look, ms);
+  return { close: () => clearInterval(timer) };
+}
+
+/** Watches one folder; when it is gone, waits for it to come back. `onEvent(null)`: look at everything. */
+function watchFolder(folder: string, onEvent: (name: string | null) => void): Watcher {
+  let watcher: FSWatcher | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+  let inode = "";
+  const arm = () => {
+    timer = null;
+    if (closed) return;
+    try {
+      watcher = watch(folder);
+      inode = String(statSync(folder, { bigint: true }).ino);
+    } catch {
+      watcher?.close();
+      watcher = null;
+      timer = setTimeout(arm, REARM_MS); // not there (yet): its maker will be followed by a look below
+      return;
+    }
+    watcher.on("change", (_, name) => {
+      onEvent(name === null ? null : name.toString());
+      check();
+    });
+    watcher.on("error", rearm);
+    onEvent(null); // nothing is lost between the two watches
+  };
+  const rearm = () => {
+    watcher?.close();
+    watcher = null;
+    if (!closed && timer === null) timer = setTimeout(arm, REARM_MS);
+  };
+  // A deleted folder's watch stays silent for ever: its inode tells.
+  const check = () => {
+    let now = "";
+    try {
+      now = String(statSync(folder, { bigint: true }).ino);
+    } catch {
+      // gone
+    }
+    if (now !== inode) rearm();
+  };
+  const guard = setInterval(check, REARM_MS);
+  arm();
+  return {
+    close() {
+      closed = true;
+      clearInterval(guard);
+      if (timer !== null) clearTimeout(timer);
+      watcher?.close();
+    },
+  };
+}
+
+/** Results of builds and what editors leave beside a file while they save it. */
+const NOT_SOURCES = /(\.(o|so|a|d|tmp|swp|swx)|~|\.so\.[\d.]+)$|^(4913|\.#.*|#.*#)$/;
+const NOT_FOLDERS = new Set(["node_modules", ".git", "target", "build", "dist"]);
+
+/** Calls `onChange` with a path after changes of sources under `folders`, honouring .gitignore. */
+export function watchSources(
+  folders: readonly string[],
+  onChange: (path: string) => void,
+  options: SourceOptions,
+): Watcher {
+  const faces = new Map<string, string>();
+  const watchers = new Map<string, Watcher>();
+  const roots = new Set(folders);
+
+  const isSource = (path: string) => !NOT_SOURCES.test(basename(path)) && !options.ignore(path);
+
+  /** Looks at one path after a sign that it changed. */
+  const look = (path: string) => {
+    let folder: boolean;
+    try {
+      folder = lstatSync(path).isDirectory();
+    } catch {
+      faces.delete(path); // deleted: a folder's watchers close, a file's next state is told
+      return leave(path);
+    }
+    if (folder) return gitIgnored([path]).has(path) ? undefined : enter(path, true);
+    const face = faceOf(path);
+    if (faces.get(path) === face || !isSource(path)) return;
+    faces.set(path, face);
+    if (!gitIgnored([path]).has(path)) onChange(path);
+  };
+  /** Takes in a folder: its files as they are, its folders in turn. */
+  const lookInto = (folder: string, tell: boolean) => {
+    let entries: Dirent[] = [];
+    try {
+      entries = readdirSync(folder, { withFileTypes: true });
+    } catch {
+      return; // deleted meanwhile
+    }
+    const paths = (directories: boolean) =>
+      entries.filter((e) => e.isDirectory() === directories).map((e) => join(folder, e.name));
+    for (const path of paths(false)) {
+      if (tell) look(path);
+      else if (isSource(path)) faces.set(path, faceOf(path));
+    }
+    const inside = paths(true).filter((path) => !watchers.has(path) && isSourceFolder(path));
+    const ignored = gitIgnored(inside);
+    for (const path of inside) if (!ignored.has(path)) enter(path, tell);
+  };
+  const enter = (folder: string, tell: boolean) => {
+    if (watchers.has(folder) || watchers.size >= MOST_FOLDERS || !(roots.has(folder) || isSourceFolder(folder))) return;
+    watchers.set(folder, { close() {} });
+    lookInto(folder, tell);
+    if (options.pollMs !== null)
+      watchers.set(
+        folder,
+        every(options.pollMs, () => lookInto(folder, true)),
+      );
+    else
+      watchers.set(
+        folder,
+        watchFolder(folder, (name) => (name === null ? lookInto(folder, true) : look(join(folder, name)))),
+      );
+  };
+  const leave = (folder: string) => {
+    for (const [path, watcher] of watchers) {
+      if (roots.has(path) || relative(folder, path).startsWith("..")) continue;
+      watcher.close();
+      watchers.delete(path);
+    }
+  };
+  for (const folder of folders) enter(folder, false);
+  return {
+    close() {
+      for (const watcher of watchers.values()) watcher.close();
+      watchers.clear();
+    },
+  };
+}
+
+const isSourceFolder = (path: string): boolean => !NOT_FOLDERS.has(basename(path)) && !basename(path).startsWith(".");
+
+/** Those of the paths (of one folder) that git ignores; none where there is no git or no repository. */
+function gitIgnored(paths: readonly string[]): Set<string> {
+  const [first] = paths;
+  if (first === undefined) return new Set();
+  const { stdout } = spawnSync("git", ["check-ignore", "-z", "--stdin"], {
+    cwd: dirname(first),
+    input: paths.join("\0"),
+    encoding: "utf8",
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  return new Set((stdout ?? "").split("\0").filter((path) => path !== ""));
+}

@@ -1,0 +1,34 @@
+/** Step: generation 0's own file, as far as it can still be read. */
+import { readFileSync, statSync } from "node:fs";
+import type { FoundLibrary } from "../../schemas/agent.js";
+import { type Inspected, inspect } from "./inspect.js";
+
+/**
+ * The file that the target has mapped: by its path while that still leads to the same file, else through
+ * /proc/PID/map_files (which needs privileges). Null when neither works or it is not readable as a library.
+ */
+export function generationZero(pid: number, found: FoundLibrary): Inspected | null {
+  try {
+    const source = mappedFile(pid, found);
+    const inspection = inspect(found.path, found.library, readFileSync(source), "");
+    return inspection.kind === "fit" ? inspection.artifact : null;
+  } catch {
+    return null; // replaced and out of reach: the session goes on without it
+  }
+}
+
+function mappedFile(pid: number, found: FoundLibrary): string {
+  const base = BigInt(found.base).toString(16);
+  const line = readFileSync(`/proc/${pid}/maps`, "utf8")
+    .split("\n")
+    .find((l) => l.startsWith(`${base}-`));
+  const fields = /^(\S+) \S+ \S+ (\S+) (\d+)/.exec(line ?? "");
+  if (fields === null) throw new Error(`nothing is mapped at ${found.base}`);
+  const [, range, , inode] = fields;
+  try {
+    if (statSync(found.path, { bigint: true }).ino === BigInt(inode ?? 0)) return found.path;
+  } catch {
+    // the path leads nowhere any more: the mapping itself may still be read
+  }
+  return `/proc/${pid}/map_files/${range}`;
+}

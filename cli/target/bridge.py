@@ -1,0 +1,296 @@
+"""Frida on its Python binding, spoken to over newline-delimited JSON on stdio. The contract is schemas/bridge.ts.
+
+Runs as `python3 -I bridge.py [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which spawned hosts
+would inherit. Needs Python 3.9, frida and the standard library.
+"""
+import base64
+import fcntl
+import json
+import os
+import pty
+import queue
+import select
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import termios
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+PROTOCOL = 1
+
+# The protocol's own descriptors: a stray print, or a host that inherits 0 and 1, must not touch them.
+requests_fd = os.dup(0)
+answers_fd = os.dup(1)
+nothing = os.open(os.devnull, os.O_RDONLY)
+os.dup2(nothing, 0)
+os.close(nothing)
+os.dup2(2, 1)
+
+# A handler, not SIG_IGN: ignored signals are inherited by spawned hosts.
+signal.signal(signal.SIGINT, lambda *_: None)
+
+# Messages on their way to the cli. Bounded: a host that prints without end waits at its terminal instead of filling us.
+outgoing = queue.Queue(4096)
+
+
+def say(message):
+    outgoing.put(message)
+
+
+def write_outgoing():
+    while True:
+        batch = [outgoing.get()]
+        while len(batch) < 256:
+            try:
+                batch.append(outgoing.get_nowait())
+            except queue.Empty:
+                break
+        last = None in batch
+        text = "".join(json.dumps(m, separators=(",", ":")) + "\n" for m in batch if m is not None)
+        view = memoryview(text.encode("ascii"))
+        try:
+            while view:
+                view = view[os.write(answers_fd, view) :]
+        except OSError:
+            return leave(0)  # the cli is gone
+        if last:
+            return
+
+
+writer = threading.Thread(target=write_outgoing)
+writer.start()
+
+
+def fatal(text):
+    say({"event": "fatal", "message": text})
+    say(None)
+    writer.join(5)
+    leave(3)
+
+
+def make_temp():
+    """Frida unpacks 10 MB into the temporary folder and leaves them there: it gets one that goes when we go."""
+    with open("/proc/self/stat", "rb") as stat:
+        start = stat.read().rsplit(b")", 1)[1].split()[19].decode()
+    # Named as the cli's own folders, so that it is swept should we be killed.
+    path = tempfile.mkdtemp(prefix="hotpatch-%d-%s-" % (os.getpid(), start))
+    os.environ["TMPDIR"] = path
+    return path
+
+
+def leave(code):
+    if temp is not None:
+        shutil.rmtree(temp, ignore_errors=True)
+    os._exit(code)
+
+
+temp = None
+
+if sys.version_info < (3, 9):
+    fatal("Python 3.9 or newer is needed, this is " + sys.version.split()[0])
+try:
+    temp = make_temp()
+except OSError as error:
+    fatal("no temporary folder for Frida: %s" % error)
+if len(sys.argv) > 1:
+    sys.path.insert(0, sys.argv[1])
+try:
+    import frida
+except Exception as error:
+    fatal("%s cannot import frida: %s" % (sys.executable, error))
+
+device = frida.get_local_device()
+
+# Linux 6.15: the exit status of any process whose pidfd was open when it ended. linux/pidfd.h
+PIDFD_GET_INFO = 0xC040FF0B
+PIDFD_INFO_EXIT = 8
+
+
+class Target:
+    def __init__(self, pid, terminal=None):
+        self.pid = pid
+        self.session = None
+        self.script = None
+        self.terminal = terminal
+        self.drained = threading.Event()
+        self.reported = threading.Lock()
+        try:
+            self.pidfd = os.pidfd_open(pid)
+        except OSError:
+            self.pidfd = None
+
+    def status(self):
+        """The wait status of an ended process that is not our child, or None where the kernel does not tell."""
+        if self.pidfd is not None:
+            info = bytearray(struct.pack("<Q", PIDFD_INFO_EXIT) + bytes(56))
+            try:
+                fcntl.ioctl(self.pidfd, PIDFD_GET_INFO, info, True)
+                if struct.unpack_from("<Q", info)[0] & PIDFD_INFO_EXIT:
+                    return struct.unpack_from("<i", info, 60)[0]
+            except OSError:
+                pass  # an older kernel
+        try:
+            with open("/proc/%d/stat" % self.pid, "rb") as stat:
+                fields = stat.read().rsplit(b")", 1)[1].split()
+            if fields[0] in (b"Z", b"X"):
+                return int(fields[49])  # field 52, exit_code
+        except (OSError, IndexError, ValueError):
+            pass  # reaped already
+        return None
+
+    def exited(self, status):
+        if not self.reported.acquire(blocking=False):
+            return
+        if self.terminal is not None:
+            self.drained.wait(5)
+        code = sig = None
+        if status is not None:
+            if os.WIFSIGNALED(status):
+                sig = os.WTERMSIG(status)
+            else:
+                code = os.WEXITSTATUS(status)
+        say({"event": "exited", "pid": self.pid, "exitCode": code, "signal": sig})
+
+
+targets = {}
+spawning = threading.Lock()
+
+
+def terminal_size(fd, cols, rows):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("<HHHH", rows, cols, 0, 0))
+
+
+def read_terminal(target):
+    while True:
+        try:
+            data = os.read(target.terminal, 65536)
+        except OSError:  # EIO: nobody has the other side open any more
+            data = b""
+        if not data:
+            target.drained.set()
+            return
+        say({"event": "output", "pid": target.pid, "stream": "tty", "base64": base64.b64encode(data).decode()})
+
+
+def wait_for_end(target):
+    """Our child is reaped by us or, once detached, by Frida; any other process is watched through its pidfd."""
+    try:
+        _, status = os.waitpid(target.pid, 0)
+        return target.exited(status)
+    except ChildProcessError:
+        pass
+    if target.pidfd is not None:
+        select.select([target.pidfd], [], [])
+        target.exited(target.status())
+
+
+def op_spawn(m):
+    ours, theirs = pty.openpty()
+    terminal_size(theirs, m["cols"], m["rows"])
+    mode = termios.tcgetattr(theirs)
+    mode[1] &= ~termios.ONLCR  # lines end in \n, as programs write them
+    termios.tcsetattr(theirs, termios.TCSANOW, mode)
+    with spawning:
+        # The host inherits our 0, 1 and 2: for this moment they are its terminal.
+        saved = [os.dup(fd) for fd in (0, 1, 2)]
+        try:
+            for fd in (0, 1, 2):
+                os.dup2(theirs, fd)
+            pid = device.spawn(m["argv"], envp=m["env"], cwd=m["cwd"], stdio="inherit")
+        finally:
+            for fd, copy in enumerate(saved):
+                os.dup2(copy, fd, inheritable=True)
+                os.close(copy)
+            os.close(theirs)
+    target = targets[pid] = Target(pid, ours)
+    threading.Thread(target=read_terminal, args=(target,), daemon=True).start()
+    attach(target)
+    return pid
+
+
+def attach(target):
+    session = target.session = device.attach(target.pid)
+
+    def detached(reason, crash):
+        say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
+        if reason == "process-terminated" and target.pidfd is None and target.terminal is None:
+            target.exited(None)
+
+    session.on("detached", detached)
+    threading.Thread(target=wait_for_end, args=(target,), daemon=True).start()
+
+
+def op_attach(m):
+    target = targets[m["pid"]] = Target(m["pid"])
+    try:
+        attach(target)
+    except BaseException:
+        del targets[m["pid"]]
+        raise
+
+
+def op_load(m):
+    target = targets[m["pid"]]
+    script = target.script = target.session.create_script(m["source"], name="hotpatch")
+    script.on("message", lambda message, data: say({"event": "message", "pid": target.pid, "message": message}))
+    script.load()
+
+
+def op_call(m):
+    # Not exports_sync, which spells method names its own way.
+    return targets[m["pid"]].script._rpc_request(["call", m["method"], [m["argument"]]])
+
+
+def op_resume(m):
+    device.resume(m["pid"])
+
+
+def op_detach(m):
+    target = targets[m["pid"]]
+    if target.script is not None and not target.script.is_destroyed:
+        target.script.unload()
+    if target.session is not None and not target.session.is_detached:
+        target.session.detach()
+
+
+def op_input(m):
+    os.write(targets[m["pid"]].terminal, base64.b64decode(m["base64"]))
+
+
+def op_resize(m):
+    terminal_size(targets[m["pid"]].terminal, m["cols"], m["rows"])
+
+
+OPERATIONS = {name[3:]: f for name, f in list(globals().items()) if name.startswith("op_")}
+
+
+def serve(m):
+    try:
+        say({"id": m["id"], "ok": OPERATIONS[m["op"]](m)})
+    except BaseException as error:
+        say({"id": m["id"], "error": {"type": type(error).__name__, "message": str(error)}})
+
+
+def main():
+    pool = ThreadPoolExecutor(16)
+    about = {"protocol": PROTOCOL, "frida": frida.__version__, "python": sys.version.split()[0], "pid": os.getpid()}
+    say({"event": "ready", **about})
+    with os.fdopen(requests_fd, "rb") as requests:
+        for line in requests:
+            pool.submit(serve, json.loads(line))
+    # The cli is gone. The targets go on, by their own code: the agent restores when its script is unloaded.
+    for pid in list(targets):
+        try:
+            op_detach({"pid": pid})
+        except Exception:
+            pass  # ended meanwhile
+    say(None)
+    writer.join(2)
+    frida.shutdown()
+    leave(0)
+
+
+main()

@@ -1,0 +1,231 @@
+/** The python backend: bridge.py in a process group of its own, so that Ctrl-C in our terminal does not reach it. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import {
+  type AgentAnswer,
+  type AgentArgument,
+  type AgentMethod,
+  AgentMethods,
+  type Result,
+} from "../../schemas/agent.js";
+import { BRIDGE_PROTOCOL, type BridgeOp, type BridgeRequests } from "../../schemas/bridge.js";
+import {
+  attachFailed,
+  attachRefused,
+  bridgeDied,
+  HotpatchError,
+  noBackend,
+  spawnFailed,
+  targetDied,
+} from "../errors.js";
+import { type BridgeEvent, Channel, LinkClosed, RemoteError } from "./channel.js";
+import { Mailbox, outcome } from "./mailbox.js";
+import type { Backend, SpawnOptions, Target, TargetEvent } from "./target.js";
+
+const START_MS = 20_000;
+/** Bytes of stderr kept for the error. */
+const STDERR_TAIL = 4096;
+/** ms the bridge has to let go of its targets. */
+const CLOSE_MS = 5000;
+
+const SCRIPT = fileURLToPath(new URL("bridge.py", import.meta.url));
+
+export interface Python {
+  readonly command: string;
+  /** Folder that holds the frida package; null: the interpreter's own. */
+  readonly packages: string | null;
+}
+
+/** Starts the bridge. Rejects with no-backend. */
+export async function openBridge(python: Python): Promise<Backend> {
+  const child = spawn(python.command, ["-I", SCRIPT, ...(python.packages === null ? [] : [python.packages])], {
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const bridge = new Bridge(child);
+  const { frida, python: version } = await bridge.ready(python.command);
+  return bridge.backend(`frida ${frida}, python ${version}`);
+}
+
+class Bridge {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #channel: Channel;
+  readonly #targets = new Map<number, BridgedTarget>();
+  readonly #ended: Promise<string>;
+  #said: (event: BridgeEvent) => void = () => {};
+  #stderr = "";
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    this.#channel = new Channel(
+      (line) => child.stdin.write(line),
+      (event) => this.#hear(event),
+    );
+    child.stdin.on("error", () => {}); // the bridge is gone: `close` below says so
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (chunk: string) => this.#channel.receive(chunk));
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (chunk: string) => {
+      this.#stderr = (this.#stderr + chunk).slice(-STDERR_TAIL);
+    });
+    this.#ended = new Promise((resolve) => {
+      const end = (how: string) => {
+        const reason = this.#stderr.trim() === "" ? how : `${how}: ${this.#stderr.trim()}`;
+        this.#channel.close(reason);
+        for (const target of this.#targets.values()) target.lose(reason);
+        resolve(reason);
+      };
+      child.once("error", (error) => end(error.message));
+      child.once("close", (code, signal) => end(`the bridge ended with ${signal ?? `exit code ${code}`}`));
+    });
+  }
+
+  async ready(command: string): Promise<{ frida: string; python: string }> {
+    const fail = (detail: string) => {
+      this.#child.kill("SIGKILL");
+      return new HotpatchError(noBackend("python", `${command}: ${detail}`));
+    };
+    let timer: NodeJS.Timeout | undefined;
+    const first = new Promise<BridgeEvent>((resolve, reject) => {
+      this.#said = resolve;
+      timer = setTimeout(() => reject(fail(`the bridge said nothing for ${START_MS / 1000} s`)), START_MS);
+      void this.#ended.then((reason) => reject(fail(reason)));
+    });
+    try {
+      const event = await first;
+      if (event.event === "fatal") throw fail(event.message);
+      if (event.event !== "ready") throw fail(`it began with ${event.event}`);
+      if (event.protocol !== BRIDGE_PROTOCOL)
+        throw fail(`it speaks protocol ${event.protocol}, this hotpatch ${BRIDGE_PROTOCOL}`);
+      return event;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  backend(version: string): Backend {
+    return {
+      name: "python",
+      version,
+      spawn: (options, source) => this.#spawn(options, source),
+      attach: (pid, source) => this.#attach(pid, source),
+      close: () => this.#close(),
+    };
+  }
+
+  async #spawn(options: SpawnOptions, source: string): Promise<Target> {
+    const { argv, env, cwd, cols, rows } = options;
+    const program = argv[0] ?? "";
+    const pid = await this.#channel
+      .request("spawn", { argv: [...argv], env: { ...env }, cwd, cols, rows })
+      .catch((error: Error) => {
+        throw new HotpatchError(spawnFailed(program, error.message), error);
+      });
+    if (typeof pid !== "number") throw new HotpatchError(spawnFailed(program, "the bridge gave no pid"));
+    return this.#enter(pid, source);
+  }
+
+  async #attach(pid: number, source: string): Promise<Target> {
+    await this.#channel.request("attach", { pid }).catch((error: Error) => {
+      throw new HotpatchError(attachRefused(pid, error.message), error);
+    });
+    return this.#enter(pid, source);
+  }
+
+  async #enter(pid: number, source: string): Promise<Target> {
+    const target = new BridgedTarget(pid, this.#channel);
+    this.#targets.set(pid, target);
+    await this.#channel.request("load", { pid, source }).catch((error: Error) => {
+      throw new HotpatchError(attachFailed(pid, error.message), error);
+    });
+    return target;
+  }
+
+  #hear(event: BridgeEvent): void {
+    if (event.event === "ready" || event.event === "fatal") return this.#said(event);
+    this.#targets.get(event.pid)?.hear(event);
+  }
+
+  /** stdin's end is the order to let go of everything. */
+  async #close(): Promise<void> {
+    this.#child.stdin.end();
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_MS);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+}
+
+class BridgedTarget implements Target {
+  readonly pid: number;
+  readonly #channel: Channel;
+  readonly #mail = new Mailbox();
+  #detached = false;
+
+  constructor(pid: number, channel: Channel) {
+    this.pid = pid;
+    this.#channel = channel;
+  }
+
+  async call<M extends AgentMethod>(method: M, argument: AgentArgument<M>): Promise<Result<AgentAnswer<M>>> {
+    const answer = await this.#request("call", { pid: this.pid, method, argument });
+    return AgentMethods[method][1].parse(answer) as Result<AgentAnswer<M>>;
+  }
+
+  listen(listener: (event: TargetEvent) => void): void {
+    this.#mail.listen(listener);
+  }
+
+  async resume(): Promise<void> {
+    await this.#request("resume", { pid: this.pid });
+  }
+
+  async detach(): Promise<void> {
+    if (this.#detached || this.#mail.gone) return;
+    this.#detached = true;
+    await this.#request("detach", { pid: this.pid });
+  }
+
+  async input(data: Buffer): Promise<void> {
+    await this.#request("input", { pid: this.pid, base64: data.toString("base64") });
+  }
+
+  async resize(cols: number, rows: number): Promise<void> {
+    await this.#request("resize", { pid: this.pid, cols, rows });
+  }
+
+  /** The bridge is gone. */
+  lose(reason: string): void {
+    this.#mail.say({ type: "lost", reason });
+  }
+
+  hear(event: Extract<BridgeEvent, { pid: number }>): void {
+    switch (event.event) {
+      case "output":
+        return this.#mail.say({ type: "output", stream: event.stream, data: Buffer.from(event.base64, "base64") });
+      case "message":
+        return this.#mail.sayAgent(event.message);
+      case "detached":
+        // The end of the process has its own event, with its exit code; letting go was our own wish.
+        if (event.reason !== "process-terminated" && event.reason !== "application-requested") this.lose(event.reason);
+        return;
+      case "exited":
+        return this.#mail.say({
+          type: "exited",
+          outcome: outcome(event.exitCode, event.signal),
+          reason: "the process ended",
+        });
+    }
+  }
+
+  /** A request fails either because the target is gone, or the bridge, or by a fault of the agent. */
+  async #request<O extends BridgeOp>(op: O, argument: BridgeRequests[O]): Promise<unknown> {
+    try {
+      return await this.#channel.request(op, argument);
+    } catch (error) {
+      if (error instanceof LinkClosed) throw new HotpatchError(bridgeDied(this.pid, error.message), error);
+      if (error instanceof RemoteError && /destroyed|detached|terminated|gone/i.test(`${error.type} ${error.message}`))
+        throw new HotpatchError(targetDied(this.pid, error.message), error);
+      throw error;
+    }
+  }
+}

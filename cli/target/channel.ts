@@ -1,0 +1,79 @@
+/**
+ * Requests and answers over lines of JSON. The transport is injected, so that tests need no process. When the link
+ * closes every pending request fails with one sentence.
+ */
+import type { BridgeMessage, BridgeOp, BridgeRequests } from "../../schemas/bridge.js";
+import { BridgeMessage as Message } from "../../schemas/bridge.js";
+
+/** A request that the other side answered with an error. */
+export class RemoteError extends Error {
+  /** The other side's exception class. */
+  readonly type: string;
+  constructor(type: string, message: string) {
+    super(message);
+    this.name = "RemoteError";
+    this.type = type;
+  }
+}
+
+/** The link closed before the answer came. */
+export class LinkClosed extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "LinkClosed";
+  }
+}
+
+export type BridgeEvent = Extract<BridgeMessage, { event: string }>;
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+export class Channel {
+  readonly #send: (line: string) => void;
+  readonly #onEvent: (event: BridgeEvent) => void;
+  readonly #pending = new Map<number, Pending>();
+  #rest = "";
+  #nextId = 1;
+  #closed: string | null = null;
+
+  constructor(send: (line: string) => void, onEvent: (event: BridgeEvent) => void) {
+    this.#send = send;
+    this.#onEvent = onEvent;
+  }
+
+  /** Rejects with a RemoteError, or a LinkClosed. */
+  request<O extends BridgeOp>(op: O, argument: BridgeRequests[O]): Promise<unknown> {
+    if (this.#closed !== null) return Promise.reject(new LinkClosed(this.#closed));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#send(`${JSON.stringify({ id, op, ...argument })}\n`);
+    });
+  }
+
+  /** Takes what arrived; lines may come in pieces. Throws when the other side does not keep to the contract. */
+  receive(chunk: string): void {
+    const lines = (this.#rest + chunk).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#take(Message.parse(JSON.parse(line)));
+  }
+
+  close(reason: string): void {
+    if (this.#closed !== null) return;
+    this.#closed = reason;
+    for (const { reject } of this.#pending.values()) reject(new LinkClosed(reason));
+    this.#pending.clear();
+  }
+
+  #take(message: BridgeMessage): void {
+    if ("event" in message) return this.#onEvent(message);
+    const pending = this.#pending.get(message.id);
+    if (pending === undefined) return; // answered after the link was given up
+    this.#pending.delete(message.id);
+    if ("error" in message) pending.reject(new RemoteError(message.error.type, message.error.message));
+    else pending.resolve(message.ok);
+  }
+}

@@ -1,0 +1,42 @@
+/** A target's events on their way to its listener, in order; kept until there is one. Both backends use it. */
+import { constants } from "node:os";
+import { AgentEvent } from "../../schemas/agent.js";
+import type { Outcome, TargetEvent } from "./target.js";
+
+export class Mailbox {
+  #listener: ((event: TargetEvent) => void) | null = null;
+  readonly #early: TargetEvent[] = [];
+  #gone = false;
+
+  /** Nothing is heard after "exited" or "lost": the first of them says how it ended. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  say(event: TargetEvent): void {
+    if (this.#gone) return;
+    this.#gone = event.type === "exited" || event.type === "lost";
+    if (this.#listener === null) this.#early.push(event);
+    else this.#listener(event);
+  }
+
+  /** A message of Frida's script, as Frida words it: {type: "send", payload} or {type: "error", description, stack}. */
+  sayAgent(message: unknown): void {
+    const { type, payload, description, stack } = message as Record<string, unknown>;
+    if (type === "send") this.say({ type: "agent", event: AgentEvent.parse(payload) });
+    else this.say({ type: "agent-error", text: String(stack ?? description ?? JSON.stringify(message)) });
+  }
+
+  listen(listener: (event: TargetEvent) => void): void {
+    this.#listener = listener;
+    for (const event of this.#early.splice(0)) listener(event);
+  }
+}
+
+/** At most one of the two is known. */
+export function outcome(exitCode: number | null, signal: number | null): Outcome {
+  if (exitCode !== null) return { exitCode };
+  if (signal === null) return {};
+  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
+  return { signal: name ?? `signal ${signal}` };
+}

@@ -1,0 +1,179 @@
+/**
+ * The native backend: npm's frida in this very process. Its binding is a download of the package's own install script;
+ * where it is missing `openNative` says no-backend. Checked against the package's types; not run where the binding
+ * cannot be had (docs/limits.md).
+ */
+import { readFileSync } from "node:fs";
+import type { Device, Script, Session, Stdio } from "frida";
+import {
+  type AgentAnswer,
+  type AgentArgument,
+  type AgentMethod,
+  AgentMethods,
+  type Result,
+} from "../../schemas/agent.js";
+import {
+  attachFailed,
+  attachRefused,
+  bridgeDied,
+  HotpatchError,
+  noBackend,
+  spawnFailed,
+  targetDied,
+} from "../errors.js";
+import { Mailbox, outcome } from "./mailbox.js";
+import type { Backend, Outcome, SpawnOptions, Target, TargetEvent } from "./target.js";
+
+/** Rejects with no-backend: the package is absent, or present without its binding. */
+export async function openNative(): Promise<Backend> {
+  const frida = await import("frida").catch((error: Error) => {
+    throw new HotpatchError(noBackend("native", `npm frida: ${error.message.split("\n")[0]}`), error);
+  });
+  const device = await frida.getLocalDevice();
+  return new NativeBackend(device, installedVersion(), frida.Stdio.Pipe);
+}
+
+function installedVersion(): string {
+  const file = new URL("../../package.json", import.meta.resolve("frida"));
+  return `frida ${(JSON.parse(readFileSync(file, "utf8")) as { version: string }).version} (npm)`;
+}
+
+class NativeBackend implements Backend {
+  readonly name = "native";
+  readonly version: string;
+  readonly #device: Device;
+  readonly #pipe: Stdio;
+  readonly #targets = new Map<number, NativeTarget>();
+
+  constructor(device: Device, version: string, pipe: Stdio) {
+    this.#device = device;
+    this.version = version;
+    this.#pipe = pipe;
+    device.output.connect((pid, fd, data) => {
+      if (data.length > 0)
+        this.#targets.get(pid)?.mail.say({ type: "output", stream: fd === 2 ? "stderr" : "stdout", data });
+    });
+  }
+
+  async spawn({ argv, env, cwd }: SpawnOptions, source: string): Promise<Target> {
+    const program = argv[0] ?? "";
+    // Pipes: node has no pty of its own, so a host that looks for a terminal buffers its output.
+    const pid = await this.#device
+      .spawn([...argv], { envp: { ...env }, cwd, stdio: this.#pipe })
+      .catch((error: Error) => {
+        throw new HotpatchError(spawnFailed(program, error.message), error);
+      });
+    return this.#enter(pid, source).catch(async (error: unknown) => {
+      await this.#device.kill(pid);
+      throw error;
+    });
+  }
+
+  attach(pid: number, source: string): Promise<Target> {
+    return this.#enter(pid, source);
+  }
+
+  async #enter(pid: number, source: string): Promise<Target> {
+    const session = await this.#device.attach(pid).catch((error: Error) => {
+      throw new HotpatchError(attachRefused(pid, error.message), error);
+    });
+    try {
+      const script = await session.createScript(source, { name: "hotpatch" });
+      const target = new NativeTarget(pid, this.#device, session, script);
+      this.#targets.set(pid, target);
+      await script.load();
+      return target;
+    } catch (error) {
+      await session.detach();
+      throw new HotpatchError(attachFailed(pid, error instanceof Error ? error.message : String(error)), error);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const target of this.#targets.values()) await target.detach();
+    this.#targets.clear();
+  }
+}
+
+class NativeTarget implements Target {
+  readonly pid: number;
+  readonly mail = new Mailbox();
+  readonly #device: Device;
+  readonly #session: Session;
+  readonly #script: Script;
+  #detached = false;
+
+  constructor(pid: number, device: Device, session: Session, script: Script) {
+    this.pid = pid;
+    this.#device = device;
+    this.#session = session;
+    this.#script = script;
+    script.message.connect((message) => this.mail.sayAgent(message));
+    session.detached.connect((reason) => {
+      if (reason === "process-terminated")
+        this.mail.say({ type: "exited", outcome: exitOf(pid), reason: "the process ended" });
+      else if (reason !== "application-requested") this.mail.say({ type: "lost", reason });
+    });
+  }
+
+  async call<M extends AgentMethod>(method: M, argument: AgentArgument<M>): Promise<Result<AgentAnswer<M>>> {
+    const remote = this.#script.exports[method];
+    if (remote === undefined) throw new Error(`the agent has no ${method}`);
+    const answer: unknown = await this.#guard(remote(argument));
+    return AgentMethods[method][1].parse(answer) as Result<AgentAnswer<M>>;
+  }
+
+  listen(listener: (event: TargetEvent) => void): void {
+    this.mail.listen(listener);
+  }
+
+  resume(): Promise<void> {
+    return this.#guard(this.#device.resume(this.pid));
+  }
+
+  async detach(): Promise<void> {
+    if (this.#detached || this.mail.gone) return;
+    this.#detached = true;
+    await this.#guard(this.#script.unload());
+    await this.#guard(this.#session.detach());
+  }
+
+  input(data: Buffer): Promise<void> {
+    return this.#guard(this.#device.input(this.pid, data));
+  }
+
+  /** Pipes have no size. */
+  async resize(): Promise<void> {}
+
+  async #guard<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      if (this.mail.gone || this.#session.isDetached())
+        throw new HotpatchError(isAlive(this.pid) ? bridgeDied(this.pid, detail) : targetDied(this.pid, detail), error);
+      throw error;
+    }
+  }
+}
+
+/** Nobody reaps a host that Frida spawned from here: its status can be read off the zombie (field 52 of stat). */
+function exitOf(pid: number): Outcome {
+  const fields = statOf(pid);
+  if (fields === null || !["Z", "X"].includes(fields[0] ?? "")) return {};
+  const status = Number(fields[49]);
+  const signal = status & 0x7f;
+  return signal === 0 ? outcome(status >> 8, null) : outcome(null, signal);
+}
+
+const isAlive = (pid: number): boolean => !["Z", "X", undefined].includes(statOf(pid)?.[0]);
+
+/** The fields of /proc/PID/stat from the state on; null: no such process. */
+function statOf(pid: number): string[] | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return null;
+  }
+}

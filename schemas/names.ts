@@ -1,0 +1,49 @@
+/** How marked functions are named. Code that both sides run: no zod here, the agent would carry it into the target. */
+
+// Source: names seen from gcc 12 (-flto, ipa-cp, ipa-sra, fnsplit) and clang 14 (ThinLTO promotes with .llvm.HASH).
+const SUFFIX = /\.(?:lto_priv|constprop|part|isra)\.\d+$|\.cold(?:\.\d+)?$|\.llvm\.\d+$/;
+const FRAGMENT = /\.(?:cold|part)(?:\.\d+)?$/;
+
+/** A symbol's name as its author wrote it (mangled as before): without .lto_priv.N, .constprop.N, .cold, ... */
+export function cleanName(symbol: string): string {
+  for (let name = symbol; ; ) {
+    const shorter = name.replace(SUFFIX, "");
+    if (shorter === name || shorter === "") return name;
+    name = shorter;
+  }
+}
+
+/** A part that the compiler split off a function: reached from that one only, so no function of its own. */
+export const isFragment = (symbol: string): boolean => FRAGMENT.test(symbol);
+
+/**
+ * Functions under the names by which generations are matched. Statics of one name are told apart by their source file,
+ * "name [file.c]"; those that still share a name cannot be.
+ */
+export function tellApart<T extends { readonly name: string; readonly file: string | null }>(
+  functions: readonly T[],
+): { readonly unique: Map<string, T>; readonly ambiguous: Map<string, number> } {
+  const unique = new Map<string, T>();
+  const ambiguous = new Map<string, number>();
+  const byName = group(functions, (f) => f.name);
+  for (const [name, same] of byName) {
+    if (same.length === 1 && same[0] !== undefined) unique.set(name, same[0]);
+    else
+      for (const [full, twins] of group(same, (f) => (f.file === null ? name : `${name} [${f.file}]`))) {
+        if (twins.length === 1 && twins[0] !== undefined) unique.set(full, twins[0]);
+        else ambiguous.set(full, twins.length);
+      }
+  }
+  return { unique, ambiguous };
+}
+
+function group<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const same = groups.get(key);
+    if (same === undefined) groups.set(key, [item]);
+    else same.push(item);
+  }
+  return groups;
+}

@@ -1,0 +1,112 @@
+/** The built program under --json, as an outside program would drive it. */
+import type { ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import { SessionEvent } from "../../schemas/event.js";
+import { Lines, ROOT, type Workshop } from "./workshop.js";
+
+export const CLI = join(ROOT, "dist/cli/main.js");
+
+type Type = SessionEvent["type"];
+export type EventOf<T extends Type> = Extract<SessionEvent, { type: T }>;
+
+export class Tool {
+  readonly child: ChildProcess;
+  readonly events: SessionEvent[] = [];
+  /** What the target printed, line by line. */
+  readonly output: Lines;
+  /** Resolves with exit code and signal. */
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly #lines: Lines;
+  #stderr = "";
+  #pid = 0;
+
+  constructor(workshop: Workshop, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.child = workshop.start(process.execPath, [CLI, ...args], {
+      env: { ...process.env, TMPDIR: workshop.temp, ...env },
+    });
+    const { stdout, stderr } = this.child;
+    if (stdout === null || stderr === null) throw new Error("the tool has no pipes");
+    this.output = new Lines({ setEncoding() {}, on() {} } as unknown as NodeJS.ReadableStream);
+    this.#lines = new Lines(stdout);
+    stderr.setEncoding("utf8");
+    stderr.on("data", (chunk: string) => {
+      this.#stderr += chunk;
+    });
+    this.ended = new Promise((resolve) => this.child.once("close", (code, signal) => resolve({ code, signal })));
+    // Every line is parsed against the contract, whichever the test looks at.
+    const seen = { lines: 0 };
+    stdout.on("data", () => {
+      for (; seen.lines < this.#lines.all.length; seen.lines++) this.#take(this.#lines.all[seen.lines] ?? "");
+    });
+  }
+
+  static spawn(workshop: Workshop, args: readonly string[], env?: NodeJS.ProcessEnv): Tool {
+    return new Tool(workshop, ["spawn", "--json", ...args], env);
+  }
+
+  static attach(workshop: Workshop, args: readonly string[], env?: NodeJS.ProcessEnv): Tool {
+    return new Tool(workshop, ["attach", "--json", ...args], env);
+  }
+
+  /** Of the target; 0 before session:started. */
+  get pid(): number {
+    return this.#pid;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  send(command: object | string): void {
+    this.child.stdin?.write(`${typeof command === "string" ? command : JSON.stringify(command)}\n`);
+  }
+
+  /** The next event of this type from event index `from` on. */
+  async next<T extends Type>(
+    type: T,
+    fits: (event: EventOf<T>) => boolean = () => true,
+    from = 0,
+    ms = 30_000,
+  ): Promise<EventOf<T>> {
+    const matches = (event: SessionEvent): event is EventOf<T> => event.type === type && fits(event as EventOf<T>);
+    await this.#lines
+      .next((line) => line.includes(`"${type}"`) && matches(JSON.parse(line) as SessionEvent), type, from, ms)
+      .catch((error: Error) => {
+        const types = this.events.map((e) => (e.type === "target:output" ? "." : JSON.stringify(e).slice(0, 300)));
+        throw new Error(`${error.message}\nevents: ${types.join("\n")}\nstderr: ${this.#stderr}`);
+      });
+    const event = this.events.slice(from).find(matches);
+    if (event === undefined) throw new Error(`${type} was seen but not kept`);
+    return event;
+  }
+
+  /** `ready`, or an error that says why not. */
+  ready(): Promise<EventOf<"session:ready">> {
+    return this.next("session:ready");
+  }
+
+  switched(generation: number, from = 0): Promise<EventOf<"generation:switched">> {
+    return this.next("generation:switched", (e) => e.generation === generation, from);
+  }
+
+  /** A line of the target's output that fits, from the output line index `from` on. */
+  prints(fits: string | RegExp, from = 0, ms?: number): Promise<string> {
+    const test = typeof fits === "string" ? (line: string) => line === fits : (line: string) => fits.test(line);
+    return this.output.next(test, String(fits), from, ms).catch((error: Error) => {
+      throw new Error(`${error.message}\nstderr: ${this.#stderr}`);
+    });
+  }
+
+  /** Asks for the end and waits for it. */
+  async end(keep?: boolean): Promise<number | null> {
+    this.send({ command: "end", ...(keep !== undefined && { keep }) });
+    return (await this.ended).code;
+  }
+
+  #take(line: string): void {
+    const event = SessionEvent.parse(JSON.parse(line));
+    this.events.push(event);
+    if (event.type === "session:started") this.#pid = event.pid;
+    if (event.type === "target:output") this.output.add(event.text);
+  }
+}

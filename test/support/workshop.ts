@@ -1,0 +1,140 @@
+/** A folder of its own for one test: sources, compilers, hosts. Everything in it, and every process, ends with the test. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { ExecutionContext } from "ava";
+
+const run = promisify(execFile);
+
+/** The clone: dist/test/support is three folders below it. */
+export const ROOT = resolve(fileURLToPath(new URL("../../..", import.meta.url)));
+export const HEADERS = join(ROOT, "mark/include");
+
+export class Workshop {
+  readonly folder: string;
+  /** TMPDIR of every tool started here: what is left in it afterwards is a fault. */
+  readonly temp: string;
+  readonly #children: ChildProcess[] = [];
+
+  constructor(t: ExecutionContext) {
+    this.folder = mkdtempSync(join(tmpdir(), "hotpatch-test-"));
+    this.temp = join(this.folder, "tmp");
+    mkdirSync(this.temp);
+    t.teardown(async () => {
+      for (const child of this.#children) await endChild(child);
+      rmSync(this.folder, { recursive: true, force: true });
+    });
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  write(name: string, text: string): string {
+    writeFileSync(this.path(name), text);
+    return this.path(name);
+  }
+
+  /** Runs a compiler; rejects with its words. */
+  async compile(output: string, args: readonly string[], compiler = "gcc"): Promise<string> {
+    await run(compiler, ["-g", "-O2", `-I${HEADERS}`, "-o", this.path(output), ...args], { cwd: this.folder });
+    return this.path(output);
+  }
+
+  /** Builds a shared library as careful builds do: under a temporary name, renamed when it is complete. */
+  async library(name: string, source: string, args: readonly string[] = [], compiler = "gcc"): Promise<string> {
+    const extension = compiler.includes("++") ? "cpp" : "c";
+    const file = this.write(`${name}.${extension}`, source);
+    await this.compile(`${name}.tmp`, ["-fPIC", "-shared", file, ...args], compiler);
+    renameSync(this.path(`${name}.tmp`), this.path(name));
+    return this.path(name);
+  }
+
+  async host(name: string, source: string, args: readonly string[] = []): Promise<string> {
+    return this.compile(name, [this.write(`${name}.c`, source), ...args, "-ldl", "-lpthread"]);
+  }
+
+  /** A child that ends with the test at the latest. */
+  start(
+    command: string,
+    args: readonly string[],
+    options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  ): ChildProcess {
+    const child = spawn(command, args, {
+      cwd: options.cwd ?? this.folder,
+      env: options.env ?? process.env,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** What a tool left in its TMPDIR. */
+  leftovers(): string[] {
+    return readdirSync(this.temp);
+  }
+}
+
+export const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+export async function endChild(child: ChildProcess): Promise<void> {
+  if (hasEnded(child) || child.pid === undefined) return;
+  const ended = new Promise((done) => child.once("exit", done));
+  child.kill("SIGKILL");
+  await ended;
+}
+
+/** Collects a child's lines and lets a test wait for one. */
+export class Lines {
+  readonly all: string[] = [];
+  #rest = "";
+  readonly #waiting = new Set<() => void>();
+
+  constructor(stream: NodeJS.ReadableStream) {
+    stream.setEncoding("utf8");
+    stream.on("data", (chunk: string) => this.add(chunk));
+    stream.on("close", () => this.#wake());
+  }
+
+  add(chunk: string): void {
+    const lines = (this.#rest + chunk).split("\n");
+    this.#rest = lines.pop() ?? "";
+    this.all.push(...lines);
+    this.#wake();
+  }
+
+  /** The first line from index `from` on that fits. Rejects after `ms`, with what was seen instead. */
+  async next(fits: (line: string) => boolean, what: string, from = 0, ms = 20_000): Promise<string> {
+    const until = performance.now() + ms;
+    for (let i = from; ; ) {
+      for (; i < this.all.length; i++) {
+        const line = this.all[i];
+        if (line !== undefined && fits(line)) return line;
+      }
+      const left = until - performance.now();
+      if (left <= 0)
+        throw new Error(`no line with ${what} in ${ms} ms; the last ones: ${this.all.slice(-8).join(" | ")}`);
+      await this.#change(left);
+    }
+  }
+
+  #change(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      const waiting = this.#waiting;
+      function done() {
+        clearTimeout(timer);
+        waiting.delete(done);
+        resolve();
+      }
+      waiting.add(done);
+    });
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+}
