@@ -1,7 +1,7 @@
 /** What the session knows of one library in the target. Data and small questions; no I/O. */
 import type { FoundLibrary } from "../schemas/agent.js";
-import type { StatusLibrary } from "../schemas/event.js";
-import type { Code } from "./steps/compare.js";
+import type { FunctionResult, StatusLibrary } from "../schemas/event.js";
+import { type Code, checkOf, compare } from "./steps/compare.js";
 
 export interface KnownGeneration {
   readonly generation: number;
@@ -51,6 +51,25 @@ export class FollowedLibrary {
     const known = this.generations.get(this.running);
     if (known === undefined) throw new Error(`${this.name} runs generation ${this.running}, which nobody knows`);
     return known;
+  }
+
+  get newest(): number {
+    return this.next - 1;
+  }
+
+  /** Takes in a copy that has been loaded and accepted. */
+  add(generation: KnownGeneration): void {
+    this.generations.set(generation.generation, generation);
+    this.attempts = 0;
+    for (const name of generation.code?.keys() ?? []) this.functions.add(name);
+  }
+
+  /** What a switch to a known generation does to each function. */
+  changesTo(generation: number): FunctionResult[] {
+    const after = this.generations.get(generation)?.code;
+    const known = [...this.functions];
+    if (after != null) return compare(known, this.runs.code, after);
+    return known.map((name) => ({ name, status: "switched", check: checkOf(name) }));
   }
 
   /** For errors. */

@@ -24,6 +24,16 @@ export function startTimeOf(pid: number): number | null {
   return Number.isSafeInteger(ticks) ? ticks : null;
 }
 
+/** The user a process runs as; null when there is no such process. Source: proc(5), Uid of /proc/PID/status. */
+export function ownerOf(pid: number): number | null {
+  try {
+    const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return uid === undefined ? null : Number(uid);
+  } catch {
+    return null; // it ended this moment
+  }
+}
+
 /**
  * Makes the private folder (mode 0700) for a target's copies, under the temporary directory.
  * @param startTime what {@link startTimeOf} says of `pid`; null is written as 0, which fits no process

@@ -1,0 +1,79 @@
+/** The libraries of one target: which are wanted, which have been found, and what runs. Reads files; says nothing. */
+import { existsSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
+import type { FoundLibrary } from "../schemas/agent.js";
+import { contentHash, readElf } from "./binary/elf.js";
+import { FollowedLibrary } from "./followed.js";
+import type { Inspected } from "./steps/inspect.js";
+import { generationZero } from "./steps/zero.js";
+
+export class Libraries {
+  readonly #wanted: readonly string[];
+  readonly #found = new Map<string, FollowedLibrary>();
+
+  /** @param wanted artifacts named by --library, absolute paths; empty: every library with marks */
+  constructor(wanted: readonly string[]) {
+    this.#wanted = wanted;
+  }
+
+  /** File names and SONAMEs by which the agent knows the wanted ones; null: all that have marks. */
+  get wantedNames(): string[] | null {
+    return this.#wanted.length === 0 ? null : this.#wanted.flatMap(namesOf);
+  }
+
+  /** Takes in what the agent adopted, with generation 0's own file as far as it can still be read. */
+  add(pid: number, found: FoundLibrary): { library: FollowedLibrary; zero: Inspected | null } {
+    const file = basename(found.path);
+    const library = new FollowedLibrary(found, this.#wanted.find((path) => namesOf(path).includes(file)) ?? found.path);
+    this.#found.set(library.name, library);
+    const zero = generationZero(pid, found);
+    const known = library.generations.get(0);
+    if (known !== undefined && zero !== null)
+      library.generations.set(0, { ...known, buildId: zero.buildId, hash: zero.hash, code: zero.code });
+    return { library, zero };
+  }
+
+  get(name: string): FollowedLibrary | undefined {
+    return this.#found.get(name);
+  }
+
+  /** Those of this name; all without one. */
+  named(name?: string): FollowedLibrary[] {
+    return [...this.#found.values()].filter((l) => name === undefined || l.name === name);
+  }
+
+  /** Paths of --library that nothing in the target has matched so far. */
+  get notFound(): string[] {
+    const artifacts = new Set(this.named().map((l) => l.artifact));
+    return this.#wanted.filter((path) => !artifacts.has(path));
+  }
+
+  get artifacts(): string[] {
+    return [...this.#wanted, ...this.named().map((l) => l.artifact)];
+  }
+
+  /** What the target runs now, in words, for errors. */
+  get runsText(): string {
+    const all = this.named().map((l) => l.runsText);
+    return all.length === 0 ? "the host's own code" : all.join(", ");
+  }
+}
+
+/** Whether the file at the artifact's path is something else than what runs: built while nobody watched. */
+export function differs({ artifact, runs }: FollowedLibrary): boolean {
+  try {
+    return existsSync(artifact) && contentHash(readFileSync(artifact)) !== runs.hash;
+  } catch {
+    return false; // out of reach just now: its next change is seen
+  }
+}
+
+function namesOf(path: string): string[] {
+  const file = basename(path);
+  try {
+    const soname = readElf(readFileSync(path)).soname;
+    return soname === null ? [file] : [file, soname];
+  } catch {
+    return [file]; // not there or not an ELF: later steps say so
+  }
+}
