@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** argv -> command -> exit code. The only file that exits. */
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
 import { CommanderError } from "commander";
 import type { ErrorReport } from "../schemas/error.js";
 import type { SessionEvent } from "../schemas/event.js";
@@ -11,12 +13,15 @@ import type { OutputOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
 import { jsonLine } from "./ui/json.js";
-import { plainLines } from "./ui/plain.js";
+import { PlainView } from "./ui/plain.js";
 
 const USAGE = 2;
 const CANNOT_ARRIVE = 3;
 const NO_BACKEND = 4;
 const OUR_FAULT = 1;
+const SIGNAL_BASE = 128;
+/** ms that the reader of our output may take for the rest of it. */
+const DRAIN_MS = 2000;
 
 const version = (): string => {
   const file = new URL("../../package.json", import.meta.url);
@@ -38,24 +43,22 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   const began = performance.now();
   const elapsed = () => Math.round((performance.now() - began) * 100) / 100;
   const log = openLog(output.log, output.verbosity);
-  let host = "target";
+  const plain = new PlainView((line) => process.stdout.write(`${line}\n`));
   const show = (event: SessionEvent) => {
-    if (event.type === "session:started") host = event.host;
     log.write(levelOf(event), event.at, event);
-    process.stdout.write(
-      output.form === "json"
-        ? jsonLine(event)
-        : plainLines(event, host)
-            .map((line) => `${line}\n`)
-            .join(""),
-    );
+    if (output.form === "json") process.stdout.write(jsonLine(event));
+    else plain.show(event);
   };
   const say = (event: Parameters<ConstructorParameters<typeof Session>[1]>[0]) =>
     show({ ...event, at: elapsed() } as SessionEvent);
 
   const running = new Session(options, say, elapsed);
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of signals) process.on(name, () => running.end(name));
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(name, () => {
+      running.end(name);
+      // Asked again: at once. The bridge sees our end, and the agent then restores by itself.
+      process.on(name, () => process.exit(SIGNAL_BASE + constants.signals[name]));
+    });
   process.stdout.on("error", () => running.end("stdout was closed"));
   const commands = output.form === "json" ? readCommands(running) : null;
   try {
@@ -67,6 +70,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
     if (output.verbosity > 0) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
   } finally {
+    plain.finish();
     commands?.close();
   }
 }
@@ -92,5 +96,6 @@ async function main(): Promise<void> {
 
 await main();
 // Pipes drain, then nothing may hold the process: a watcher or a stray handle must not keep a finished tool alive.
-if (process.stdout.writableLength > 0) await new Promise((resolve) => process.stdout.once("drain", resolve));
+if (process.stdout.writableLength > 0)
+  await Promise.race([new Promise((resolve) => process.stdout.once("drain", resolve)), wait(DRAIN_MS)]);
 process.exit();

@@ -21,7 +21,7 @@ import { providersOf } from "./providers.js";
 import { loadError, refusedMark } from "./refusals.js";
 import { BuildLoop } from "./steps/build.js";
 import { checkOf, compare } from "./steps/compare.js";
-import { makeFolder, ownerOf, removeFolder, startTimeOf, sweepFolders } from "./steps/folder.js";
+import { makeFolder, ownerOf, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "./steps/folder.js";
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
@@ -75,10 +75,13 @@ export class Session {
     await this.#buildMissing();
     const { backend, target } = await arrive(this.#options);
     this.#target = target;
+    const startTime = startTimeOf(target.pid);
+    let ours = false; // not while another session has the target
     let kept = false;
     try {
-      this.#folder = await makeFolder(target.pid, startTimeOf(target.pid), ownerOf(target.pid));
+      this.#folder = await makeFolder(target.pid, startTime, ownerOf(target.pid));
       const begun = await this.#begin(target);
+      ours = true;
       const { name, version } = backend;
       this.#say({ type: "session:started", pid: target.pid, backend: name, host: basename(begun.host), version });
       await this.#follow(target, begun);
@@ -89,7 +92,9 @@ export class Session {
       this.#close();
       await letGo(target);
       await backend.close();
-      if (this.#folder !== null) removeFolder(this.#folder, kept);
+      // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
+      if (ours && !kept) removeFoldersOf(target.pid, startTime);
+      else if (!ours && this.#folder !== null) removeFolder(this.#folder);
     }
   }
 

@@ -48,6 +48,12 @@ export async function makeFolder(pid: number, startTime: number | null, uid: num
   return path;
 }
 
+/** Removes all folders of a process, also those of sessions that were killed. Only its one session may do that. */
+export function removeFoldersOf(pid: number, startTime: number | null): void {
+  for (const name of readdirSync(tmpdir()))
+    if (name.startsWith(`hotpatch-${pid}-${startTime ?? 0}-`) && NAME.test(name)) removeFolder(join(tmpdir(), name));
+}
+
 /**
  * Removes folders of processes that are gone. Only those of our user, or anyone's as root (the folders root makes belong
  * to the targets' users).
@@ -67,11 +73,9 @@ export function sweepFolders(): string[] {
 
 /**
  * Removes a private folder with all that is in it. A copy that a kept target still maps lives on until it is unmapped.
- * @param keep leave all of it, for a target that goes on with its copies; a later sweep takes it when that has ended
- * @returns whether the folder is gone; false when it is kept, a symbolic link or another user's
+ * @returns whether the folder is gone; false when it is a symbolic link or another user's
  */
-export function removeFolder(path: string, keep = false): boolean {
-  if (keep) return false;
+export function removeFolder(path: string): boolean {
   try {
     emptyFolder(path);
     rmdirSync(path);

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import termios
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 PROTOCOL = 1
@@ -81,8 +82,19 @@ def make_temp():
     return path
 
 
+def end_helpers():
+    """Frida's helper, unpacked into our folder, would wait a minute for others to use it."""
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and os.readlink("/proc/%s/exe" % entry).startswith(temp + "/"):
+                os.kill(int(entry), signal.SIGTERM)
+        except OSError:
+            pass  # not ours to look at, or just gone
+
+
 def leave(code):
     if temp is not None:
+        end_helpers()
         shutil.rmtree(temp, ignore_errors=True)
     os._exit(code)
 
@@ -120,26 +132,34 @@ class Target:
         try:
             self.pidfd = os.pidfd_open(pid)
         except OSError:
-            self.pidfd = None
+            self.pidfd = None  # an older kernel
 
     def status(self):
         """The wait status of an ended process that is not our child, or None where the kernel does not tell."""
-        if self.pidfd is not None:
-            info = bytearray(struct.pack("<Q", PIDFD_INFO_EXIT) + bytes(56))
-            try:
-                fcntl.ioctl(self.pidfd, PIDFD_GET_INFO, info, True)
-                if struct.unpack_from("<Q", info)[0] & PIDFD_INFO_EXIT:
-                    return struct.unpack_from("<i", info, 60)[0]
-            except OSError:
-                pass  # an older kernel
+        # A zombie tells in its stat, a reaped process through its pidfd: it may be reaped between the two looks.
+        for _ in range(20):
+            for tell in (self.status_of_zombie, self.status_of_reaped):
+                status = tell()
+                if status is not None:
+                    return status
+            time.sleep(0.005)
+        return None
+
+    def status_of_reaped(self):
+        info = bytearray(struct.pack("<Q", PIDFD_INFO_EXIT) + bytes(56))
+        try:
+            fcntl.ioctl(self.pidfd, PIDFD_GET_INFO, info, True)
+        except OSError:
+            return None  # an older kernel
+        return struct.unpack_from("<i", info, 60)[0] if struct.unpack_from("<Q", info)[0] & PIDFD_INFO_EXIT else None
+
+    def status_of_zombie(self):
         try:
             with open("/proc/%d/stat" % self.pid, "rb") as stat:
                 fields = stat.read().rsplit(b")", 1)[1].split()
-            if fields[0] in (b"Z", b"X"):
-                return int(fields[49])  # field 52, exit_code
-        except (OSError, IndexError, ValueError):
-            pass  # reaped already
-        return None
+        except OSError:
+            return None  # reaped already
+        return int(fields[49]) if fields[0] in (b"Z", b"X") else None  # field 52, exit_code
 
     def exited(self, status):
         if not self.reported.acquire(blocking=False):
@@ -176,15 +196,14 @@ def read_terminal(target):
 
 
 def wait_for_end(target):
-    """Our child is reaped by us or, once detached, by Frida; any other process is watched through its pidfd."""
+    """Through the pidfd: waitpid would also take the stops of a traced child, which are Frida's to see."""
+    select.select([target.pidfd], [], [])
+    status = target.status()
     try:
-        _, status = os.waitpid(target.pid, 0)
-        return target.exited(status)
+        os.waitpid(target.pid, os.WNOHANG)  # a child of ours leaves no zombie
     except ChildProcessError:
-        pass
-    if target.pidfd is not None:
-        select.select([target.pidfd], [], [])
-        target.exited(target.status())
+        pass  # not our child, or Frida has reaped it
+    target.exited(status)
 
 
 def op_spawn(m):
@@ -216,11 +235,12 @@ def attach(target):
 
     def detached(reason, crash):
         say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
-        if reason == "process-terminated" and target.pidfd is None and target.terminal is None:
+        if reason == "process-terminated" and target.pidfd is None:
             target.exited(None)
 
     session.on("detached", detached)
-    threading.Thread(target=wait_for_end, args=(target,), daemon=True).start()
+    if target.pidfd is not None:
+        threading.Thread(target=wait_for_end, args=(target,), daemon=True).start()
 
 
 def op_attach(m):

@@ -38,8 +38,49 @@ const report = (e: {
   `  to do: ${e.hint}`,
 ];
 
-/** The lines an event shows as, without the line ends. `host` names the target's output. */
-export function plainLines(event: SessionEvent, host: string): string[] {
+/** ms after which an unfinished line of the target is shown as it is: a prompt waits for its answer. */
+const UNFINISHED_MS = 200;
+
+/** Shows events as lines. The target's output comes in pieces: they are put together to lines again. */
+export class PlainView {
+  readonly #print: (line: string) => void;
+  #host = "target";
+  #unfinished = "";
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
+
+  show(event: SessionEvent): void {
+    if (event.type === "session:started") this.#host = event.host;
+    if (event.type === "target:output") return this.#output(event.text);
+    this.finish();
+    for (const line of plainLines(event)) this.#print(line);
+  }
+
+  /** Shows what has not ended in a line end. */
+  finish(): void {
+    clearTimeout(this.#timer);
+    if (this.#unfinished !== "") this.#line(this.#unfinished);
+    this.#unfinished = "";
+  }
+
+  #output(text: string): void {
+    clearTimeout(this.#timer);
+    const lines = (this.#unfinished + text).split("\n");
+    this.#unfinished = lines.pop() ?? "";
+    for (const line of lines) this.#line(line);
+    if (this.#unfinished !== "") this.#timer = setTimeout(() => this.finish(), UNFINISHED_MS).unref();
+  }
+
+  #line(text: string): void {
+    this.#print(`${this.#host} | ${printable(text.replace(/\r$/, ""))}`);
+  }
+}
+
+/** The lines an event shows as, without the line ends. */
+function plainLines(event: Exclude<SessionEvent, { type: "target:output" }>): string[] {
   switch (event.type) {
     case "session:started":
       return [`hotpatch ${event.version}: ${event.host} (pid ${event.pid}), backend ${event.backend}`];
@@ -72,11 +113,6 @@ export function plainLines(event: SessionEvent, host: string): string[] {
       ];
     case "generation:refused":
       return [`${event.library}: REFUSED: ${report(event)[0]}`, ...report(event).slice(1)];
-    case "target:output":
-      return event.text
-        .replace(/\n$/, "")
-        .split("\n")
-        .map((line) => `${host} | ${printable(line.replace(/\r$/, ""))}`);
     case "target:exited":
       return [
         `target ended: ${event.exitCode !== undefined ? `exit code ${event.exitCode}` : event.signal !== undefined ? `signal ${event.signal}` : (event.reason ?? "unknown")}`,

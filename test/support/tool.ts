@@ -26,18 +26,18 @@ export class Tool {
     });
     const { stdout, stderr } = this.child;
     if (stdout === null || stderr === null) throw new Error("the tool has no pipes");
-    this.output = new Lines({ setEncoding() {}, on() {} } as unknown as NodeJS.ReadableStream);
-    this.#lines = new Lines(stdout);
+    this.output = new Lines(null);
+    const spawned = args[0] === "spawn";
+    // Every line is parsed against the contract, whichever the test looks at.
+    this.#lines = new Lines(stdout, (line) => {
+      this.#take(line);
+      if (spawned && this.#pid !== 0) workshop.owns(this.#pid);
+    });
     stderr.setEncoding("utf8");
     stderr.on("data", (chunk: string) => {
       this.#stderr += chunk;
     });
     this.ended = new Promise((resolve) => this.child.once("close", (code, signal) => resolve({ code, signal })));
-    // Every line is parsed against the contract, whichever the test looks at.
-    const seen = { lines: 0 };
-    stdout.on("data", () => {
-      for (; seen.lines < this.#lines.all.length; seen.lines++) this.#take(this.#lines.all[seen.lines] ?? "");
-    });
   }
 
   static spawn(workshop: Workshop, args: readonly string[], env?: NodeJS.ProcessEnv): Tool {

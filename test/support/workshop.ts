@@ -1,6 +1,6 @@
 /** A folder of its own for one test: sources, compilers, hosts. Everything in it, and every process, ends with the test. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,13 +18,16 @@ export class Workshop {
   /** TMPDIR of every tool started here: what is left in it afterwards is a fault. */
   readonly temp: string;
   readonly #children: ChildProcess[] = [];
+  readonly #hosts = new Set<number>();
 
   constructor(t: ExecutionContext) {
     this.folder = mkdtempSync(join(tmpdir(), "hotpatch-test-"));
     this.temp = join(this.folder, "tmp");
     mkdirSync(this.temp);
     t.teardown(async () => {
-      for (const child of this.#children) await endChild(child);
+      // All are told before any is waited for: a tracer must go before what it traces.
+      await Promise.all(this.#children.map(endChild));
+      for (const pid of this.#hosts) endProcess(pid);
       rmSync(this.folder, { recursive: true, force: true });
     });
   }
@@ -72,6 +75,11 @@ export class Workshop {
     return child;
   }
 
+  /** A host that a tool started: it outlives a tool that is killed, but not the test. */
+  owns(pid: number): void {
+    this.#hosts.add(pid);
+  }
+
   /** What a tool left in its TMPDIR. */
   leftovers(): string[] {
     return readdirSync(this.temp);
@@ -79,6 +87,24 @@ export class Workshop {
 }
 
 export const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+/** Whether a process lives; a zombie does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return !"ZX".includes(stat.charAt(stat.lastIndexOf(")") + 2));
+  } catch {
+    return false;
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  } catch {
+    // it ended this moment
+  }
+}
 
 export async function endChild(child: ChildProcess): Promise<void> {
   if (hasEnded(child) || child.pid === undefined) return;
@@ -93,16 +119,23 @@ export class Lines {
   #rest = "";
   readonly #waiting = new Set<() => void>();
 
-  constructor(stream: NodeJS.ReadableStream) {
-    stream.setEncoding("utf8");
-    stream.on("data", (chunk: string) => this.add(chunk));
-    stream.on("close", () => this.#wake());
+  readonly #onLine: (line: string) => void;
+
+  /** @param onLine sees each line before those who wait for it; `stream` null: lines come by `add` alone */
+  constructor(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void = () => {}) {
+    this.#onLine = onLine;
+    stream?.setEncoding("utf8");
+    stream?.on("data", (chunk: string) => this.add(chunk));
+    stream?.on("close", () => this.#wake());
   }
 
   add(chunk: string): void {
     const lines = (this.#rest + chunk).split("\n");
     this.#rest = lines.pop() ?? "";
-    this.all.push(...lines);
+    for (const line of lines) {
+      this.#onLine(line);
+      this.all.push(line);
+    }
     this.#wake();
   }
 

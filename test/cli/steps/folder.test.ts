@@ -6,7 +6,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import test from "ava";
-import { makeFolder, removeFolder, startTimeOf, sweepFolders } from "../../../cli/steps/folder.js";
+import { makeFolder, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "../../../cli/steps/folder.js";
 
 // os.tmpdir() reads it on every call. A directory of our own: other sessions on this machine may hold folders in /tmp.
 const scratch = await mkdtemp(join(tmpdir(), "hotpatch-test-"));
@@ -93,11 +93,12 @@ test.serial("a sweep neither follows nor removes what links lead to", async (t) 
   t.is(readFileSync(join(precious, "file"), "utf8"), "keep me");
 });
 
-test.serial("a kept folder stays until its process has ended", async (t) => {
-  const { pid, startTime } = await deadProcess();
-  const path = await makeFolder(pid, startTime, null);
-  writeFileSync(join(path, "libgame.g1.so"), "copy");
-  t.false(removeFolder(path, true));
-  t.true(existsSync(join(path, "libgame.g1.so")));
-  t.true(sweepFolders().includes(path));
+test.serial("a process's last session removes what killed ones left, and nothing of other processes", async (t) => {
+  const startTime = startTimeOf(process.pid);
+  const mine = [await makeFolder(process.pid, startTime, null), await makeFolder(process.pid, startTime, null)];
+  const parents = await makeFolder(process.ppid, startTimeOf(process.ppid), null);
+  writeFileSync(join(mine[0] ?? "", "libgame.g1.so"), "copy");
+  removeFoldersOf(process.pid, startTime);
+  t.deepEqual(mine.map(existsSync), [false, false]);
+  t.true(removeFolder(parents));
 });

@@ -1,0 +1,291 @@
+/** Arriving: what is refused before a process is touched, with its code and exit code, and what is waited for. */
+import { execFile } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { promisify } from "node:util";
+import test from "ava";
+import { DLOPEN_HOST, library } from "../support/programs.js";
+import { CLI, Tool } from "../support/tool.js";
+import { isAlive, Lines, Workshop } from "../support/workshop.js";
+
+const run = promisify(execFile);
+
+/** Runs the tool to its end, without a terminal and with nothing to say to it. */
+async function hotpatch(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  try {
+    return { code: 0, ...(await run(process.execPath, [CLI, ...args], { timeout: 60_000 })) };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, stdout, stderr };
+  }
+}
+
+/** An error's five things, as --plain shows them; no stack trace. */
+function said(
+  t: { regex(text: string, pattern: RegExp): void; notRegex(text: string, p: RegExp): void },
+  text: string,
+) {
+  t.regex(text, /why: \S/);
+  t.regex(text, /runs now: \S/);
+  t.regex(text, /to do: \S/);
+  t.notRegex(text, /\n\s+at .*:\d+:\d+/);
+}
+
+test("without arguments there is help and exit code 0; a wrong option is exit code 2", async (t) => {
+  const help = await hotpatch();
+  t.is(help.code, 0);
+  t.regex(help.stdout, /spawn[\s\S]*attach/);
+  t.is((await hotpatch("--version")).code, 0);
+  for (const command of ["spawn", "attach"]) t.regex((await hotpatch(command, "--help")).stdout, /Example:/);
+  const wrong = await hotpatch("attach", "--nonsense", "1");
+  t.is(wrong.code, 2);
+  t.regex(wrong.stderr, /nonsense/);
+  t.is((await hotpatch("attach")).code, 2);
+  t.is((await hotpatch("spawn")).code, 2);
+  t.is((await hotpatch("attach", "--settle", "soon", "1")).code, 2);
+});
+
+test("a pid that does not exist is no-such-process, exit code 3", async (t) => {
+  const { code, stdout } = await hotpatch("attach", "4194000");
+  t.is(code, 3);
+  t.regex(stdout, /no-such-process/);
+  said(t, stdout);
+});
+
+test("a name is matched whole, never against arguments or the tool itself", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const name = `host${process.pid}`;
+  const host = shop.start(await shop.host(name, DLOPEN_HOST), [lib]);
+  await new Lines(host.stdout).next((l) => l === "value 1", "value 1");
+  const part = await hotpatch("attach", name.slice(0, -1));
+  t.is(part.code, 3);
+  t.regex(part.stdout, /no-such-process/);
+  const tool = Tool.attach(shop, [name]);
+  t.is((await tool.next("session:started")).pid, host.pid ?? 0);
+  t.is(await tool.end(), 0);
+});
+
+test("a name that several processes have is ambiguous, and their pids are named", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const name = `twins${process.pid}`;
+  const program = await shop.host(name, DLOPEN_HOST);
+  const pids = [shop.start(program, [lib]), shop.start(program, [lib])].map((child) => child.pid ?? 0);
+  const { code, stdout } = await hotpatch("attach", name);
+  t.is(code, 3);
+  t.regex(stdout, /ambiguous-process/);
+  for (const pid of pids) t.true(stdout.includes(String(pid)));
+  said(t, stdout);
+});
+
+test("a static host is refused and lives on", async (t) => {
+  const shop = new Workshop(t);
+  const program = await shop.compile("static", [
+    "-static",
+    shop.write("static.c", '#include <unistd.h>\nint main(void) { write(1, "up\\n", 3); sleep(60); return 0; }'),
+  ]);
+  const host = shop.start(program, []);
+  await new Lines(host.stdout).next((l) => l === "up", "up");
+  const { code, stdout } = await hotpatch("attach", String(host.pid));
+  t.is(code, 3);
+  t.regex(stdout, /static-host/);
+  said(t, stdout);
+  t.true(isAlive(host.pid ?? 0));
+  const spawned = await hotpatch("spawn", program);
+  t.is(spawned.code, 3);
+  t.regex(spawned.stdout, /static-host/);
+});
+
+test("a process that a debugger holds is attach-busy, at once", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  await new Lines(host.stdout).next((l) => l === "value 1", "value 1");
+  const gdb = shop.start("gdb", ["-q", "-nx", "-p", String(host.pid), "-ex", "echo held\\n"]);
+  await new Lines(gdb.stdout).next((l) => l === "held", "gdb holding the host");
+  const { code, stdout } = await hotpatch("attach", String(host.pid));
+  t.is(code, 3);
+  t.regex(stdout, /attach-busy/);
+  t.regex(stdout, /gdb/);
+  said(t, stdout);
+});
+
+test("a second session on one target is refused, the first goes on", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  await new Lines(host.stdout).next((l) => l === "value 1", "value 1");
+  const first = Tool.attach(shop, [String(host.pid)]);
+  await first.ready();
+  const second = Tool.attach(shop, [String(host.pid)]);
+  const error = await second.next("error");
+  t.is(error.code, "attach-busy");
+  t.regex(error.detail, new RegExp(`pid ${first.child.pid}`));
+  t.is((await second.ended).code, 3);
+  await shop.library("libgame.so", library(2));
+  await first.switched(1);
+  t.is(await first.end(), 0);
+});
+
+test("an executable that is not there, may not be executed or is of another kind is spawn-failed or named for what it is", async (t) => {
+  const shop = new Workshop(t);
+  for (const [args, code] of [
+    [[shop.path("nothing")], "spawn-failed"],
+    [["no-such-program-anywhere"], "spawn-failed"],
+    [[shop.write("plain.txt", "text")], "spawn-failed"],
+    [["--cwd", shop.path("nowhere"), "--", "ls"], "spawn-failed"],
+  ] as const) {
+    const { code: exit, stdout } = await hotpatch("spawn", ...args);
+    t.is(exit, 3);
+    t.true(stdout.includes(code), stdout);
+    said(t, stdout);
+  }
+});
+
+test("a library that does not exist is exit code 3, unless the build makes it", async (t) => {
+  const shop = new Workshop(t);
+  const lib = shop.path("libgame.so");
+  const host = await shop.host("host", DLOPEN_HOST);
+  const { code, stdout } = await hotpatch("spawn", "--library", lib, "--", host, lib);
+  t.is(code, 3);
+  t.regex(stdout, /library-not-found/);
+  said(t, stdout);
+  await shop.library("ready.so", library(1));
+  mkdirSync(shop.path("src"));
+  const tool = Tool.spawn(shop, [
+    ...["--library", lib, "--watch", shop.path("src"), "--build", `cp '${shop.path("ready.so")}' '${lib}'`],
+    ...["--", host, lib],
+  ]);
+  await tool.ready();
+  t.true(existsSync(lib));
+  await tool.prints("value 1");
+  t.is(await tool.end(), 0);
+});
+
+test("a library that is not loaded yet is a warning, and adopted when the host loads it", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = await shop.host(
+    "host",
+    `
+    #include <dlfcn.h>
+    #include <stdio.h>
+    #include <unistd.h>
+    int main(int argc, char **argv) {
+      setvbuf(stdout, NULL, _IOLBF, 0);
+      printf("waiting\\n");
+      getchar();
+      int (*value)(int) = (int (*)(int))dlsym(dlopen(argv[1], RTLD_NOW), "value");
+      for (int i = 0; i < 3000; i++) { printf("value %d\\n", value(1)); usleep(20000); }
+      return argc - 2;
+    }`,
+  );
+  const child = shop.start(host, [lib]);
+  const output = new Lines(child.stdout);
+  await output.next((l) => l === "waiting", "waiting");
+  const tool = Tool.attach(shop, ["--library", lib, String(child.pid)]);
+  const warning = await tool.next("warning");
+  t.is(warning.code, "library-not-loaded");
+  t.is(warning.library, "libgame.so");
+  child.stdin?.write("\n");
+  const found = await tool.next("library:found");
+  t.is(found.functions, 1);
+  t.true(found.at > (await tool.ready()).at);
+  await shop.library("libgame.so", library(2));
+  await tool.switched(1);
+  await output.next((l) => l === "value 2", "value 2");
+  t.is(await tool.end(), 0);
+});
+
+test("what was built while nobody watched counts as the first change, also when the loaded file is gone", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  const output = new Lines(host.stdout);
+  await output.next((l) => l === "value 1", "value 1");
+  await shop.library("libgame.so", library(2)); // renamed over the mapped file
+  const tool = Tool.attach(shop, [String(host.pid)]);
+  await tool.switched(1);
+  await output.next((l) => l === "value 2", "value 2");
+  t.is(await tool.end(), 0);
+  const seen = output.all.length;
+  await output.next((l) => l === "value 1", "value 1 again", seen);
+});
+
+test("the host's environment and folder are as asked, and hold nothing of ours", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  mkdirSync(shop.path("place"));
+  const host = await shop.host(
+    "host",
+    `
+    #include <dlfcn.h>
+    #include <stdio.h>
+    #include <unistd.h>
+    extern char **environ;
+    int main(int argc, char **argv) {
+      char cwd[4096];
+      dlopen(argv[1], RTLD_NOW);
+      printf("cwd %s\\ntty %d %d %d\\n", getcwd(cwd, sizeof cwd), isatty(0), isatty(1), isatty(2));
+      for (char **e = environ; *e; e++) printf("env %s\\n", *e);
+      printf("end\\n");
+      fflush(stdout);
+      sleep(60);
+      return argc - 2;
+    }`,
+  );
+  copyFileSync(lib, shop.path("place/libgame.so"));
+  const tool = Tool.spawn(shop, [
+    "--cwd",
+    shop.path("place"),
+    "--env",
+    "GAME=with = signs",
+    "--",
+    host,
+    "./libgame.so",
+  ]);
+  await tool.prints("end");
+  t.true(tool.output.all.includes(`cwd ${shop.path("place")}`));
+  t.true(tool.output.all.includes("tty 1 1 1"));
+  t.true(tool.output.all.includes("env GAME=with = signs"));
+  t.true(tool.output.all.includes(`env TMPDIR=${shop.temp}`));
+  const given = new Set(Object.keys(process.env).concat("GAME", "TMPDIR"));
+  const added = tool.output.all.filter((l) => l.startsWith("env ")).map((l) => l.slice(4, l.indexOf("=")));
+  t.deepEqual(
+    added.filter((name) => !given.has(name)),
+    [],
+  );
+  t.is((await tool.next("library:found")).path, shop.path("place/libgame.so"));
+  t.is(await tool.end(), 0);
+});
+
+test("no backend is exit code 4, with every reason", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib], {
+    HOTPATCH_PYTHON: shop.path("no-python"),
+  });
+  const { code } = await tool.ended;
+  if (code === 4) {
+    const error = await tool.next("error");
+    t.is(error.code, "no-backend");
+    t.regex(error.detail, /npm frida[\s\S]*no-python/);
+  } else {
+    // Where npm's binding loads there is always a backend.
+    t.is((await tool.next("session:started")).backend, "native");
+  }
+});
+
+test("settings come from hotpatch.json, a flag wins, and a bad one is bad-config with exit code 2", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const config = shop.write("hotpatch.json", JSON.stringify({ library: ["libgame.so"], settle: 20 }));
+  const tool = Tool.spawn(shop, ["--config", config, "--", await shop.host("host", DLOPEN_HOST), lib]);
+  await tool.next("library:found");
+  t.is(await tool.end(), 0);
+  const bad = shop.write("bad.json", JSON.stringify({ libary: ["libgame.so"] }));
+  const { code, stderr } = await hotpatch("spawn", "--config", bad, "--", "ls");
+  t.is(code, 2);
+  t.regex(stderr, /bad-config[\s\S]*libary/);
+  said(t, stderr);
+});
