@@ -1,0 +1,68 @@
+/** The catalogue: every code says its five things, and docs/errors.md has a heading for each. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import * as errors from "../../cli/errors.js";
+import { ErrorCode, type ErrorReport } from "../../schemas/error.js";
+import { ROOT } from "../support/workshop.js";
+
+const RUNNING = "generation 3 of libgame.so";
+const all: ErrorReport[] = [
+  errors.noSuchProcess("pid 7", "why"),
+  errors.ambiguousProcess("game", [7, 8]),
+  errors.attachDenied(7, "why"),
+  errors.attachBusy(7, "why"),
+  errors.staticHost(7, "/game"),
+  errors.muslHost(null, "/game", "why"),
+  errors.wrongArchitecture("/game", "why", RUNNING),
+  errors.attachFailed(7, "why"),
+  errors.spawnFailed("/game", "why"),
+  errors.noBackend("auto", "why"),
+  errors.bridgeDied(7, "why"),
+  errors.targetDied(7, "why"),
+  errors.libraryNotFound("/libgame.so", "why"),
+  errors.libraryNotLoaded("libgame.so", "game"),
+  errors.noMarks("libgame.so", RUNNING),
+  errors.strippedMarks("libgame.so", 12, RUNNING),
+  errors.marksInExecutable("/game", 2),
+  errors.entryTooSmall("f", "why", RUNNING),
+  errors.ambiguousName("f", "why", RUNNING),
+  errors.artifactIncomplete("/libgame.so", "why", RUNNING),
+  errors.artifactInvalid("/libgame.so", "why", RUNNING),
+  errors.copyFailed("/libgame.so", "why", RUNNING),
+  errors.loadFailed("libgame.so", 4, "why", RUNNING),
+  errors.loadTimeout("libgame.so", 4, "why", RUNNING),
+  errors.layoutChanged("libgame.so", "why", RUNNING),
+  errors.buildFailed("make", 2, "why", RUNNING),
+  errors.noSuchGeneration("libgame.so", 9, "why", RUNNING),
+  errors.badCommand("{", "why", RUNNING),
+  errors.badConfig("hotpatch.json", "why"),
+  errors.usage("what", "why"),
+  errors.internal("what", "why", RUNNING),
+];
+
+test("every error says what was attempted, why, what runs now and what to do", (t) => {
+  for (const report of all) {
+    const { code, message, detail, running, hint } = report;
+    for (const [part, text] of Object.entries({ message, detail, running, hint }))
+      t.regex(text, /\S{2}/, `${code}: ${part}`);
+    t.notRegex(Object.values(report).join(" "), /undefined|null|NaN|\[object/, code);
+  }
+});
+
+test("what the target runs is passed on, never made up", (t) => {
+  const aboutTarget = all.filter((e) => e.running.includes("generation 3"));
+  t.true(aboutTarget.length >= 13);
+});
+
+test("docs/errors.md has one heading for every code", (t) => {
+  const headings = readFileSync(join(ROOT, "docs/errors.md"), "utf8").match(/^## .*$/gm) ?? [];
+  t.deepEqual(headings.map((h) => h.slice(3)).sort(), [...ErrorCode.options].sort());
+});
+
+test("Frida's refusals are told apart by its words", (t) => {
+  const code = (detail: string) => errors.attachRefused(7, detail).code;
+  t.is(code("unable to find process with pid 7"), "no-such-process");
+  t.is(code("unable to access process with pid 7 from the current user account"), "attach-denied");
+  t.is(code("process with pid 7 either refused to load frida-agent, or terminated during injection"), "attach-failed");
+});
