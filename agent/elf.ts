@@ -2,6 +2,7 @@
  * What a loaded module's own file says: sections and function symbols. Read by ourselves, because Gum's reader kills the
  * process when the file has been deleted or replaced since (docs/decisions/0004), which is what builds do.
  */
+import { type Address, addressOf } from "./thunk.js";
 
 export interface Section {
   readonly name: string;
@@ -12,7 +13,7 @@ export interface Section {
 
 export interface FunctionSymbol {
   readonly name: string;
-  readonly address: NativePointer;
+  readonly address: Address;
   /** Source file of a static function, where .symtab tells it. */
   readonly file: string | null;
 }
@@ -119,6 +120,7 @@ function functionsOf(
   const words = new Uint32Array(bytesAt(file, table.offset, table.size - (table.size % SYMBOL)));
   const name = strings(file, stringTable);
   const found: FunctionSymbol[] = [];
+  const start = addressOf(bias);
   let source: number | null = null;
   for (let i = 0; i < words.length; i += SYMBOL / 4) {
     const info = words[i + 1] ?? 0;
@@ -128,7 +130,7 @@ function functionsOf(
     const local = ((info >>> 4) & 15) === 0;
     found.push({
       name: name(words[i] ?? 0),
-      address: bias.add((words[i + 2] ?? 0) + (words[i + 3] ?? 0) * 2 ** 32),
+      address: start + (words[i + 2] ?? 0) + (words[i + 3] ?? 0) * 2 ** 32,
       file: local && source !== null ? name(source) : null,
     });
   }
@@ -161,7 +163,7 @@ export function exportsInMemory(base: NativePointer): FunctionSymbol[] | null {
     if ((p.add(4).readU8() & 15) !== STT_FUNC || p.add(6).readU16() === 0) continue;
     const value = p.add(8).readU64().toNumber();
     if (!code.some((s) => value >= s.vaddr && value < s.vaddr + s.memorySize)) continue;
-    found.push({ name: names.add(p.readU32()).readUtf8String() ?? "", address: bias.add(value), file: null });
+    found.push({ name: names.add(p.readU32()).readUtf8String() ?? "", address: addressOf(bias) + value, file: null });
   }
   return found;
 }

@@ -1,23 +1,19 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
 import type { FoundLibrary, RefusedMark } from "../schemas/agent.js";
 import type { Mark, ModuleMarks } from "./marks.js";
-import { type Match, match } from "./match.js";
-import { adoptCopy, HostEntries } from "./redirect.js";
-import type { LibraryRecord } from "./registry.js";
+import { adoptCopy, type Extent, HostEntries } from "./redirect.js";
+import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
 import { Tables } from "./switch.js";
-import { ENTRY_SIZE } from "./thunk.js";
+import { type Address, addressOf, ENTRY_SIZE, type Word } from "./thunk.js";
 
-interface Copy {
+export interface Place extends Extent {
   readonly path: string;
+}
+
+interface Copy extends Place {
   readonly buildId: string | null;
   readonly hash: string | null;
   readonly functions: number;
-}
-
-export interface Place {
-  readonly path: string;
-  readonly base: NativePointer;
-  readonly size: number;
 }
 
 export class Library {
@@ -28,52 +24,53 @@ export class Library {
   readonly #tables: Tables;
   readonly #entries: HostEntries;
   readonly #copies: Map<number, Copy>;
+  /** The registry's text about functions, and for how many it was written. */
+  #kept: { readonly text: Text; readonly count: number } | null = null;
 
   private constructor(
     place: Place,
-    refused: readonly RefusedMark[],
-    names: readonly string[],
+    functions: Pick<FunctionsRecord, "names" | "refused">,
     tables: Tables,
     copies: Map<number, Copy>,
-    entries: (tables: Tables, indexOf: (name: string) => number) => HostEntries,
+    adopt: (indexOf: (name: string) => number) => HostEntries,
   ) {
     this.place = place;
-    this.refused = refused;
-    this.#names = [...names];
-    this.#indices = new Map(names.map((name, i) => [name, i]));
+    this.refused = functions.refused;
+    this.#names = [...functions.names];
+    this.#indices = new Map(this.#names.map((name, i) => [name, i]));
     this.#tables = tables;
     this.#copies = copies;
-    this.#entries = entries(tables, (name) => this.#index(name));
+    this.#entries = adopt((name) => this.#index(name));
   }
 
   /** Generation 0, as the host loaded it just now or long ago: its entries lead through the table from here on. */
-  static adopt(place: Place, found: ModuleMarks): Library {
+  static adopt(place: Place, { marks, refused }: ModuleMarks): Library {
+    const tables = Tables.start(marks.map((m) => m.entry + ENTRY_SIZE));
     return new Library(
       place,
-      found.refused,
-      found.marks.map((m) => m.name),
-      Tables.start(found.marks.map((m) => m.entry.add(ENTRY_SIZE))),
-      new Map([[0, { path: place.path, buildId: null, hash: null, functions: found.marks.length }]]),
-      (tables, indexOf) => HostEntries.adopt(place, found.marks, tables.epoch, indexOf),
+      { names: marks.map((m) => m.name), refused },
+      tables,
+      new Map([[0, { ...place, buildId: null, hash: null, functions: marks.length }]]),
+      (indexOf) => HostEntries.adopt(place, marks, tables.epoch, indexOf),
     );
   }
 
   /** What an earlier session left: its tables and numbers go on. */
   static resume(record: LibraryRecord, place: Place): Library {
+    const functions = readText(record.functions);
     const tables = Tables.resume(
       ptr(record.epoch),
       record.capacity,
       new Map(record.generations.map((g) => [g.generation, ptr(g.table)])),
     );
-    const marks = record.entries.map(({ entry }, i) => ({ name: record.names[i] ?? "", entry: ptr(entry) }));
-    const known = new Map(record.entries.map(({ entry, original }) => [entry, uint64(original)]));
+    const marks = functions.entries.map(({ entry }, i) => ({ name: functions.names[i] ?? "", entry }));
+    const known = new Map(functions.entries.map(({ entry, original }) => [entry, original]));
     return new Library(
       place,
-      record.refused,
-      record.names,
+      functions,
       tables,
-      new Map(record.generations.map((g) => [g.generation, g])),
-      (_, indexOf) => HostEntries.adopt(place, marks, tables.epoch, indexOf, known),
+      new Map(record.generations.map((g) => [g.generation, { ...g, base: ptr(g.base) }])),
+      (indexOf) => HostEntries.adopt(place, marks, tables.epoch, indexOf, known),
     );
   }
 
@@ -86,33 +83,28 @@ export class Library {
   }
 
   /**
-   * Takes in a loaded copy: its marks are matched, its entries adopted, its table made. Nothing runs in it yet.
+   * Takes in a loaded copy: its marks are matched by name, its entries adopted, its table made. Nothing runs in it yet.
    * A function that the copy lacks keeps the body that runs now.
+   * @param words the copy's entries as they are
    */
   add(
     generation: number,
     copy: Place & { readonly buildId: string | null; readonly hash: string },
     marks: readonly Mark[],
-  ): Match<string> {
+    words: readonly Word[],
+  ): void {
     if (this.has(generation)) throw new Error(`generation ${generation} is taken`);
-    const plan = match(this.#names, marks);
     const known = this.#names.length;
-    const running = this.running;
-    for (const { name } of plan.added) {
+    for (const { name } of marks) {
+      if (this.#indices.has(name)) continue;
       this.#indices.set(name, this.#names.length);
       this.#names.push(name);
     }
-    const offered = new Map(marks.map((m) => [m.name, m.entry]));
-    const bodies = this.#names.map((name, i) => offered.get(name)?.add(ENTRY_SIZE) ?? this.#tables.bodyOf(running, i));
+    const bodies = this.#tables.bodiesOf(this.running, known);
+    for (const { name, entry } of marks) bodies[this.#index(name)] = entry + ENTRY_SIZE;
     this.#tables.add(generation, known, bodies);
-    adoptCopy(copy, marks, this.#tables.epoch, (name) => this.#index(name));
-    const { path, buildId, hash } = copy;
-    this.#copies.set(generation, { path, buildId, hash, functions: marks.length });
-    return {
-      matched: plan.matched.map((m) => m.name),
-      added: plan.added.map((m) => m.name),
-      missing: plan.missing,
-    };
+    adoptCopy(copy, marks, words, this.#tables.epoch, (name) => this.#index(name));
+    this.#copies.set(generation, { ...copy, functions: marks.length });
   }
 
   switchTo(generation: number): void {
@@ -131,16 +123,19 @@ export class Library {
   }
 
   /** Each function with the generation whose body the running table holds. */
-  functions(moduleOf: (body: NativePointer) => string | null): { name: string; generation: number }[] {
+  functions(): { name: string; generation: number }[] {
     const running = this.running;
-    const byPath = new Map([...this.#copies].map(([generation, copy]) => [copy.path, generation]));
-    return this.#names.map((name, i) => {
-      const path = moduleOf(this.#tables.bodyOf(running, i));
-      return { name, generation: (path === null ? undefined : byPath.get(path)) ?? running };
-    });
+    const copies = [...this.#copies].map(([generation, { base, size }]) => ({
+      generation,
+      start: addressOf(base),
+      end: addressOf(base) + size,
+    }));
+    const ownerOf = (body: Address) => copies.find((c) => body >= c.start && body < c.end)?.generation ?? running;
+    const bodies = this.#tables.bodiesOf(running, this.#names.length);
+    return this.#names.map((name, i) => ({ name, generation: ownerOf(bodies[i] ?? 0) }));
   }
 
-  found(id: string, moduleOf: (body: NativePointer) => string | null): FoundLibrary {
+  found(id: string): FoundLibrary {
     return {
       library: id,
       path: this.place.path,
@@ -154,29 +149,34 @@ export class Library {
         hash,
         functions,
       })),
-      functions: this.functions(moduleOf),
+      functions: this.functions(),
       refused: [...this.refused],
     };
   }
 
   record(): LibraryRecord {
+    if (this.#kept?.count !== this.#names.length)
+      this.#kept = {
+        text: keepText({ names: this.#names, entries: this.#entries.originals(), refused: this.refused }),
+        count: this.#names.length,
+      };
     return {
       path: this.place.path,
       base: this.place.base.toString(),
       size: this.place.size,
       epoch: this.#tables.epoch.toString(),
       capacity: this.#tables.capacity,
-      names: this.#names,
-      generations: [...this.#copies].map(([generation, { path, buildId, hash, functions }]) => ({
+      generations: [...this.#copies].map(([generation, { path, buildId, hash, functions, base, size }]) => ({
         generation,
         path,
         buildId,
         hash,
         functions,
+        base: base.toString(),
+        size,
         table: this.#tables.tableOf(generation).toString(),
       })),
-      entries: this.#entries.originals(),
-      refused: this.refused,
+      functions: this.#kept.text,
     };
   }
 

@@ -2,7 +2,7 @@
  * Host-owned memory: mapped by the host's own mmap, never freed, so that entries, thunks and tables outlive the script.
  * (Memory.alloc is freed at unload, and every adopted entry would then lead into nothing.)
  */
-import { inReach } from "./thunk.js";
+import { type Address, addressOf, ENTRY_SIZE, inReach, pointerTo, type Word } from "./thunk.js";
 
 const mmap = new NativeFunction(Module.getGlobalExportByName("mmap"), "pointer", [
   "pointer",
@@ -28,6 +28,8 @@ const MFD_CLOEXEC = 1;
 /** How far from a module its thunks may lie: an entry's jump reaches 2 GB, the module itself takes part of it. */
 const NEAR = 0x60000000;
 const STEPS = 384;
+/** Below this the kernel maps nothing. */
+const LOWEST = 0x10000;
 
 export const pageAlign = (size: number): number => Math.ceil(size / Process.pageSize) * Process.pageSize;
 
@@ -42,23 +44,46 @@ export function mapAnywhere(size: number): NativePointer {
  * Zeroed read-write memory from which all of [base, base + extent) is in reach of a 32-bit displacement.
  * Steps away from the module in both directions; throws when every place is taken.
  */
-export function mapNear(base: NativePointer, extent: number, size: number): NativePointer {
+export function mapNear(base: Address, extent: number, size: number): NativePointer {
   const bytes = pageAlign(size);
-  const end = base.add(pageAlign(extent));
+  const end = base + pageAlign(extent);
   let step = 0x10000;
   for (let i = 0, away = 0; i < STEPS && away < NEAR; i++) {
-    const below = base.compare(away + bytes) > 0 ? base.sub(away + bytes) : NULL;
-    for (const place of [below, end.add(away)]) {
-      if (place.isNull()) continue;
-      const p = mmap(place, bytes, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    for (const place of [base - away - bytes, end + away]) {
+      if (place < LOWEST) continue;
+      const p = mmap(pointerTo(place), bytes, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
       if (p.equals(MAP_FAILED)) continue;
-      if (inReach(p, end) && inReach(p.add(bytes), base)) return p;
+      const got = addressOf(p);
+      if (inReach(got, end) && inReach(got + bytes, base)) return p;
       munmap(p, bytes);
     }
     away += step;
     step = Math.min(step * 2, 0x800000);
   }
-  throw new Error(`no free memory within 2 GB of the library at ${base}`);
+  throw new Error(`no free memory within 2 GB of the library at 0x${base.toString(16)}`);
+}
+
+/** Addresses farther apart are read apart: between them may be nothing that can be read. */
+const GAP = 64 * 1024;
+
+/** The words at these addresses, read in as few pieces as they allow. */
+export function wordsAt(addresses: readonly Address[]): Word[] {
+  const order = addresses.map((_, i) => i).sort((a, b) => (addresses[a] ?? 0) - (addresses[b] ?? 0));
+  const at = (i: number): Address => addresses[order[i] ?? 0] ?? 0;
+  const found: Word[] = new Array<Word>(addresses.length);
+  for (let first = 0; first < order.length; ) {
+    let last = first;
+    while (last + 1 < order.length && at(last + 1) - at(last) < GAP) last++;
+    const low = at(first);
+    const bytes = pointerTo(low).readByteArray(at(last) + ENTRY_SIZE - low);
+    if (bytes === null) throw new Error(`nothing can be read at 0x${low.toString(16)}`);
+    const view = new DataView(bytes);
+    for (; first <= last; first++) {
+      const offset = at(first) - low;
+      found[order[first] ?? 0] = [view.getUint32(offset, true), view.getUint32(offset + 4, true)];
+    }
+  }
+  return found;
 }
 
 /** Zeroed private memory that /proc/PID/maps lists under `name`: later agents find it there. */

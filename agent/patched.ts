@@ -3,8 +3,9 @@ import type { AgentEvent, FoundLibrary, LoadAnswer, Result } from "../schemas/ag
 import { Library, type Place } from "./library.js";
 import { load, pin } from "./load.js";
 import { marksOf } from "./marks.js";
+import { wordsAt } from "./memory.js";
 import type { Registry } from "./registry.js";
-import { entryProblem } from "./thunk.js";
+import { addressOf, entryProblem } from "./thunk.js";
 
 const fail = (code: Extract<Result<never>, { ok: false }>["error"]["code"], detail: string): Result<never> => ({
   ok: false,
@@ -36,7 +37,7 @@ export class PatchedProcess {
   begin(): FoundLibrary[] {
     let arriving = false;
     for (const module of Process.enumerateModules()) this.#consider(module);
-    const found = [...this.#libraries].map(([id, library]) => library.found(id, modulePath));
+    const found = [...this.#libraries].map(([id, library]) => library.found(id));
     this.#observer = Process.attachModuleObserver({
       onAdded: (module) => {
         if (!arriving || this.#ended) return;
@@ -44,7 +45,7 @@ export class PatchedProcess {
         if (id === null) return;
         const library = this.#libraries.get(id);
         if (library === undefined) return;
-        this.#say({ type: "library:found", library: library.found(id, modulePath) });
+        this.#say({ type: "library:found", library: library.found(id) });
         // Not here: the loader is at work on this very library.
         setTimeout(() => this.#record(), 0);
       },
@@ -54,7 +55,7 @@ export class PatchedProcess {
     for (const module of Process.enumerateModules()) {
       const id = this.#consider(module);
       const library = id === null ? undefined : this.#libraries.get(id);
-      if (id !== null && library !== undefined) found.push(library.found(id, modulePath));
+      if (id !== null && library !== undefined) found.push(library.found(id));
     }
     this.#record();
     return found;
@@ -80,25 +81,18 @@ export class PatchedProcess {
 
     const start = Date.now();
     const module = Process.findModuleByName(request.path) ?? Process.getModuleByName(fileName(request.path));
-    const marks = request.marks.map(({ name, offset }) => ({ name, entry: module.base.add(offset) }));
-    for (const { name, entry } of marks) {
-      const reason = entryProblem(entry);
+    const base = addressOf(module.base);
+    const marks = request.marks.map(({ name, offset }) => ({ name, entry: base + offset }));
+    const words = wordsAt(marks.map((mark) => mark.entry));
+    for (const [i, { name, entry }] of marks.entries()) {
+      const reason = entryProblem(entry, words[i] ?? [0, 0]);
       if (reason !== null) return fail("entry-too-small", `${name}: ${reason}`);
     }
     const { path, buildId, hash } = request;
-    const plan = library.add(request.generation, { path, base: module.base, size: module.size, buildId, hash }, marks);
+    const copy = { path, base: module.base, size: module.size, buildId, hash };
+    library.add(request.generation, copy, marks, words);
     this.#record();
-    return {
-      ok: true,
-      value: {
-        matched: [...plan.matched],
-        added: [...plan.added],
-        missing: [...plan.missing],
-        refused: [],
-        loadMs: loaded.ms,
-        adoptMs: Date.now() - start,
-      },
-    };
+    return { ok: true, value: { loadMs: loaded.ms, adoptMs: Date.now() - start } };
   }
 
   switchTo(id: string, generation: number): Result<{ from: number; generation: number }> {
@@ -136,7 +130,7 @@ export class PatchedProcess {
     return [...this.#libraries].map(([id, library]) => ({
       library: id,
       running: library.running,
-      functions: library.functions(modulePath).map((f) => ({ ...f, oldThreads: null })),
+      functions: library.functions().map((f) => ({ ...f, oldThreads: null })),
     }));
   }
 
@@ -196,8 +190,3 @@ function pathOf(module: Module): string {
   const path = Process.findRangeByAddress(module.base)?.file?.path ?? module.path;
   return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
 }
-
-const modulePath = (address: NativePointer): string | null => {
-  const module = Process.findModuleByAddress(address);
-  return module === null ? null : pathOf(module);
-};

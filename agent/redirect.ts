@@ -4,27 +4,44 @@
  * 8-byte store of ours: Interceptor's own write is not atomic and killed hammered hosts (docs/decisions/0001).
  */
 import type { Mark } from "./marks.js";
-import { mapNear } from "./memory.js";
-import { ENTRY_SIZE, entryJump, inReach, THUNK_SIZE, thunkOf, writeThunk } from "./thunk.js";
+import { mapAnywhere, mapNear, wordsAt } from "./memory.js";
+import {
+  type Address,
+  addressOf,
+  ENTRY_SIZE,
+  entryJump,
+  inReach,
+  pointerTo,
+  STORE_CODE,
+  THUNK_SIZE,
+  thunkOf,
+  type Word,
+  writeThunk,
+} from "./thunk.js";
 
 interface Entry {
-  readonly address: NativePointer;
-  readonly thunk: NativePointer;
-  readonly original: UInt64;
-  readonly jump: UInt64;
+  readonly address: Address;
+  readonly thunk: Address;
+  readonly original: Word;
+  readonly jump: Word;
+}
+
+export interface Extent {
+  readonly base: NativePointer;
+  readonly size: number;
 }
 
 /** Makes [lowest, highest entry] writable for the time of `write`. All entries of a module lie in one or two sections. */
 function writing(entries: readonly Entry[], write: () => void): void {
-  let low = entries[0]?.address;
-  if (low === undefined) return;
-  let high = low;
+  if (entries.length === 0) return;
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
   for (const { address } of entries) {
-    if (address.compare(low) < 0) low = address;
-    if (address.compare(high) > 0) high = address;
+    low = Math.min(low, address);
+    high = Math.max(high, address);
   }
-  const page = low.and(ptr(Process.pageSize - 1).not());
-  const size = high.add(ENTRY_SIZE).sub(page).toUInt32();
+  const start = low - (low % Process.pageSize);
+  const page = pointerTo(start);
+  const size = high + ENTRY_SIZE - start;
   if (!Memory.protect(page, size, "rwx")) throw new Error(`cannot make the marked code at ${page} writable`);
   try {
     write();
@@ -35,26 +52,32 @@ function writing(entries: readonly Entry[], write: () => void): void {
 
 const store = (entries: readonly Entry[], word: "jump" | "original"): void =>
   writing(entries, () => {
-    for (const e of entries) e.address.writeU64(e[word]);
+    for (const e of entries) pointerTo(e.address).writeU64(uint64(`0x${text(e[word])}`));
   });
+
+const text = ([low, high]: Word): string => high.toString(16) + low.toString(16).padStart(8, "0");
 
 /** Thunks for `marks`, in memory near their module, ready to run; nothing leads to them yet. */
 function makeEntries(
-  module: { readonly base: NativePointer; readonly size: number },
+  module: Extent,
   marks: readonly Mark[],
-  epoch: NativePointer,
+  words: readonly Word[],
+  epoch: Address,
   indexOf: (name: string) => number,
 ): Entry[] {
   if (marks.length === 0) return [];
   const size = marks.length * THUNK_SIZE;
-  const thunks = mapNear(module.base, module.size, size);
+  const memory = mapNear(addressOf(module.base), module.size, size);
+  const thunks = addressOf(memory);
+  const code = new DataView(new ArrayBuffer(size));
   const entries = marks.map((mark, i) => {
-    const thunk = thunks.add(i * THUNK_SIZE);
-    writeThunk(thunk, epoch, indexOf(mark.name));
+    const thunk = thunks + i * THUNK_SIZE;
+    writeThunk(code, i * THUNK_SIZE, thunk, epoch, indexOf(mark.name));
     if (!inReach(mark.entry, thunk)) throw new Error(`the thunk of ${mark.name} is out of its entry's reach`);
-    return { address: mark.entry, thunk, original: mark.entry.readU64(), jump: entryJump(mark.entry, thunk) };
+    return { address: mark.entry, thunk, original: words[i] ?? [0, 0], jump: entryJump(mark.entry, thunk) };
   });
-  Memory.protect(thunks, size, "r-x");
+  memory.writeByteArray(code.buffer as ArrayBuffer);
+  Memory.protect(memory, size, "r-x");
   return entries;
 }
 
@@ -74,33 +97,39 @@ export class HostEntries {
    * @param known original words of entries that an earlier session may have left redirected
    */
   static adopt(
-    module: { readonly base: NativePointer; readonly size: number },
+    module: Extent,
     marks: readonly Mark[],
     epoch: NativePointer,
     indexOf: (name: string) => number,
-    known: ReadonlyMap<string, UInt64> = new Map(),
+    known: ReadonlyMap<Address, Word> = new Map(),
   ): HostEntries {
     const left: Entry[] = [];
     const fresh: Mark[] = [];
-    for (const mark of marks) {
-      const thunk = thunkOf(mark.entry);
-      const original = known.get(mark.entry.toString());
-      if (thunk === null || original === undefined) fresh.push(mark);
-      else left.push({ address: mark.entry, thunk, original, jump: mark.entry.readU64() });
-    }
-    const entries = makeEntries(module, fresh, epoch, indexOf);
+    const words: Word[] = [];
+    wordsAt(marks.map((mark) => mark.entry)).forEach((word, i) => {
+      const mark = marks[i];
+      if (mark === undefined) return;
+      const thunk = thunkOf(mark.entry, word);
+      const original = known.get(mark.entry);
+      if (thunk !== null && original !== undefined) left.push({ address: mark.entry, thunk, original, jump: word });
+      else {
+        fresh.push(mark);
+        words.push(word);
+      }
+    });
+    const entries = makeEntries(module, fresh, words, addressOf(epoch), indexOf);
     // No NativeFunction call between here and our store: it would make Interceptor write first.
     for (const e of entries)
       Interceptor.replaceFast(
         {
-          target: e.address,
+          target: pointerTo(e.address),
           relocation: "forced",
           redirectSpaceHint: ENTRY_SIZE,
           writeRedirect(details) {
-            details.writer.putBytes(wordBytes(e.jump));
+            details.writer.putBytes(bytesOf(e.jump));
           },
         },
-        e.thunk,
+        pointerTo(e.thunk),
       );
     store(entries, "jump");
     Interceptor.flush(); // writes the same bytes again: no change
@@ -115,31 +144,47 @@ export class HostEntries {
   /** Takes the entries over from Interceptor, so that unloading the script leaves them redirected. */
   keep(): void {
     store(this.#registered, "original");
-    for (const e of this.#registered) Interceptor.revert(e.address);
+    for (const e of this.#registered) Interceptor.revert(pointerTo(e.address));
     Interceptor.flush();
     store(this.#registered, "jump");
     this.#registered = [];
   }
 
   /** The words that `restore` writes, by entry address: what a later session needs. */
-  originals(): { readonly entry: string; readonly original: string }[] {
-    return this.#entries.map((e) => ({ entry: e.address.toString(), original: `0x${e.original.toString(16)}` }));
+  originals(): { readonly entry: Address; readonly original: Word }[] {
+    return this.#entries.map(({ address, original }) => ({ entry: address, original }));
   }
 }
 
 /** Leads a copy's entries through the table: each is written once in its life. */
 export function adoptCopy(
-  module: { readonly base: NativePointer; readonly size: number },
+  module: Extent,
   marks: readonly Mark[],
+  words: readonly Word[],
   epoch: NativePointer,
   indexOf: (name: string) => number,
 ): void {
-  store(makeEntries(module, marks, epoch, indexOf), "jump");
+  const entries = makeEntries(module, marks, words, addressOf(epoch), indexOf);
+  const pairs = new Uint32Array(entries.length * 4);
+  entries.forEach(({ address, jump }, i) => {
+    pairs.set([address % 2 ** 32, Math.floor(address / 2 ** 32), ...jump], i * 4);
+  });
+  const memory = Memory.alloc(Math.max(pairs.byteLength, 16));
+  memory.writeByteArray(pairs.buffer);
+  writing(entries, () => storeAll()(memory, entries.length));
 }
 
-function wordBytes(word: UInt64): number[] {
-  const text = word.toString(16).padStart(16, "0");
-  const bytes: number[] = [];
-  for (let i = 14; i >= 0; i -= 2) bytes.push(Number.parseInt(text.slice(i, i + 2), 16));
-  return bytes;
+/** The store loop as machine code: thousands of entries in microseconds. */
+let storing: NativeFunction<void, [NativePointerValue, number]> | null = null;
+function storeAll() {
+  if (storing === null) {
+    const code = mapAnywhere(STORE_CODE.length);
+    code.writeByteArray([...STORE_CODE]);
+    Memory.protect(code, STORE_CODE.length, "r-x");
+    storing = new NativeFunction(code, "void", ["pointer", "long"]) as never;
+  }
+  return storing as (pairs: NativePointer, count: number) => void;
 }
+
+const bytesOf = ([low, high]: Word): number[] =>
+  [low, high].flatMap((half) => [half & 0xff, (half >>> 8) & 0xff, (half >>> 16) & 0xff, half >>> 24]);

@@ -3,7 +3,8 @@
  * One named mapping; two halves written in turn, the header says which is valid, so that a torn write is never read.
  */
 import type { RefusedMark } from "../schemas/agent.js";
-import { findNamed, mapNamed } from "./memory.js";
+import { findNamed, mapAnywhere, mapNamed } from "./memory.js";
+import type { Address, Word } from "./thunk.js";
 
 const NAME = "hotpatch-registry";
 const MAGIC = "HOTPATCH";
@@ -14,7 +15,7 @@ const VERSION = 1;
 const AT = { magic: 0, version: 8, owner: 12, offset: 16, length: 20 } as const;
 const HEADER = 4096;
 /** Bytes per half. Untouched pages cost nothing. */
-const HALF = 8 * 1024 * 1024;
+const HALF = 1024 * 1024;
 
 export interface GenerationRecord {
   readonly generation: number;
@@ -23,8 +24,21 @@ export interface GenerationRecord {
   /** sha256 of the artifact; null for generation 0. */
   readonly hash: string | null;
   readonly functions: number;
+  readonly base: string;
+  /** Bytes the copy takes from `base`. */
+  readonly size: number;
   /** Address of its table. */
   readonly table: string;
+}
+
+/** What changes only when a build brings new functions; kept apart, because it is long. */
+export interface FunctionsRecord {
+  /** Function names in the order of the tables. */
+  readonly names: readonly string[];
+  /** Generation 0's entries with their original words, in the order of `names`, which may have more. */
+  readonly entries: readonly { readonly entry: Address; readonly original: Word }[];
+  /** Marks of generation 0 that cannot be patched. */
+  readonly refused: readonly RefusedMark[];
 }
 
 export interface LibraryRecord {
@@ -36,13 +50,31 @@ export interface LibraryRecord {
   readonly epoch: string;
   /** Functions that fit the tables. */
   readonly capacity: number;
-  /** Function names in the order of the tables. */
-  readonly names: readonly string[];
   readonly generations: readonly GenerationRecord[];
-  /** Generation 0's entries with their original words, in the order of `names`, which may have more. */
-  readonly entries: readonly { readonly entry: string; readonly original: string }[];
-  /** Marks of generation 0 that cannot be patched. */
-  readonly refused: readonly RefusedMark[];
+  readonly functions: Text;
+}
+
+/** A JSON text in host-owned memory. */
+export interface Text {
+  readonly address: string;
+  /** In bytes; all characters are ASCII. */
+  readonly length: number;
+}
+
+/** JSON in ASCII, so that characters are bytes: paths may hold anything. */
+const ascii = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** Keeps a value where a later session finds it. */
+export function keepText(value: FunctionsRecord): Text {
+  const text = ascii(value);
+  const memory = mapAnywhere(text.length + 1);
+  memory.writeUtf8String(text);
+  return { address: memory.toString(), length: text.length };
+}
+
+export function readText({ address, length }: Text): FunctionsRecord {
+  return JSON.parse(ptr(address).readUtf8String(length) ?? "") as FunctionsRecord;
 }
 
 export class Registry {
@@ -85,11 +117,7 @@ export class Registry {
   }
 
   write(libraries: readonly LibraryRecord[]): void {
-    // ASCII, so that characters are bytes: paths may hold anything.
-    const text = JSON.stringify(libraries).replace(
-      /[\u0080-\uffff]/g,
-      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    );
+    const text = ascii(libraries);
     if (text.length >= HALF) throw new Error(`the registry cannot hold ${text.length} bytes`);
     const other = this.#page.add(AT.offset).readU32() === HEADER ? HEADER + HALF : HEADER;
     this.#page.add(other).writeUtf8String(text);

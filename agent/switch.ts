@@ -4,6 +4,7 @@
  * stopped. x86 keeps stores in order, so a table is complete before the epoch leads to it.
  */
 import { mapAnywhere } from "./memory.js";
+import type { Address } from "./thunk.js";
 
 const POINTER = 8;
 const SMALLEST = 64;
@@ -20,8 +21,8 @@ export class Tables {
     this.#tables = tables;
   }
 
-  /** Generation 0's table runs. `bodies`: one address per function. */
-  static start(bodies: readonly NativePointer[]): Tables {
+  /** Generation 0's table runs. `bodies`: one per function. */
+  static start(bodies: readonly Address[]): Tables {
     const capacity = Math.max(SMALLEST, bodies.length * 2);
     const epoch = mapAnywhere(POINTER);
     const tables = new Tables(epoch, capacity, new Map());
@@ -46,32 +47,31 @@ export class Tables {
     throw new Error("the epoch leads to a table that no generation has");
   }
 
-  get generations(): number[] {
-    return [...this.#tables.keys()].sort((a, b) => a - b);
-  }
-
   tableOf(generation: number): NativePointer {
     const table = this.#tables.get(generation);
     if (table === undefined) throw new Error(`there is no table of generation ${generation}`);
     return table;
   }
 
-  bodyOf(generation: number, index: number): NativePointer {
-    return this.tableOf(generation)
-      .add(index * POINTER)
-      .readPointer();
+  /** The first `count` bodies of a generation. */
+  bodiesOf(generation: number, count: number): Address[] {
+    const bytes = this.tableOf(generation).readByteArray(count * POINTER);
+    if (bytes === null) return [];
+    const words = new Uint32Array(bytes);
+    return Array.from({ length: count }, (_, i) => (words[2 * i] ?? 0) + (words[2 * i + 1] ?? 0) * 2 ** 32);
   }
 
   /**
    * Adds a generation's table; nothing runs in it yet. Functions that are new are entered into every older table with
    * this first body of theirs, before a thunk of theirs can be reached.
    * @param known number of functions so far
-   * @param bodies one address per function, the new ones at the end
+   * @param bodies one per function, the new ones at the end
    */
-  add(generation: number, known: number, bodies: readonly NativePointer[]): void {
+  add(generation: number, known: number, bodies: readonly Address[]): void {
     if (bodies.length > this.#capacity) this.#grow(known, bodies.length * 2);
-    for (const table of this.#tables.values())
-      for (let i = known; i < bodies.length; i++) table.add(i * POINTER).writePointer(bodies[i] ?? NULL);
+    const added = words(bodies.slice(known));
+    if (bodies.length > known)
+      for (const table of this.#tables.values()) table.add(known * POINTER).writeByteArray(added);
     this.#fill(generation, bodies);
   }
 
@@ -80,11 +80,9 @@ export class Tables {
     this.epoch.writePointer(this.tableOf(generation));
   }
 
-  #fill(generation: number, bodies: readonly NativePointer[]): void {
+  #fill(generation: number, bodies: readonly Address[]): void {
     const table = mapAnywhere(this.#capacity * POINTER);
-    bodies.forEach((body, i) => {
-      table.add(i * POINTER).writePointer(body);
-    });
+    if (bodies.length > 0) table.writeByteArray(words(bodies));
     this.#tables.set(generation, table);
   }
 
@@ -92,11 +90,16 @@ export class Tables {
   #grow(known: number, capacity: number): void {
     const running = this.running;
     this.#capacity = capacity;
-    for (const [generation, table] of [...this.#tables]) {
-      const bodies: NativePointer[] = [];
-      for (let i = 0; i < known; i++) bodies.push(table.add(i * POINTER).readPointer());
-      this.#fill(generation, bodies);
-    }
+    for (const generation of [...this.#tables.keys()]) this.#fill(generation, this.bodiesOf(generation, known));
     this.run(running);
   }
+}
+
+function words(addresses: readonly Address[]): ArrayBuffer {
+  const halves = new Uint32Array(addresses.length * 2);
+  addresses.forEach((address, i) => {
+    halves[2 * i] = address % 2 ** 32;
+    halves[2 * i + 1] = Math.floor(address / 2 ** 32);
+  });
+  return halves.buffer;
 }

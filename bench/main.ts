@@ -1,1 +1,21 @@
-export {};
+/** `npm run bench`: what hotpatch costs, as ratios within one run, with peers beside it. Prints tables; asserts nothing. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { callCost } from "./call-cost.js";
+import { latency } from "./latency.js";
+import { machine } from "./machine.js";
+import { scale } from "./scale.js";
+
+const folder = mkdtempSync(join(tmpdir(), "hotpatch-bench-"));
+try {
+  console.log(machine());
+  for (const part of [callCost, latency, scale]) {
+    const { title, rows } = await part(folder);
+    console.log(`\n${title}\n`);
+    const width = Math.max(...rows.map(([what]) => what.length));
+    for (const [what, figure] of rows) console.log(`  ${what.padEnd(width)}  ${figure}`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -102,10 +102,6 @@ export type LoadRequest = z.infer<typeof LoadRequest>;
 
 /** What a loaded copy offers; nothing runs in it yet. */
 export const LoadAnswer = z.object({
-  matched: z.array(SymbolName),
-  added: z.array(SymbolName),
-  missing: z.array(SymbolName),
-  refused: z.array(RefusedMark),
   /** ms for dlopen, the copy's constructors included. */
   loadMs: z.number(),
   /** ms for matching and adopting. */

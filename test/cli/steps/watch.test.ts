@@ -1,0 +1,116 @@
+/** Every way in which builds and editors change files is noticed: real files, real inotify. */
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { watchFile, watchSources } from "../../../cli/steps/watch.js";
+
+const folderOf = (t: ExecutionContext): string => {
+  const folder = mkdtempSync(join(tmpdir(), "hotpatch-watch-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+/** Counts signs and waits for the next one. */
+class Signs {
+  readonly seen: string[] = [];
+  #wake = () => {};
+  readonly sign = (path = "") => {
+    this.seen.push(path);
+    this.#wake();
+  };
+  async next(what: string, from = this.seen.length): Promise<void> {
+    const until = performance.now() + 5000;
+    while (this.seen.length <= from) {
+      const left = until - performance.now();
+      if (left <= 0) throw new Error(`${what} was not noticed`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+}
+
+for (const pollMs of [null, 20]) {
+  test(`writes, renames, links, deletions and a folder made anew are noticed (poll: ${pollMs})`, async (t) => {
+    const folder = join(folderOf(t), "build");
+    mkdirSync(folder);
+    const path = join(folder, "lib.so");
+    writeFileSync(path, "1");
+    const signs = new Signs();
+    const watcher = watchFile(path, signs.sign, { pollMs });
+    t.teardown(() => watcher.close());
+    const to = (name: string) => join(folder, name);
+    const ways: [string, ...(() => void)[]][] = [
+      ["a write in place", () => appendFileSync(path, "2")],
+      ["a rename over it", () => writeFileSync(to("new"), "33"), () => renameSync(to("new"), path)],
+      ["unlink and create", () => unlinkSync(path), () => writeFileSync(path, "444")],
+      ["a hard link", () => unlinkSync(path), () => writeFileSync(to("x"), "5"), () => linkSync(to("x"), path)],
+      [
+        "a folder that is made anew",
+        () => rmSync(folder, { recursive: true }),
+        () => mkdirSync(folder),
+        () => writeFileSync(path, "666666"),
+      ],
+      ["a write in the new folder", () => writeFileSync(path, "7777777")],
+    ];
+    for (const [what, ...changes] of ways) {
+      const from = signs.seen.length;
+      for (const change of changes) change();
+      await signs.next(what, from);
+    }
+    t.true(signs.seen.length >= ways.length);
+  });
+}
+
+test("sources are told by path; results, editors' droppings and what git ignores are not", async (t) => {
+  const folder = folderOf(t);
+  execFileSync("git", ["init", "-q", folder]);
+  writeFileSync(join(folder, ".gitignore"), "generated/\n*.log\n");
+  for (const inner of ["src", "src/deep", "generated", "build"]) mkdirSync(join(folder, inner));
+  writeFileSync(join(folder, "src/a.c"), "a");
+  const signs = new Signs();
+  const watcher = watchSources([folder], signs.sign, { pollMs: null, ignore: (path) => path.endsWith("result") });
+  t.teardown(() => watcher.close());
+  for (const ignored of [
+    "generated/x.c",
+    "build/x.c",
+    "src/a.o",
+    "src/lib.so",
+    "src/.a.c.swp",
+    "src/x.log",
+    "src/result",
+    "src/4913",
+    "src/a.c~",
+  ])
+    writeFileSync(join(folder, ignored), "x");
+  let from = signs.seen.length;
+  writeFileSync(join(folder, "src/a.c"), "changed");
+  await signs.next("a changed source", from);
+  from = signs.seen.length;
+  writeFileSync(join(folder, "src/deep/b.c"), "new");
+  await signs.next("a new source in a folder below", from);
+  from = signs.seen.length;
+  mkdirSync(join(folder, "src/later"));
+  copyFileSync(join(folder, "src/a.c"), join(folder, "src/later/c.c"));
+  await signs.next("a source in a new folder", from);
+  t.deepEqual(
+    [...new Set(signs.seen)].sort(),
+    ["src/a.c", "src/deep/b.c", "src/later/c.c"].map((p) => join(folder, p)),
+  );
+});
