@@ -52,8 +52,9 @@ const methods: AgentExports = {
     });
   },
   load: (request) => current().load(request),
-  switchTo: ({ library, generation }) => current().switchTo(library, generation),
+  switchTo: (request) => current().switchTo(request),
   providers: ({ library, names }) => current().providers(library, names),
+  state: ({ library }) => current().state(library),
   status: () => ok(current().status()),
   end({ keep }) {
     current().end(keep);

@@ -1,8 +1,9 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
-import type { FoundLibrary, RefusedMark } from "../schemas/agent.js";
+import type { FoundLibrary, RefusedMark, StateVariable } from "../schemas/agent.js";
 import type { Mark, ModuleMarks } from "./marks.js";
 import { adoptCopy, type Extent, HostEntries } from "./redirect.js";
 import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
+import { stateIn } from "./state.js";
 import { Tables } from "./switch.js";
 import { type Address, addressOf, ENTRY_SIZE, type Word } from "./thunk.js";
 
@@ -24,6 +25,8 @@ export class Library {
   readonly #tables: Tables;
   readonly #entries: HostEntries;
   readonly #copies: Map<number, Copy>;
+  /** What each generation's records say; looked for once: a loaded copy's never change. */
+  readonly #state = new Map<number, StateVariable[]>();
   /** The registry's text about functions, and for how many it was written. */
   #kept: { readonly text: Text; readonly count: number } | null = null;
 
@@ -109,6 +112,23 @@ export class Library {
 
   switchTo(generation: number): void {
     this.#tables.run(generation);
+  }
+
+  baseOf(generation: number): NativePointer {
+    const copy = this.#copies.get(generation);
+    if (copy === undefined) throw new Error(`there is no generation ${generation}`);
+    return copy.base;
+  }
+
+  /** Each persistent variable once: the generation that had it first owns it. */
+  state(): StateVariable[] {
+    const owned = new Map<string, StateVariable>();
+    for (const [generation, copy] of this.#copies) {
+      const known = this.#state.get(generation) ?? stateIn(copy);
+      this.#state.set(generation, known);
+      for (const variable of known) if (!owned.has(variable.name)) owned.set(variable.name, variable);
+    }
+    return [...owned.values()];
   }
 
   /** Generation 0 runs, by the host's own bytes. Copies' entries keep leading through the table. */

@@ -1,5 +1,14 @@
 /** All patched libraries of this process: finds them now and as they appear, and leaves the process as asked. */
-import type { AgentEvent, FoundLibrary, LoadAnswer, Result } from "../schemas/agent.js";
+import type {
+  AgentEvent,
+  FoundLibrary,
+  LoadAnswer,
+  Result,
+  StateVariable,
+  SwitchAnswer,
+  SwitchRequest,
+} from "../schemas/agent.js";
+import { callHook } from "./hook.js";
 import { Library, type Place } from "./library.js";
 import { load, pin } from "./load.js";
 import { marksOf } from "./marks.js";
@@ -95,13 +104,19 @@ export class PatchedProcess {
     return { ok: true, value: { loadMs: loaded.ms, adoptMs: Date.now() - start } };
   }
 
-  switchTo(id: string, generation: number): Result<{ from: number; generation: number }> {
+  /** A before-hook that does not return in time leaves everything as it is. */
+  async switchTo({ library: id, generation, hooks, timeoutMs }: SwitchRequest): Promise<Result<SwitchAnswer>> {
     const library = this.#libraries.get(id);
     if (library === undefined) return fail("internal", `${id} is not followed`);
     if (!library.has(generation)) return fail("no-such-generation", `there is no generation ${generation}`);
     const from = library.running;
+    const call = async (hook: number | null) =>
+      hook === null || (await callHook(library.baseOf(generation).add(hook), from, generation, timeoutMs));
+    if (!(await call(hooks.before)))
+      return fail("hook-timeout", `hotpatch_before_switch(${from}, ${generation}) took longer than ${timeoutMs} ms`);
+    if (this.#ended) return fail("internal", "the session ended during the switch");
     library.switchTo(generation);
-    return { ok: true, value: { from, generation } };
+    return { ok: true, value: { from, generation, late: !(await call(hooks.after)) } };
   }
 
   /** Who supplies each name to generation 0; see `Provider` in schemas/agent.ts. */
@@ -120,6 +135,11 @@ export class PatchedProcess {
         return map.findPath(address) ?? "none";
       }),
     };
+  }
+
+  state(id: string): Result<StateVariable[]> {
+    const library = this.#libraries.get(id);
+    return library === undefined ? fail("internal", `${id} is not followed`) : { ok: true, value: library.state() };
   }
 
   status(): {

@@ -135,3 +135,20 @@ export const LOADER_CODE: readonly number[] = [
   0x5b,                                     // pop rbx
   0xc3,                                     // ret
 ];
+
+/** Layout of the record a hook's thread works on, in bytes from its start. */
+export const HOOK_JOB = { function: 0, from: 8, to: 12, done: 16, size: 32 } as const;
+
+/** `void *run(job *)`: function(from, to), then done. In host-owned memory, like the loader's. */
+// biome-ignore format: one line per instruction
+export const HOOK_CODE: readonly number[] = [
+  0x53,                                     // push rbx
+  0x48, 0x89, 0xfb,                         // mov rbx, rdi
+  0x8b, 0x7b, HOOK_JOB.from,                // mov edi, [rbx+from]
+  0x8b, 0x73, HOOK_JOB.to,                  // mov esi, [rbx+to]
+  0xff, 0x13,                               // call [rbx]
+  0xc7, 0x43, HOOK_JOB.done, 1, 0, 0, 0,    // mov dword [rbx+done], 1
+  0x31, 0xc0,                               // xor eax, eax
+  0x5b,                                     // pop rbx
+  0xc3,                                     // ret
+];

@@ -22,6 +22,7 @@ interface Flags {
   keep?: boolean;
   backend?: "auto" | "native" | "python";
   loadTimeout?: number;
+  hookTimeout?: number;
   json?: boolean;
   plain?: boolean;
   log?: string;
@@ -31,6 +32,7 @@ interface Flags {
 
 const DEFAULT_SETTLE_MS = 50;
 const DEFAULT_LOAD_TIMEOUT_MS = 10_000;
+const DEFAULT_HOOK_TIMEOUT_MS = 2000;
 
 const milliseconds = (text: string): number => {
   const ms = Number(text);
@@ -57,6 +59,11 @@ const sessionOptions = (command: Command): Command =>
     .option(
       "--load-timeout <ms>",
       `how long a copy may take to load (default: ${DEFAULT_LOAD_TIMEOUT_MS})`,
+      milliseconds,
+    )
+    .option(
+      "--hook-timeout <ms>",
+      `how long a switch hook may take (default: ${DEFAULT_HOOK_TIMEOUT_MS})`,
       milliseconds,
     )
     .addOption(new Option("--backend <name>", "which Frida binding").choices(["auto", "native", "python"]))
@@ -140,7 +147,8 @@ function merge(arrival: SessionOptions["arrival"], flags: Flags, { config, folde
     env: { ...inherited(), ...config.env, ...given },
     keep: flags.keep ?? config.keep ?? false,
     backend: flags.backend ?? config.backend ?? "auto",
-    loadTimeoutMs: flags.loadTimeout ?? DEFAULT_LOAD_TIMEOUT_MS,
+    loadTimeoutMs: flags.loadTimeout ?? config.loadTimeout ?? DEFAULT_LOAD_TIMEOUT_MS,
+    hookTimeoutMs: flags.hookTimeout ?? config.hookTimeout ?? DEFAULT_HOOK_TIMEOUT_MS,
   };
 }
 

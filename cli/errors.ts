@@ -232,6 +232,14 @@ export const loadTimeout = (library: string, generation: number, detail: string,
     "until the copy's constructor returns nothing can be loaded, and the host's own dlopen waits too; use hotpatch_is_patched() to skip start-up work in copies",
   ]);
 
+export const hookTimeout = (library: string, hook: string, detail: string, running: string): ErrorReport =>
+  make("hook-timeout", [
+    `${hook} of ${library} did not return`,
+    detail,
+    running,
+    "its thread goes on until it returns; a hook should be short, --hook-timeout gives it more time",
+  ]);
+
 export const layoutChanged = (library: string, detail: string, running: string): ErrorReport =>
   make("layout-changed", [
     `the new build of ${library} lays out live data differently`,

@@ -1,7 +1,10 @@
 /** What the session knows of one library in the target. Data and small questions; no I/O. */
-import type { FoundLibrary } from "../schemas/agent.js";
+import type { FoundLibrary, Hooks } from "../schemas/agent.js";
 import type { FunctionResult, StatusLibrary } from "../schemas/event.js";
+import type { ExportedVariable } from "./binary/exports.js";
 import { type Code, checkOf, compare } from "./steps/compare.js";
+
+export const NO_HOOKS: Hooks = { before: null, after: null };
 
 export interface KnownGeneration {
   readonly generation: number;
@@ -12,6 +15,7 @@ export interface KnownGeneration {
   readonly hash: string | null;
   /** null where its file is gone. */
   readonly code: Code | null;
+  readonly hooks: Hooks;
   readonly functions: number;
 }
 
@@ -25,6 +29,8 @@ export class FollowedLibrary {
   readonly generations = new Map<number, KnownGeneration>();
   /** Every function any generation has had. */
   readonly functions: Set<string>;
+  /** Generation 0's exported variables; empty where its file is gone. */
+  exports: ReadonlyMap<string, ExportedVariable> = new Map();
   running: number;
   /** Copies tried with the next number whose load failed: a file name is never used twice. */
   attempts = 0;
@@ -39,7 +45,7 @@ export class FollowedLibrary {
     this.artifact = artifact;
     this.running = found.running;
     this.functions = new Set(found.functions.map((f) => f.name));
-    for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, code: null });
+    for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, code: null, hooks: NO_HOOKS });
   }
 
   /** The number a copy gets when it has been loaded and accepted. */

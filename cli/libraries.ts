@@ -5,7 +5,7 @@ import type { FoundLibrary } from "../schemas/agent.js";
 import { contentHash, readElf } from "./binary/elf.js";
 import { FollowedLibrary } from "./followed.js";
 import type { Inspected } from "./steps/inspect.js";
-import { generationZero } from "./steps/zero.js";
+import { generationZero, keptCopy } from "./steps/zero.js";
 
 export class Libraries {
   readonly #wanted: readonly string[];
@@ -27,9 +27,15 @@ export class Libraries {
     const library = new FollowedLibrary(found, this.#wanted.find((path) => namesOf(path).includes(file)) ?? found.path);
     this.#found.set(library.name, library);
     const zero = generationZero(pid, found);
-    const known = library.generations.get(0);
-    if (known !== undefined && zero !== null)
-      library.generations.set(0, { ...known, buildId: zero.buildId, hash: zero.hash, code: zero.code });
+    for (const known of [...library.generations.values()]) {
+      const { generation } = known;
+      const file = generation === 0 ? zero : keptCopy(found, generation);
+      if (file === null) continue;
+      const { code, hooks } = file;
+      const { buildId, hash } = generation === 0 ? file : known; // a copy's own bytes are not its artifact's
+      library.generations.set(generation, { ...known, buildId, hash, code, hooks });
+    }
+    library.exports = zero?.exports ?? library.exports;
     return { library, zero };
   }
 

@@ -19,6 +19,8 @@ export interface SessionOptions {
   readonly backend: "auto" | "native" | "python";
   /** ms after which a copy's load is given up. */
   readonly loadTimeoutMs: number;
+  /** ms that a library's before- or after-switch hook may take. */
+  readonly hookTimeoutMs: number;
 }
 
 /** How the events are shown. */

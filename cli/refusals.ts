@@ -3,18 +3,41 @@ import type { AgentFailure, RefusedMark } from "../schemas/agent.js";
 import type { ErrorReport } from "../schemas/error.js";
 import * as errors from "./errors.js";
 import type { FollowedLibrary } from "./followed.js";
+import type { Claim } from "./steps/state.js";
+
+const BEFORE = "hotpatch_before_switch";
+const AFTER = "hotpatch_after_switch";
+
+/** The switch has happened; its after-hook has not returned. */
+export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: number): ErrorReport =>
+  errors.hookTimeout(
+    library.name,
+    AFTER,
+    `${AFTER}(${from}, ${library.running}) took longer than ${timeoutMs} ms; the switch itself is done`,
+    library.runsText,
+  );
+
+/** Live data that the new build would use as something else. */
+export function stateError(claim: Claim, grown: readonly string[], { name, runsText }: FollowedLibrary): ErrorReport {
+  if (claim.kind === "ambiguous")
+    return errors.ambiguousName(`state ${claim.name}`, `two variables of ${name} have this name`, runsText);
+  const differences = claim.kind === "changed" ? claim.differences : [];
+  return errors.layoutChanged(name, [...differences, ...grown].join("\n"), runsText);
+}
 
 /** A marked function that cannot be patched. */
 export const refusedMark = ({ name, code, reason }: RefusedMark, { runsText }: FollowedLibrary): ErrorReport =>
   (code === "ambiguous-name" ? errors.ambiguousName : errors.entryTooSmall)(name, reason, runsText);
 
-/** A copy that was not taken in. */
-export function loadError(failure: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport {
+/** A copy that was not taken in, or not switched to. */
+export function agentError(failure: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport {
   const { code, detail } = failure;
   const { name, runsText } = library;
   switch (code) {
     case "load-failed":
       return errors.loadFailed(name, generation, detail, runsText);
+    case "hook-timeout":
+      return errors.hookTimeout(name, BEFORE, detail, runsText);
     case "load-timeout":
       return errors.loadTimeout(name, generation, detail, runsText);
     case "no-marks":

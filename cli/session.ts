@@ -5,7 +5,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import { AGENT_PROTOCOL, type BeginAnswer, type FoundLibrary } from "../schemas/agent.js";
+import {
+  AGENT_PROTOCOL,
+  type AgentAnswer,
+  type AgentArgument,
+  type BeginAnswer,
+  type FoundLibrary,
+} from "../schemas/agent.js";
 import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
 import type { FunctionResult, UntimedEvent } from "../schemas/event.js";
@@ -13,18 +19,19 @@ import { arrive } from "./arrive.js";
 import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
 import { HotpatchError } from "./errors.js";
-import type { FollowedLibrary } from "./followed.js";
+import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
 import { letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
 import type { SessionOptions } from "./options.js";
 import { providersOf } from "./providers.js";
-import { loadError, refusedMark } from "./refusals.js";
+import { agentError, lateHook, refusedMark, stateError } from "./refusals.js";
 import { BuildLoop } from "./steps/build.js";
 import { checkOf, compare } from "./steps/compare.js";
 import { makeFolder, ownerOf, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "./steps/folder.js";
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
+import { claimState, grownExports } from "./steps/state.js";
 import { watchFile, watchSources } from "./steps/watch.js";
 import type { Target, TargetEvent } from "./target/target.js";
 
@@ -169,7 +176,7 @@ export class Session {
       path: found.path,
       generation: library.running,
       functions: found.functions.length,
-      state: zero?.marks.stateRecords ?? 0,
+      state: zero?.state.length ?? 0,
       buildId: library.runs.buildId,
     });
     for (const mark of found.refused) this.#warn(refusedMark(mark, library), library.name);
@@ -235,7 +242,7 @@ export class Session {
     const inspection = inspect(path, name, settled.bytes, library.runsText);
     if (inspection.kind === "incomplete")
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: inspection.report.detail });
-    if (inspection.kind === "unfit") return this.#refuse(library, inspection.report);
+    if (inspection.kind === "unfit") return void this.#refuse(library, inspection.report);
     const { artifact } = inspection;
     if (artifact.hash === library.runs.hash) {
       const reason = `the same bytes as generation ${library.running}, which runs`;
@@ -245,7 +252,7 @@ export class Session {
 
     const functions = compare([...library.functions], library.runs.code, artifact.code, artifact.refused);
     const [lost] = artifact.refused.filter((mark) => library.functions.has(mark.name));
-    if (lost !== undefined) return this.#refuse(library, refusedMark(lost, library), functions);
+    if (lost !== undefined) return void this.#refuse(library, refusedMark(lost, library), functions);
 
     const copy = await this.#prepare(library, artifact);
     if (copy === null) return;
@@ -256,16 +263,21 @@ export class Session {
   /** The path of a copy fit for this target, or null when that was refused. */
   async #prepare(library: FollowedLibrary, artifact: Inspected): Promise<string | null> {
     const names = bindCandidates(artifact.elf);
-    const provided = await this.#call("providers", { library: library.name, names });
-    if (!provided.ok) throw new Error(provided.error.detail);
-    const own = providersOf(this.#target?.pid ?? 0, names, provided.value);
-    const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name) });
+    const [provided, live] = await Promise.all([
+      this.#ask("providers", { library: library.name, names: [...names, ...artifact.exports.keys()] }),
+      artifact.state.length === 0 ? [] : this.#ask("state", { library: library.name }),
+    ]);
+    const claim = claimState(live, artifact.state);
+    const grown = grownExports(library.exports, artifact.exports, provided.slice(names.length));
+    if (claim.kind === "ambiguous" || claim.kind === "changed" || grown.length > 0)
+      return this.#refuse(library, stateError(claim, grown, library));
+    const own = providersOf(this.#target?.pid ?? 0, names, provided);
+    const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
     try {
       return await writeCopy(this.#folder ?? "", library.name, library.next, library.attempts, bytes);
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
-      this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));
-      return null;
+      return this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));
     }
   }
 
@@ -277,17 +289,17 @@ export class Session {
     functions: readonly FunctionResult[],
   ): Promise<boolean> {
     const { name, next: generation } = library;
-    const { buildId, hash, code, entries } = artifact;
+    const { buildId, hash, code, entries, hooks } = artifact;
     const marks = [...entries].map(([name, offset]) => ({ name, offset }));
     const timeoutMs = this.#options.loadTimeoutMs;
     const loaded = await this.#call("load", { library: name, generation, path, buildId, hash, marks, timeoutMs });
     if (!loaded.ok) {
       library.attempts += 1;
-      this.#refuse(library, loadError(loaded.error, library, generation), functions);
+      this.#refuse(library, agentError(loaded.error, library, generation), functions);
       return false;
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
-    library.add({ generation, at: this.#elapsed(), buildId, hash, code, functions: code.size });
+    library.add({ generation, at: this.#elapsed(), buildId, hash, code, hooks, functions: code.size });
     return true;
   }
 
@@ -298,10 +310,13 @@ export class Session {
     start: number,
     why: "artifact" | "rollback" | "restore",
   ): Promise<void> {
-    const switched = await this.#call("switchTo", { library: library.name, generation });
-    if (!switched.ok) throw new Error(switched.error.detail);
+    const hooks = library.generations.get(generation)?.hooks ?? NO_HOOKS;
+    const timeoutMs = this.#options.hookTimeoutMs;
+    const switched = await this.#call("switchTo", { library: library.name, generation, hooks, timeoutMs });
+    if (!switched.ok) return void this.#refuse(library, agentError(switched.error, library, generation), functions);
     library.running = generation;
-    const { from } = switched.value;
+    const { from, late } = switched.value;
+    if (late) this.#warn(lateHook(library, from, timeoutMs), library.name);
     const ms = Math.round((performance.now() - start) * 100) / 100;
     this.#say({ type: "generation:switched", library: library.name, generation, from, functions, ms, why });
   }
@@ -326,9 +341,8 @@ export class Session {
   }
 
   async #status(): Promise<void> {
-    const status = await this.#call("status", {});
-    if (!status.ok) throw new Error(status.error.detail);
-    const libraries = status.value.flatMap(({ library, functions }) => {
+    const status = await this.#ask("status", {});
+    const libraries = status.flatMap(({ library, functions }) => {
       const checked = functions.map((f) => ({ ...f, check: checkOf(f.name) }));
       return this.#libraries.get(library)?.status(checked) ?? [];
     });
@@ -344,6 +358,7 @@ export class Session {
     let released = { restored: false, kept: false };
     if (ending.kind === "asked") {
       await within(UNDER_WAY_MS, Promise.race([this.#queue, this.#gone]));
+      if (!ending.keep) await within(UNDER_WAY_MS, Promise.race([this.#restoreAll(), this.#gone]));
       released = await release(target, ending.keep);
       await letGo(target);
       if (this.#options.arrival.kind === "spawn" && !ending.keep) {
@@ -358,6 +373,12 @@ export class Session {
     if (last.kind === "lost") this.#error(errors.bridgeDied(target.pid, last.reason));
     this.#say({ type: "session:ended", restored: released.restored, reason: ending.reason });
     return released.kept;
+  }
+
+  /** Back to the host's own code the way every switch goes: its hooks are called, and it is told. */
+  async #restoreAll(): Promise<void> {
+    for (const library of this.#libraries.named())
+      if (library.running !== 0) await this.#switch(library, 0, library.changesTo(0), performance.now(), "restore");
   }
 
   #close(): void {
@@ -400,11 +421,23 @@ export class Session {
     return this.#target.call(method, argument);
   };
 
-  #refuse(library: FollowedLibrary, report: ErrorReport, functions: readonly FunctionResult[] = []): void {
+  /** For questions that only a fault leaves without an answer. */
+  #ask = async <M extends "providers" | "state" | "status">(
+    method: M,
+    argument: AgentArgument<M>,
+  ): Promise<AgentAnswer<M>> => {
+    const answer = await this.#call(method, argument);
+    if (!answer.ok) throw new Error(answer.error.detail);
+    return answer.value as AgentAnswer<M>;
+  };
+
+  /** Says that the build is not taken. Returns null, for a step that was to give a result. */
+  #refuse(library: FollowedLibrary, report: ErrorReport, functions: readonly FunctionResult[] = []): null {
     const { code, message, detail, hint } = report;
     const refused = functions.map((f) => ({ ...f, status: "refused" as const, reason: f.reason ?? code }));
     const what = { library: library.name, functions: refused, running: library.running };
     this.#say({ type: "generation:refused", code, message, detail, hint, ...what });
+    return null;
   }
 
   #warn(report: ErrorReport, library?: string): void {

@@ -47,6 +47,7 @@ export const AgentFailure = z.object({
   code: z.enum([
     "load-failed",
     "load-timeout",
+    "hook-timeout",
     "no-marks",
     "stripped-marks",
     "ambiguous-name",
@@ -109,7 +110,38 @@ export const LoadAnswer = z.object({
 });
 export type LoadAnswer = z.infer<typeof LoadAnswer>;
 
-export const SwitchAnswer = z.object({ from: Generation, generation: Generation });
+/** A variable that lives through all generations. */
+export const StateVariable = z.object({
+  name: z.string(),
+  /** The author's text. */
+  type: z.string(),
+  /** In bytes. */
+  size: z.number(),
+  align: z.number(),
+  /** Of the live value: the storage of the first generation that had it. */
+  address: Address,
+});
+export type StateVariable = z.infer<typeof StateVariable>;
+
+/** What a generation wants to be called around a switch to it: addresses relative to its load base. */
+export const Hooks = z.object({ before: z.number().nullable(), after: z.number().nullable() });
+export type Hooks = z.infer<typeof Hooks>;
+
+export const SwitchRequest = z.object({
+  library: z.string(),
+  generation: Generation,
+  hooks: Hooks,
+  /** ms that each hook may take. */
+  timeoutMs: z.number(),
+});
+export type SwitchRequest = z.infer<typeof SwitchRequest>;
+
+export const SwitchAnswer = z.object({
+  from: Generation,
+  generation: Generation,
+  /** The after-hook had not returned in time. */
+  late: z.boolean(),
+});
 export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
 
 /**
@@ -129,8 +161,9 @@ export type LibraryStatus = z.infer<typeof LibraryStatus>;
 export const AgentMethods = {
   begin: [BeginRequest, resultOf(BeginAnswer)],
   load: [LoadRequest, resultOf(LoadAnswer)],
-  switchTo: [z.object({ library: z.string(), generation: Generation }), resultOf(SwitchAnswer)],
+  switchTo: [SwitchRequest, resultOf(SwitchAnswer)],
   providers: [z.object({ library: z.string(), names: z.array(SymbolName) }), resultOf(z.array(Provider))],
+  state: [z.object({ library: z.string() }), resultOf(z.array(StateVariable))],
   status: [z.object({}), resultOf(z.array(LibraryStatus))],
   /** The last call: restore generation 0 (or keep what runs) so that unloading the script changes nothing. */
   end: [z.object({ keep: z.boolean() }), resultOf(z.object({ restored: z.boolean() }))],

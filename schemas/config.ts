@@ -11,6 +11,8 @@ export const Config = z
     poll: z.number().int().positive().describe("ms between looks at the file system, for network mounts"),
     cwd: z.string().describe("working folder of the spawned host"),
     env: z.record(z.string(), z.string()).describe("environment added for the spawned host"),
+    loadTimeout: z.number().nonnegative().describe("ms a copy may take to load"),
+    hookTimeout: z.number().nonnegative().describe("ms a switch hook may take"),
     keep: z.boolean().describe("leave the running generation in place at the end"),
     backend: z.enum(["auto", "native", "python"]).describe("which Frida binding to use"),
   })

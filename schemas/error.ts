@@ -18,6 +18,7 @@ export const ErrorCode = z.enum([
   "artifact-invalid",
   "load-failed",
   "load-timeout",
+  "hook-timeout",
   "signature-changed",
   "layout-changed",
   "ambiguous-name",

@@ -1,5 +1,5 @@
 /**
- * Owns what a library's own file says about its marks: marked functions, their entries, flags and state.
+ * Owns what a library's own file says about its marks: marked functions, their entries and flags.
  * Must not decide whether a mark may be patched (the plan does), must not do I/O and must not change the bytes.
  */
 import { cleanName, isFragment } from "../../schemas/names.js";
@@ -8,7 +8,6 @@ import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from ".
 /** Sections that hold marked code: functions, and inline ones that gcc cannot put beside them. */
 const CODE_SECTIONS: ReadonlySet<string> = new Set(["hotpatch", "hotpatci"]);
 const FLAG_SECTION = "hp_flag";
-const STATE_SECTION = "hp_state";
 /** What a flag begins with; the byte after it is the flag. The NUL belongs to it. */
 export const FLAG_MAGIC = Buffer.from("HOTPATCH-FLAG1\0", "latin1");
 const SHT_NOBITS = 8;
@@ -57,10 +56,6 @@ export interface Marks {
   readonly unnamedBytes: number;
   /** File offset of each flag's first byte; the flag itself is byte 15. */
   readonly flags: readonly number[];
-  /** Persistent variables. Always 0 as long as the record of hp_state is not settled; stateBytes says if there are any. */
-  readonly stateRecords: number;
-  /** Size of hp_state. */
-  readonly stateBytes: number;
 }
 
 /**
@@ -72,8 +67,7 @@ export function readMarks(elf: Elf): Marks {
     elf.sections.filter((one) => one.type !== SHT_NULL && one.type !== SHT_NOBITS && name(one.name));
   const sections = named((name) => CODE_SECTIONS.has(name));
   const flagSections = named((name) => name === FLAG_SECTION);
-  const state = named((name) => name === STATE_SECTION);
-  checkTotal(elf, [...sections, ...flagSections, ...state]);
+  checkTotal(elf, [...sections, ...flagSections]);
   const inside = symbolsBySection(elf, sections);
   return {
     functions: sections.flatMap((section) => functionsIn(elf, section, inside.get(section.index) ?? [])),
@@ -81,8 +75,6 @@ export function readMarks(elf: Elf): Marks {
     codeBytes: total(sections),
     unnamedBytes: sections.reduce((sum, one) => sum + unnamedIn(elf, one, inside.get(one.index) ?? []), 0),
     flags: flagSections.flatMap((section) => flagsIn(elf, section)),
-    stateRecords: 0,
-    stateBytes: total(state),
   };
 }
 

@@ -1,10 +1,12 @@
 /** Step: what is this artifact, and may it be loaded at all? Pure: bytes in, facts or a refusal out. */
 import { createHash } from "node:crypto";
-import type { RefusedMark } from "../../schemas/agent.js";
+import type { Hooks, RefusedMark } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import { tellApart } from "../../schemas/names.js";
 import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.js";
+import { type ExportedVariable, switchHooks, writableExports } from "../binary/exports.js";
 import { type Marks, readMarks } from "../binary/marks.js";
+import { readState, type StateRecord } from "../binary/state.js";
 import { artifactIncomplete, artifactInvalid, noMarks, strippedMarks, wrongArchitecture } from "../errors.js";
 
 /** A library file that may be loaded. */
@@ -21,6 +23,10 @@ export interface Inspected {
   readonly entries: ReadonlyMap<string, number>;
   /** Marked functions that cannot be patched, and why. */
   readonly refused: readonly RefusedMark[];
+  readonly state: readonly StateRecord[];
+  /** What the library wants to be called around a switch to it. */
+  readonly hooks: Hooks;
+  readonly exports: ReadonlyMap<string, ExportedVariable>;
 }
 
 export type Inspection =
@@ -33,9 +39,11 @@ export type Inspection =
 export function inspect(path: string, library: string, bytes: Buffer, running: string): Inspection {
   let elf: Elf;
   let marks: Marks;
+  let state: StateRecord[];
   try {
     elf = validateLibrary(bytes);
     marks = readMarks(elf);
+    state = readState(elf);
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
     if (error.kind === "incomplete")
@@ -71,6 +79,18 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
   }
   return {
     kind: "fit",
-    artifact: { bytes, elf, marks, buildId: elf.buildId, hash: contentHash(bytes), code, entries, refused },
+    artifact: {
+      bytes,
+      elf,
+      marks,
+      buildId: elf.buildId,
+      hash: contentHash(bytes),
+      code,
+      entries,
+      refused,
+      state,
+      hooks: switchHooks(elf),
+      exports: writableExports(elf),
+    },
   };
 }

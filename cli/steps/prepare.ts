@@ -35,20 +35,32 @@ export interface EditedCopy {
   readonly flags: number;
 }
 
+/** The address of a persistent variable's first owner, and where in the file the copy's record expects it. */
+export interface StatePointer {
+  readonly fileOffset: number;
+  readonly address: bigint;
+}
+
 /**
  * The copy of an artifact: flags set, and its own functions and constants bound to itself. Without the latter a host that
  * links the library sends the copy's calls back to generation 0 (measured: an edited unmarked helper stayed old).
  * A JUMP_SLOT made RELATIVE is accepted under RTLD_NOW only.
  * @param elf what validateLibrary made of `artifact`
+ * @param options.state where the first owners' addresses are written
  * @param options.bind does generation 0 use its own definition of this name? Asked once per name.
  * @throws ElfError for nonsense that only the marks reveal
  */
-export function editCopy(artifact: Buffer, elf: Elf, options: { bind: (symbolName: string) => boolean }): EditedCopy {
+export function editCopy(
+  artifact: Buffer,
+  elf: Elf,
+  options: { readonly bind: (symbolName: string) => boolean; readonly state?: readonly StatePointer[] },
+): EditedCopy {
   if (artifact.length !== elf.bytes.length) throw new Error("editCopy: the bytes are not those the elf was read from");
   const { flags } = readMarks(elf);
   const places = [...bindable(elf)];
   const bytes = Buffer.from(artifact);
   for (const place of flags) bytes[place + FLAG_MAGIC.length] = 1;
+  for (const { fileOffset, address } of options.state ?? []) bytes.writeBigUInt64LE(address, fileOffset);
   const answers = new Map<string, boolean>();
   for (const { relocation, symbol } of places) {
     let own = answers.get(symbol.name);
@@ -65,17 +77,6 @@ export function editCopy(artifact: Buffer, elf: Elf, options: { bind: (symbolNam
 /** The names `bind` will be asked about, each once: so that the target can be asked for all of them in one call. */
 export function bindCandidates(elf: Elf): string[] {
   return [...new Set([...bindable(elf)].map(({ symbol }) => symbol.name))];
-}
-
-/** Exported variables that stay generation 0's: their sizes in bytes, for the comparison with what it has. */
-export function writableExports(elf: Elf): Map<string, { readonly size: number }> {
-  const exports = new Map<string, { readonly size: number }>();
-  for (const symbol of elf.dynamicSymbols()) {
-    if (isDefinedHere(symbol) && symbol.type === STT_OBJECT && elf.writableAt(symbol.value)) {
-      exports.set(symbol.name, { size: symbol.size });
-    }
-  }
-  return exports;
 }
 
 /** Relocations that may be bound to the copy, with their symbols. */

@@ -1,4 +1,4 @@
-/** Step: generation 0's own file, as far as it can still be read. */
+/** Step: the files of what a target has loaded already, as far as they can still be read. */
 import { readFileSync, statSync } from "node:fs";
 import type { FoundLibrary } from "../../schemas/agent.js";
 import { type Inspected, inspect } from "./inspect.js";
@@ -14,6 +14,17 @@ export function generationZero(pid: number, found: FoundLibrary): Inspected | nu
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
     return null; // replaced and out of reach: the session goes on without it
+  }
+}
+
+/** What an earlier session's copy says of itself; null when its file is gone. */
+export function keptCopy(found: FoundLibrary, generation: number): Inspected | null {
+  const path = found.generations.find((one) => one.generation === generation)?.path ?? "";
+  try {
+    const inspection = inspect(path, found.library, readFileSync(path), "");
+    return inspection.kind === "fit" ? inspection.artifact : null;
+  } catch {
+    return null; // its folder was removed by hand
   }
 }
 

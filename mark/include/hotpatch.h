@@ -10,6 +10,11 @@
  *     HOTPATCH              before a function's definition; in C++ also members, virtual ones, operators
  *     HOTPATCH_INLINE       before an inline function or one defined inside its class (C++)
  *     HOTPATCH_STATIC       before a static function (gcc only: clang cannot keep its callers from looking inside)
+ *     HOTPATCH_STATE(type, name, initialiser)   in one source file, at file scope: a variable that lives through edits
+ *     HOTPATCH_STATE_DECLARE(type, name)        elsewhere in the same library
+ *     HOTPATCH_GET(name)                        the variable itself: an lvalue of that type
+ *     HOTPATCH_BEFORE_SWITCH(from, to) { ... }  called on a thread of its own before a switch to this generation
+ *     HOTPATCH_AFTER_SWITCH(from, to) { ... }   the same, once it runs
  *     hotpatch_is_patched() 1 in a copy that hotpatch loaded, 0 in the file the host loaded; valid in constructors too
  *     HOTPATCH_DISABLE      defined before the #include, or with -D: every macro is empty, for release builds
  *
@@ -28,7 +33,12 @@
 #define HOTPATCH
 #define HOTPATCH_INLINE
 #define HOTPATCH_STATIC
+#define HOTPATCH_STATE(type, name, ...) HOTPATCH_STATE_DECLARE(type, name); __typeof__(type) hotpatch_state_##name = __VA_ARGS__
+#define HOTPATCH_STATE_DECLARE(type, name) extern __attribute__((visibility("hidden"))) __typeof__(type) hotpatch_state_##name
+#define HOTPATCH_GET(name) hotpatch_state_##name
 #define hotpatch_is_patched() 0
+#define HOTPATCH_BEFORE_SWITCH(from, to) static __inline__ __attribute__((unused)) void hotpatch_before_switch(int from, int to)
+#define HOTPATCH_AFTER_SWITCH(from, to) static __inline__ __attribute__((unused)) void hotpatch_after_switch(int from, int to)
 
 #elif !defined(__x86_64__) && !defined(_M_X64)
 #error "hotpatch.h: only x86_64 can be patched so far; define HOTPATCH_DISABLE to build without marks"
@@ -79,6 +89,52 @@ __attribute__((weak, used, visibility("hidden"), section("hp_flag"))) const vola
 #if defined(__cplusplus)
 }
 #endif
+
+/*
+ * A persistent variable: its storage, and a record in the section hp_state (docs/marks.md). The tool writes the address of
+ * the first owner's storage into the record of each copy, in the file, so that constructors of the copy see the live value.
+ * volatile: the pointer is 0 in the source, and must be looked at all the same.
+ */
+struct hotpatch_record_ {
+  char magic[8];
+  unsigned int bytes, reserved;
+  __SIZE_TYPE__ size, align;
+  void *volatile owner;
+  void *own;
+  const char *name, *type;
+};
+#define HOTPATCH_STATE_DECLARE(type, name)                                                                             \
+  extern __attribute__((visibility("hidden"))) struct hotpatch_record_ hotpatch_state_##name;                          \
+  extern __typeof__(type) hotpatch_type_of_##name /* never defined: GET asks for its type only */
+#define HOTPATCH_STATE(type, name, ...)                                                                                \
+  HOTPATCH_STATE_DECLARE(type, name);                                                                                  \
+  static __typeof__(type) hotpatch_storage_##name = __VA_ARGS__;                                                       \
+  __attribute__((section("hp_state"), used, aligned(8))) struct hotpatch_record_ hotpatch_state_##name = {             \
+      {'H', 'P', 'S', 'T', 'A', 'T', 'E', '1'},                                                                        \
+      sizeof(struct hotpatch_record_),                                                                                 \
+      0,                                                                                                               \
+      sizeof(__typeof__(type)),                                                                                        \
+      __alignof__(__typeof__(type)),                                                                                   \
+      0,                                                                                                               \
+      (void *)&hotpatch_storage_##name,                                                                                \
+      #name,                                                                                                           \
+      #type}
+#define HOTPATCH_GET(name)                                                                                             \
+  (*(__typeof__(hotpatch_type_of_##name) *)(hotpatch_state_##name.owner != 0 ? hotpatch_state_##name.owner             \
+                                                                             : hotpatch_state_##name.own))
+
+/* Generation numbers; 0 is the host's own. Exported by these names, whatever the language and the visibility are. */
+#ifdef __cplusplus
+#define HOTPATCH_HOOK_ extern "C" __attribute__((used, visibility("default")))
+#else
+#define HOTPATCH_HOOK_ __attribute__((used, visibility("default")))
+#endif
+#define HOTPATCH_BEFORE_SWITCH(from, to)                                                                               \
+  HOTPATCH_HOOK_ void hotpatch_before_switch(int from, int to);                                                        \
+  HOTPATCH_HOOK_ void hotpatch_before_switch(int from, int to)
+#define HOTPATCH_AFTER_SWITCH(from, to)                                                                                \
+  HOTPATCH_HOOK_ void hotpatch_after_switch(int from, int to);                                                         \
+  HOTPATCH_HOOK_ void hotpatch_after_switch(int from, int to)
 
 static __inline__ __attribute__((unused)) int hotpatch_is_patched(void) { return hotpatch_flag_[15] != 0; }
 

@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import test from "ava";
 import { validateLibrary } from "../../cli/binary/elf.js";
+import { switchHooks } from "../../cli/binary/exports.js";
 import { readMarks } from "../../cli/binary/marks.js";
+import { readState } from "../../cli/binary/state.js";
 import { Workshop } from "../support/workshop.js";
 
 const run = promisify(execFile);
@@ -17,7 +19,13 @@ int use(void);
 HOTPATCH int declared(int x) { return x + 1; }
 HOTPATCH void tiny(void);
 HOTPATCH void tiny(void) {}
-int use(void) { return declared(2) + hotpatch_is_patched(); }
+HOTPATCH_STATE_DECLARE(int, score);
+HOTPATCH_STATE(int, score, 100);
+struct pair { int a, b; };
+HOTPATCH_STATE(struct pair, best, {1, 2});
+HOTPATCH_BEFORE_SWITCH(from, to) { HOTPATCH_GET(score) += from + to; }
+HOTPATCH_AFTER_SWITCH(from, to) { HOTPATCH_GET(best).a += from + to; }
+int use(void) { return declared(2) + hotpatch_is_patched() + HOTPATCH_GET(score); }
 `;
 const CPP = `
 #include "hotpatch.h"
@@ -34,7 +42,13 @@ HOTPATCH int shape::of_class(int x) { return x; }
 HOTPATCH int shape::area(int x) { return x * 3; }
 HOTPATCH_INLINE inline int inlined(int x) { return x * 7; }
 namespace outer { HOTPATCH int overloaded(double d) { return int(d); } HOTPATCH int overloaded(int i) { return inlined(i); } }
-extern "C" HOTPATCH int plain() { return hotpatch_is_patched(); }
+struct made { int sides; made(int n) : sides(n) {} };
+HOTPATCH_STATE_DECLARE(made, best);
+HOTPATCH_STATE(made, best, made(3));
+HOTPATCH_STATE(int, score, 100);
+HOTPATCH_BEFORE_SWITCH(from, to) { HOTPATCH_GET(score) += from + to; }
+HOTPATCH_AFTER_SWITCH(from, to) { HOTPATCH_GET(best).sides += from + to; }
+extern "C" HOTPATCH int plain() { return hotpatch_is_patched() + HOTPATCH_GET(score); }
 HOTPATCH shape operator+(const shape &a, const shape &b) { shape s; s.sides = a.sides + b.sides; return s; }
 `;
 /** Optimisation levels with what each is known to break: inlining, clones, folding, hiding. */
@@ -63,7 +77,8 @@ for (const { compiler, source, levels, functions } of matrix) {
       for (const build of BUILDS) {
         const lld = compiler.startsWith("clang") ? ["-fuse-ld=lld", "-Wl,--icf=all"] : [];
         const args = [`-std=${level}`, ...build.split(" "), ...strict, ...lld, "-shared", "-fPIC", "-s", file];
-        const marks = readMarks(validateLibrary(readFileSync(await shop.compile("a.so", args, compiler))));
+        const elf = validateLibrary(readFileSync(await shop.compile("a.so", args, compiler)));
+        const marks = readMarks(elf);
         const at = `${level} ${build}`;
         t.is(marks.functions.length, functions, at);
         t.deepEqual(
@@ -72,6 +87,18 @@ for (const { compiler, source, levels, functions } of matrix) {
           at,
         );
         t.is(marks.unnamedBytes, 0, at);
+        t.deepEqual(
+          readState(elf)
+            .map(({ name, size, align }) => [name, size, align])
+            .sort(),
+          [
+            ["best", cpp ? 4 : 8, 4],
+            ["score", 4, 4],
+          ],
+          at,
+        );
+        const { before, after } = switchHooks(elf);
+        t.true(before !== null && after !== null, at);
       }
   });
 }

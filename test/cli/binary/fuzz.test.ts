@@ -7,9 +7,11 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import test from "ava";
 import { type Elf, ElfError, validateLibrary } from "../../../cli/binary/elf.js";
+import { switchHooks, writableExports } from "../../../cli/binary/exports.js";
 import { hostKind } from "../../../cli/binary/host.js";
 import { type Marks, readMarks } from "../../../cli/binary/marks.js";
-import { bindCandidates, type EditedCopy, editCopy, writableExports } from "../../../cli/steps/prepare.js";
+import { readState } from "../../../cli/binary/state.js";
+import { bindCandidates, type EditedCopy, editCopy } from "../../../cli/steps/prepare.js";
 import { build, has, SAMPLE, workFolder } from "./fixtures.js";
 
 setFlagsFromString("--expose-gc");
@@ -122,6 +124,8 @@ function readAll(bytes: Buffer): Result {
   try {
     const elf = validateLibrary(bytes);
     const [marks, names, exports] = [readMarks(elf), bindCandidates(elf), writableExports(elf)];
+    readState(elf);
+    switchHooks(elf);
     return { elf, marks, names, exports, copy: editCopy(bytes, elf, { bind: (name) => name.length % 2 === 0 }) };
   } catch (error) {
     if (error instanceof ElfError) return error;

@@ -135,8 +135,6 @@ test("a library without marks has none", async (t) => {
     codeBytes: 0,
     unnamedBytes: 0,
     flags: [],
-    stateRecords: 0,
-    stateBytes: 0,
   });
 });
 

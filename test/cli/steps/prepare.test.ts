@@ -4,8 +4,9 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { validateLibrary } from "../../../cli/binary/elf.js";
+import { writableExports } from "../../../cli/binary/exports.js";
 import { readMarks } from "../../../cli/binary/marks.js";
-import { bindCandidates, copyName, editCopy, writableExports, writeCopy } from "../../../cli/steps/prepare.js";
+import { bindCandidates, copyName, editCopy, writeCopy } from "../../../cli/steps/prepare.js";
 import { build, has, run, SAMPLE, workFolder } from "../binary/fixtures.js";
 
 const everything = { bind: () => true };
@@ -31,14 +32,15 @@ test("asks about functions, constants and code labels, and about nothing that is
   const bytes = readFileSync(await build(folder, "libsample.so", more));
   const elf = validateLibrary(bytes);
   t.deepEqual(bindCandidates(elf).sort(), ["bare_label", "helper", "overridable", "table"]);
-  t.deepEqual([...writableExports(elf)].sort(), [
-    ["big", { size: 256 }],
-    ["chosen_pointer", { size: 8 }],
-    ["counter", { size: 4 }],
-    ["counter_pointer", { size: 8 }],
-    ["elsewhere_pointer", { size: 8 }],
-    ["helper_pointer", { size: 8 }],
-    ["unique_at", { size: 16 }],
+  t.deepEqual([...writableExports(elf)].map(([name, { size, unique }]) => [name, size, unique]).sort(), [
+    ["big", 256, false],
+    ["chosen_pointer", 8, false],
+    ["counter", 4, false],
+    ["counter_pointer", 8, false],
+    ["elsewhere_pointer", 8, false],
+    ["helper_pointer", 8, false],
+    ["one_in_process", 0, true],
+    ["unique_at", 16, false],
   ]);
 });
 

@@ -1,0 +1,16 @@
+/** Calls what a library wants to be called around a switch, on a thread of its own with a time limit. */
+import { mapAnywhere } from "./memory.js";
+import { keepCode, startThread, untilSet } from "./thread.js";
+import { HOOK_CODE, HOOK_JOB } from "./thunk.js";
+
+const code = keepCode(HOOK_CODE);
+
+/** Whether `hook(from, to)` returned in time. */
+export async function callHook(hook: NativePointer, from: number, to: number, timeoutMs: number): Promise<boolean> {
+  const job = mapAnywhere(HOOK_JOB.size);
+  job.add(HOOK_JOB.function).writePointer(hook);
+  job.add(HOOK_JOB.from).writeS32(from);
+  job.add(HOOK_JOB.to).writeS32(to);
+  startThread(code(), job);
+  return (await untilSet(job.add(HOOK_JOB.done), timeoutMs)) !== null;
+}

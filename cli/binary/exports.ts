@@ -1,0 +1,31 @@
+/** What a library offers by name besides its marks: exported variables and switch hooks. Pure. */
+import type { Hooks } from "../../schemas/agent.js";
+import { type Elf, SHN_LORESERVE, STB_GNU_UNIQUE, STT_FUNC, STT_OBJECT } from "./elf.js";
+
+const isDefined = ({ sectionIndex }: { readonly sectionIndex: number }): boolean =>
+  sectionIndex !== 0 && sectionIndex < SHN_LORESERVE;
+
+export interface ExportedVariable {
+  /** In bytes. */
+  readonly size: number;
+  /** STB_GNU_UNIQUE (statics of C++ inline functions and templates): one in the process, however libraries are opened. */
+  readonly unique: boolean;
+}
+
+/** The exported variables that code may write. */
+export function writableExports(elf: Elf): Map<string, ExportedVariable> {
+  const exports = new Map<string, ExportedVariable>();
+  for (const symbol of elf.dynamicSymbols())
+    if (isDefined(symbol) && symbol.type === STT_OBJECT && elf.writableAt(symbol.value))
+      exports.set(symbol.name, { size: symbol.size, unique: symbol.bind === STB_GNU_UNIQUE });
+  return exports;
+}
+
+/** What the library wants to be called around a switch to it (docs/marks.md, "Hooks"). */
+export function switchHooks(elf: Elf): Hooks {
+  const at = (name: string): number | null => {
+    const found = elf.dynamicSymbols().find((one) => one.name === name && one.type === STT_FUNC && isDefined(one));
+    return found !== undefined && elf.segmentAt(found.value) !== null ? found.value : null;
+  };
+  return { before: at("hotpatch_before_switch"), after: at("hotpatch_after_switch") };
+}

@@ -1,0 +1,56 @@
+/** Step: which storage a copy's persistent variables use. Pure: records in, addresses or a refusal out. */
+import type { StateVariable } from "../../schemas/agent.js";
+import type { ExportedVariable } from "../binary/exports.js";
+import type { StateRecord } from "../binary/state.js";
+import type { StatePointer } from "./prepare.js";
+
+export type Claim =
+  | { readonly kind: "fits"; readonly pointers: readonly StatePointer[] }
+  /** A variable means something else than in the data that lives. */
+  | { readonly kind: "changed"; readonly differences: readonly string[] }
+  | { readonly kind: "ambiguous"; readonly name: string };
+
+/**
+ * @param live the variables of the generations so far: the first that had one owns it, its storage is used for ever
+ * @param records those of the new artifact; one that nobody has yet will own itself
+ */
+export function claimState(live: readonly StateVariable[], records: readonly StateRecord[]): Claim {
+  const owners = new Map(live.map((variable) => [variable.name, variable]));
+  const pointers: StatePointer[] = [];
+  const differences: string[] = [];
+  const seen = new Set<string>();
+  for (const record of records) {
+    const { name, pointerOffset } = record;
+    if (seen.has(name)) return { kind: "ambiguous", name };
+    seen.add(name);
+    const owner = owners.get(name);
+    if (owner === undefined) continue;
+    const changed = (["type", "size", "align"] as const)
+      .filter((what) => owner[what] !== record[what])
+      .map((what) => `${what} ${owner[what]} -> ${record[what]}`);
+    if (changed.length > 0) differences.push(`state ${name}: ${changed.join(", ")}`);
+    pointers.push({ fileOffset: pointerOffset, address: BigInt(owner.address) });
+  }
+  return differences.length > 0 ? { kind: "changed", differences } : { kind: "fits", pointers };
+}
+
+/**
+ * Exported variables that the copy would share with generation 0 although their sizes differ: its code would write past
+ * the end of the live one.
+ * @param providers who supplies each of `after` to generation 0, in its order; "none": every copy has its own
+ */
+export function grownExports(
+  before: ReadonlyMap<string, ExportedVariable>,
+  after: ReadonlyMap<string, ExportedVariable>,
+  providers: readonly string[],
+): string[] {
+  return [...after]
+    .map(([name, { size, unique }], i) => ({
+      name,
+      size,
+      was: before.get(name)?.size ?? size,
+      shared: unique || providers[i] !== "none",
+    }))
+    .filter(({ size, was, shared }) => size !== was && shared)
+    .map(({ name, size, was }) => `exported variable ${name}: size ${was} -> ${size}`);
+}
