@@ -4,11 +4,12 @@ import { dirname, join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { Config } from "../schemas/config.js";
 import { badConfig, HotpatchError } from "./errors.js";
-import type { OutputOptions, SessionOptions } from "./options.js";
+import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 
 /** What the command line asks for. */
 export interface Actions {
   session(options: SessionOptions, output: OutputOptions): Promise<void>;
+  inspect(path: string, output: ReportOptions): void;
 }
 
 interface Flags {
@@ -100,7 +101,8 @@ export function parser(version: string, actions: Actions): Command {
     .description("patch a running process")
     .argument("<target>", "pid, or exact process name")
     .addHelpText("after", '\nExample:\n  hotpatch attach --build "make" --watch src game\n');
-  for (const command of program.commands) {
+  const sessions = [...program.commands];
+  for (const command of sessions) {
     sessionOptions(command).action(async () => {
       const flags = command.opts<Flags>();
       const arrival =
@@ -110,6 +112,16 @@ export function parser(version: string, actions: Actions): Command {
       await actions.session(merge(arrival, flags, readConfig(flags.config ?? null)), outputOf(flags));
     });
   }
+  program
+    .command("inspect")
+    .description("what a library offers: marks, state, hooks, and what will not follow an edit")
+    .argument("<library>", "shared library (.so, or .dll of mingw-w64)")
+    .option("--json", "one JSON object")
+    .option("-v, --verbose", "names as the linker has them, too")
+    .addHelpText("after", "\nExample:\n  hotpatch inspect build/libgame.so\n")
+    .action((library: string, flags: { json?: boolean; verbose?: boolean }) =>
+      actions.inspect(library, { json: flags.json ?? false, verbose: flags.verbose ?? false }),
+    );
   return program;
 }
 

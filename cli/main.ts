@@ -7,18 +7,21 @@ import { CommanderError } from "commander";
 import type { ErrorReport } from "../schemas/error.js";
 import type { SessionEvent } from "../schemas/event.js";
 import { parser } from "./args.js";
+import { inspectLibrary } from "./commands/inspect.js";
 import { HotpatchError, reportOf } from "./errors.js";
 import { type Level, openLog } from "./log.js";
-import type { OutputOptions, SessionOptions } from "./options.js";
+import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
 import { jsonLine } from "./ui/json.js";
+import { reportLines } from "./ui/library-report.js";
 import { PlainView } from "./ui/plain.js";
 
 const USAGE = 2;
 const CANNOT_ARRIVE = 3;
 const NO_BACKEND = 4;
 const OUR_FAULT = 1;
+const NOTHING_TO_PATCH = 1;
 const SIGNAL_BASE = 128;
 /** ms that the reader of our output may take for the rest of it. */
 const DRAIN_MS = 2000;
@@ -75,8 +78,15 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   }
 }
 
+/** Sets exit code 1 when the file was read and nothing in it can be patched. */
+function inspect(path: string, { json, verbose }: ReportOptions): void {
+  const report = inspectLibrary(path);
+  process.stdout.write(`${json ? JSON.stringify(report) : reportLines(report, verbose).join("\n")}\n`);
+  if (!report.functions.some((one) => one.patchable)) process.exitCode = NOTHING_TO_PATCH;
+}
+
 async function main(): Promise<void> {
-  const program = parser(version(), { session });
+  const program = parser(version(), { session, inspect });
   for (const command of [program, ...program.commands]) command.exitOverride();
   if (process.argv.length <= 2) return program.outputHelp();
   try {

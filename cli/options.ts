@@ -23,6 +23,13 @@ export interface SessionOptions {
   readonly hookTimeoutMs: number;
 }
 
+/** How a report about files is shown. */
+export interface ReportOptions {
+  readonly json: boolean;
+  /** Names as the linker has them, too. */
+  readonly verbose: boolean;
+}
+
 /** How the events are shown. */
 export interface OutputOptions {
   readonly form: "json" | "plain";

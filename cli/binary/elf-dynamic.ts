@@ -22,6 +22,8 @@ const DT_SONAME = 14;
 const DT_PLTREL = 20;
 const DT_JMPREL = 23;
 const DT_GNU_HASH = 0x6ffffef5;
+const DT_FLAGS = 30;
+const DF_STATIC_TLS = 0x10;
 const DT_FLAGS_1 = 0x6ffffffb;
 const DF_1_PIE = 0x08000000;
 const SHT_DYNSYM = 11;
@@ -32,6 +34,7 @@ const KEPT: ReadonlySet<number> = new Set([
   DT_PLTREL,
   DT_JMPREL,
   DT_GNU_HASH,
+  DT_FLAGS,
   DT_FLAGS_1,
 ]);
 const RELA_SIZE = 24;
@@ -132,6 +135,11 @@ export class Dynamic {
       else if (KEPT.has(tag)) this.#values.set(tag, bytes.u64(at + 8)); // the last of two wins, as in ld.so
     }
     this.entries = entries;
+  }
+
+  /** Some of its thread-local variables need a place in the static TLS block, which is nearly full. */
+  get hasStaticTls(): boolean {
+    return ((this.#values.get(DT_FLAGS) ?? 0) & DF_STATIC_TLS) !== 0;
   }
 
   get isPie(): boolean {

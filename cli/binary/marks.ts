@@ -6,8 +6,8 @@ import { cleanName, isFragment } from "../../schemas/names.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
 
 /** Sections that hold marked code: functions, and inline ones that gcc cannot put beside them. */
-const CODE_SECTIONS: ReadonlySet<string> = new Set(["hotpatch", "hotpatci"]);
-const FLAG_SECTION = "hp_flag";
+export const CODE_SECTIONS: ReadonlySet<string> = new Set(["hotpatch", "hotpatci"]);
+export const FLAG_SECTION = "hp_flag";
 /** What a flag begins with; the byte after it is the flag. The NUL belongs to it. */
 export const FLAG_MAGIC = Buffer.from("HOTPATCH-FLAG1\0", "latin1");
 const SHT_NOBITS = 8;
@@ -45,6 +45,8 @@ export interface MarkedFunction {
   readonly entry: "gcc" | "clang" | null;
   readonly reason: string | null;
 }
+
+export type Entry = Pick<MarkedFunction, "entry" | "reason">;
 
 /** All a file says about its marks. */
 export interface Marks {
@@ -112,12 +114,17 @@ function functionsIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[
   return [...found.values()].sort((a, b) => a.value - b.value);
 }
 
-function entryOf(elf: Elf, section: ElfSection, symbol: ElfSymbol): Pick<MarkedFunction, "entry" | "reason"> {
+function entryOf(elf: Elf, section: ElfSection, { value }: ElfSymbol): Entry {
+  const at = value - section.addr;
+  const inside = at >= 0 && at + 8 <= section.size;
+  return entryAt(value, inside ? elf.bytes.slice(section.offset + at, 8, "an entry") : null);
+}
+
+/** @param bytes the 8 at `address`; null when the marked section ends before */
+export function entryAt(address: number, bytes: Buffer | null): Entry {
   const none = (reason: string) => ({ entry: null, reason });
-  const at = symbol.value - section.addr;
-  if (at < 0 || at + 8 > section.size) return none("its first 8 bytes are not inside the marked section");
-  if (symbol.value % 8 !== 0) return none(`its address 0x${symbol.value.toString(16)} is not a multiple of 8`);
-  const bytes = elf.bytes.slice(section.offset + at, 8, "an entry");
+  if (bytes === null) return none("its first 8 bytes are not inside the marked section");
+  if (address % 8 !== 0) return none(`its address 0x${address.toString(16)} is not a multiple of 8`);
   const known = ENTRIES.find((one) => one.bytes.equals(bytes));
   if (known !== undefined) return { entry: known.kind, reason: null };
   if (bytes.subarray(0, 4).equals(ENDBR64)) return none("it starts with endbr64: with clang it must be nocf_check");

@@ -2,7 +2,8 @@
  * Owns the records of persistent variables in section hp_state. Pure: reads a file's bytes, changes nothing.
  * Source: docs/marks.md, "hp_state, byte by byte".
  */
-import { type Elf, ElfError, type ElfRelocation, type ElfSection } from "./elf.js";
+import { type Elf, ElfError, type ElfRelocation } from "./elf.js";
+import type { ElfBytes } from "./elf-bytes.js";
 
 const SECTION = "hp_state";
 const MAGIC = "HPSTATE";
@@ -35,27 +36,44 @@ export function readState(elf: Elf): StateRecord[] {
   const sections = elf.sections.filter((one) => one.name === SECTION && one.size > 0);
   if (sections.length === 0) return [];
   const relocations = new Map(elf.relocations().map((one) => [one.offset, one]));
-  return sections.flatMap((section) => recordsIn(elf, section, relocations));
+  return sections.flatMap((section) =>
+    stateRecordsIn(elf.contentsOf(section), section.offset, {
+      pointed: (at, inFile) => pointedTo(elf, relocations.get(section.addr + at), inFile),
+      text: (address) => {
+        const start = elf.fileOffsetOf(address);
+        return start === null ? null : textAt(elf.bytes, start);
+      },
+    }),
+  );
 }
 
-function recordsIn(elf: Elf, section: ElfSection, relocations: ReadonlyMap<number, ElfRelocation>): StateRecord[] {
+/** How a file's format resolves what stands in a record. */
+interface Pointers {
+  /** Address, relative to the load base, that the pointer at byte `at` of the section leads to. */
+  pointed(at: number, inFile: bigint): number;
+  /** Null when the address is not in the file. */
+  text(address: number): string | null;
+}
+
+/** @param offset where the section's bytes lie in the file */
+export function stateRecordsIn(bytes: Buffer, offset: number, pointers: Pointers): StateRecord[] {
   const records: StateRecord[] = [];
-  const bytes = elf.contentsOf(section);
   for (let at = 0; at + ALIGN <= bytes.length; ) {
     if (bytes.readBigUInt64LE(at) === 0n) {
       at += ALIGN; // padding between records
       continue;
     }
     checkHead(bytes, at);
-    const pointed = (offset: number) =>
-      pointedTo(elf, relocations.get(section.addr + at + offset), bytes.readBigUInt64LE(at + offset));
+    const pointed = (field: number) => pointers.pointed(at + field, bytes.readBigUInt64LE(at + field));
+    const [name, type] = [AT.name, AT.type].map((field) => pointers.text(pointed(field)));
+    if (name == null || type == null) throw new ElfError("invalid", `a record of ${SECTION} has no name or type text`);
     records.push({
-      name: textAt(elf, pointed(AT.name)),
-      type: textAt(elf, pointed(AT.type)),
+      name,
+      type,
       size: Number(bytes.readBigUInt64LE(at + AT.size)),
       align: Number(bytes.readBigUInt64LE(at + AT.align)),
       storage: pointed(AT.storage),
-      pointerOffset: section.offset + at + AT.owner,
+      pointerOffset: offset + at + AT.owner,
     });
     at += RECORD;
   }
@@ -82,8 +100,6 @@ function pointedTo(elf: Elf, relocation: ElfRelocation | undefined, inFile: bigi
   return (symbol?.value ?? 0) + relocation.addend;
 }
 
-function textAt(elf: Elf, address: number): string {
-  const start = elf.fileOffsetOf(address);
-  if (start === null) throw new ElfError("invalid", `a record of ${SECTION} has no name or type text`);
-  return elf.bytes.text(start, Math.min(LONGEST_TEXT, elf.bytes.length - start), 0, `a record of ${SECTION}`);
-}
+/** The NUL-terminated text at a place in the file. @throws ElfError when it is too long or not terminated */
+export const textAt = (bytes: ElfBytes, start: number): string =>
+  bytes.text(start, Math.min(LONGEST_TEXT, bytes.length - start), 0, `a record of ${SECTION}`);

@@ -34,7 +34,7 @@
 #define HOTPATCH_INLINE
 #define HOTPATCH_STATIC
 #define HOTPATCH_STATE(type, name, ...) HOTPATCH_STATE_DECLARE(type, name); __typeof__(type) hotpatch_state_##name = __VA_ARGS__
-#define HOTPATCH_STATE_DECLARE(type, name) extern __attribute__((visibility("hidden"))) __typeof__(type) hotpatch_state_##name
+#define HOTPATCH_STATE_DECLARE(type, name) extern __typeof__(type) hotpatch_state_##name
 #define HOTPATCH_GET(name) hotpatch_state_##name
 #define hotpatch_is_patched() 0
 #define HOTPATCH_BEFORE_SWITCH(from, to) static __inline__ __attribute__((unused)) void hotpatch_before_switch(int from, int to)
@@ -44,6 +44,15 @@
 #error "hotpatch.h: only x86_64 can be patched so far; define HOTPATCH_DISABLE to build without marks"
 
 #else
+
+/* What the tool finds by name keeps its name when the library is stripped; what only the library uses stays inside. */
+#if defined(_WIN32)
+#define HOTPATCH_EXPORT_ dllexport
+#define HOTPATCH_HIDDEN_
+#else
+#define HOTPATCH_EXPORT_ visibility("default")
+#define HOTPATCH_HIDDEN_ __attribute__((visibility("hidden")))
+#endif
 
 #if defined(__clang__)
 
@@ -57,7 +66,7 @@
 #define HOTPATCH_NO_ENDBR_
 #endif
 #define HOTPATCH_IN_(section_name)                                                                                     \
-  __attribute__((section(section_name), noinline, weak, used, visibility("default"), patchable_function_entry(8, 0),   \
+  __attribute__((section(section_name), noinline, weak, used, HOTPATCH_EXPORT_, patchable_function_entry(8, 0),   \
                  aligned(16) HOTPATCH_NO_ENDBR_))
 #define HOTPATCH HOTPATCH_IN_("hotpatch")
 #define HOTPATCH_INLINE HOTPATCH_IN_("hotpatci")
@@ -68,8 +77,8 @@
 
 /* noipa keeps callers and clones from using what they see in the body; noinline alone does not. */
 #define HOTPATCH_ENTRY_ noipa, used, ms_hook_prologue, aligned(16)
-#define HOTPATCH __attribute__((section("hotpatch"), visibility("default"), HOTPATCH_ENTRY_))
-#define HOTPATCH_INLINE __attribute__((section("hotpatci"), visibility("default"), HOTPATCH_ENTRY_))
+#define HOTPATCH __attribute__((section("hotpatch"), HOTPATCH_EXPORT_, HOTPATCH_ENTRY_))
+#define HOTPATCH_INLINE __attribute__((section("hotpatci"), HOTPATCH_EXPORT_, HOTPATCH_ENTRY_))
 #define HOTPATCH_STATIC __attribute__((section("hotpatch"), HOTPATCH_ENTRY_))
 
 #else
@@ -84,7 +93,7 @@
 extern "C" {
 #endif
 extern const volatile char hotpatch_flag_[16];
-__attribute__((weak, used, visibility("hidden"), section("hp_flag"))) const volatile char hotpatch_flag_[16] = {
+HOTPATCH_HIDDEN_ __attribute__((weak, used, section("hp_flag"))) const volatile char hotpatch_flag_[16] = {
     'H', 'O', 'T', 'P', 'A', 'T', 'C', 'H', '-', 'F', 'L', 'A', 'G', '1', 0, 0};
 #if defined(__cplusplus)
 }
@@ -104,7 +113,7 @@ struct hotpatch_record_ {
   const char *name, *type;
 };
 #define HOTPATCH_STATE_DECLARE(type, name)                                                                             \
-  extern __attribute__((visibility("hidden"))) struct hotpatch_record_ hotpatch_state_##name;                          \
+  extern HOTPATCH_HIDDEN_ struct hotpatch_record_ hotpatch_state_##name;                          \
   extern __typeof__(type) hotpatch_type_of_##name /* never defined: GET asks for its type only */
 #define HOTPATCH_STATE(type, name, ...)                                                                                \
   HOTPATCH_STATE_DECLARE(type, name);                                                                                  \
@@ -125,9 +134,9 @@ struct hotpatch_record_ {
 
 /* Generation numbers; 0 is the host's own. Exported by these names, whatever the language and the visibility are. */
 #ifdef __cplusplus
-#define HOTPATCH_HOOK_ extern "C" __attribute__((used, visibility("default")))
+#define HOTPATCH_HOOK_ extern "C" __attribute__((used, HOTPATCH_EXPORT_))
 #else
-#define HOTPATCH_HOOK_ __attribute__((used, visibility("default")))
+#define HOTPATCH_HOOK_ __attribute__((used, HOTPATCH_EXPORT_))
 #endif
 #define HOTPATCH_BEFORE_SWITCH(from, to)                                                                               \
   HOTPATCH_HOOK_ void hotpatch_before_switch(int from, int to);                                                        \

@@ -1,0 +1,164 @@
+/** `hotpatch inspect`: what one library file offers, and what will not follow an edit. Touches no process. */
+import { readFileSync } from "node:fs";
+import type { LibraryReport } from "../../schemas/library-report.js";
+import { tellApart } from "../../schemas/names.js";
+import { type Elf, ElfError, STB_LOCAL, STT_OBJECT, validateLibrary } from "../binary/elf.js";
+import { switchHooks, writableExports } from "../binary/exports.js";
+import { readMarks } from "../binary/marks.js";
+import { isPe, readPe } from "../binary/pe.js";
+import { readState } from "../binary/state.js";
+import { demangle } from "../demangle.js";
+import { artifactInvalid, HotpatchError, libraryNotFound, wrongArchitecture } from "../errors.js";
+
+type Note = LibraryReport["notes"][number];
+const NOTHING_TOUCHED = "no process was touched";
+/** Names in one note. */
+const SHOWN = 6;
+
+/** @throws HotpatchError when there is no such file, or it is not a library that can be read */
+export function inspectLibrary(path: string): LibraryReport {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new HotpatchError(libraryNotFound(path, error instanceof Error ? error.message : String(error)), error);
+  }
+  try {
+    return isPe(bytes) ? inspectPe(path, bytes) : inspectElf(path, validateLibrary(bytes));
+  } catch (error) {
+    if (!(error instanceof ElfError)) throw error;
+    const report = error.kind === "architecture" ? wrongArchitecture : artifactInvalid;
+    throw new HotpatchError(report(path, error.message, NOTHING_TOUCHED), error);
+  }
+}
+
+function inspectElf(path: string, elf: Elf): LibraryReport {
+  const marks = readMarks(elf);
+  const state = readState(elf);
+  const hooks = switchHooks(elf);
+  const { unique, ambiguous } = tellApart([...marks.functions]);
+  const functions = [
+    ...[...unique].map(([name, { reason }]) => ({ name, reason })),
+    ...[...ambiguous].map(([name, n]) => ({ name, reason: `${n} marked functions have this name` })),
+  ];
+  const debugInfo = elf.sections.some((one) => /^\.z?debug_info$/.test(one.name));
+  return {
+    path,
+    format: "ELF",
+    soname: elf.soname,
+    buildId: elf.buildId,
+    debugInfo,
+    flag: marks.flags.length > 0,
+    functions: described(functions),
+    state: state.map(({ name, type, size, align }) => ({ name, type, size, align })),
+    hooks: { before: hooks.before !== null, after: hooks.after !== null },
+    notes: [
+      ...noteMarks(marks.functions.length, marks.unnamedBytes),
+      ...(debugInfo ? [] : [NO_DEBUG_INFO]),
+      ...noteData(elf),
+      ...noteVtables(elf),
+      ...noteTls(elf),
+    ],
+  };
+}
+
+function inspectPe(path: string, bytes: Buffer): LibraryReport {
+  const { functions, state, exports, flags, codeBytes, hasDebugInfo } = readPe(bytes);
+  return {
+    path,
+    format: "PE",
+    soname: null,
+    buildId: null,
+    debugInfo: hasDebugInfo,
+    flag: flags > 0,
+    functions: described(functions.map(({ symbol, reason }) => ({ name: symbol, reason }))),
+    state: state.map(({ name, type, size, align }) => ({ name, type, size, align })),
+    hooks: { before: exports.has("hotpatch_before_switch"), after: exports.has("hotpatch_after_switch") },
+    notes: [
+      { what: "libraries for Windows can be inspected only", cure: "live patching works on Linux x86_64" },
+      ...noteMarks(functions.length, functions.length === 0 ? codeBytes : 0),
+    ],
+  };
+}
+
+function described(functions: readonly { readonly name: string; readonly reason: string | null }[]) {
+  const names = demangle(functions.map((one) => one.name));
+  return functions.map(({ name, reason }, i) => ({
+    name,
+    demangled: names[i] ?? name,
+    patchable: reason === null,
+    reason,
+  }));
+}
+
+const NO_DEBUG_INFO: Note = {
+  what: "no debug information: a changed struct cannot be noticed",
+  cure: "build with -g (it costs nothing at run time)",
+};
+
+function noteMarks(functions: number, unnamedBytes: number): Note[] {
+  if (unnamedBytes > 0)
+    return [
+      {
+        what: `${unnamedBytes} bytes of marked code have no name: the library is stripped, and static or hidden functions cannot be found`,
+        cure: "build without -s and strip, or mark exported functions only",
+      },
+    ];
+  if (functions > 0) return [];
+  return [
+    { what: "no marked functions", cure: 'put HOTPATCH before them (#include "hotpatch.h"), or #[hotpatch] in Rust' },
+  ];
+}
+
+const list = (names: readonly string[]): string =>
+  names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "");
+
+/** What compilers and hotpatch.h put into a library by themselves. */
+const NOT_THE_AUTHORS = /^(completed|__|guard variable for |hotpatch_(storage|state|flag)_)/;
+
+function noteData(elf: Elf): Note[] {
+  const locals = elf
+    .symbols()
+    .filter((one) => one.bind === STB_LOCAL && one.type === STT_OBJECT && one.size > 0 && elf.writableAt(one.value));
+  const statics = demangle(locals.map((one) => one.name)).filter((name) => !NOT_THE_AUTHORS.test(name));
+  const exported = [...writableExports(elf).keys()];
+  const notes: Note[] = [];
+  if (statics.length > 0)
+    notes.push({
+      what: `statics start anew in each generation: ${list(statics)}`,
+      cure: "declare what must live on with HOTPATCH_STATE (Rust: state!)",
+    });
+  if (exported.length > 0)
+    notes.push({
+      what: `exported variables keep generation 0's value where the host links the library, and start anew where it opens it RTLD_LOCAL: ${list(demangle(exported))}`,
+      cure: "HOTPATCH_STATE is the same in both cases",
+    });
+  return notes;
+}
+
+function noteVtables(elf: Elf): Note[] {
+  const classes = new Set(
+    [...elf.dynamicSymbols(), ...elf.symbols()]
+      .filter((one) => one.name.startsWith("_ZTV") && one.sectionIndex !== 0)
+      .map((one) => one.name),
+  );
+  if (classes.size === 0) return [];
+  const names = demangle([...classes]).map((name) => name.replace(/^vtable for /, ""));
+  return [
+    {
+      what: `objects alive before a switch keep their vtable, and with it unmarked virtual methods: ${list(names)}`,
+      cure: "mark the virtual methods that you want to edit",
+    },
+  ];
+}
+
+/** Source: DF_STATIC_TLS; measured: 6 generations with 256 bytes each, then "cannot allocate memory in static TLS block". */
+function noteTls(elf: Elf): Note[] {
+  if (elf.dynamic?.hasStaticTls !== true) return [];
+  return [
+    {
+      what: "thread-local variables use the initial-exec model: after a few generations the loader has no room for them",
+      cure: "build without -ftls-model=initial-exec",
+    },
+  ];
+}

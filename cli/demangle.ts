@@ -1,0 +1,15 @@
+/** Names as their authors wrote them, by the system's c++filt; as they are where there is none. */
+import { spawnSync } from "node:child_process";
+
+/** ms for all names of a library: c++filt takes about 2 us for each. */
+const LIMIT_MS = 5000;
+/** Rust's legacy mangling ends in a hash of the crate, which says nothing to a reader. */
+const RUST_HASH = /::h[0-9a-f]{16}$/;
+
+/** In the order of `names`. Never fails. */
+export function demangle(names: readonly string[]): string[] {
+  if (!names.some((name) => /^_[ZR]/.test(name))) return [...names];
+  const found = spawnSync("c++filt", [], { input: names.join("\n"), encoding: "utf8", timeout: LIMIT_MS });
+  const lines = found.status === 0 ? found.stdout.trimEnd().split("\n") : [];
+  return lines.length === names.length ? lines.map((line) => line.replace(RUST_HASH, "")) : [...names];
+}

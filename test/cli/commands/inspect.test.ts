@@ -1,0 +1,150 @@
+/** `hotpatch inspect`: what it says of libraries of each kind, by the program itself. */
+import { execFile, execFileSync } from "node:child_process";
+import { promisify } from "node:util";
+import test from "ava";
+import { LibraryReport } from "../../../schemas/library-report.js";
+import { CLI } from "../../support/tool.js";
+import { Workshop } from "../../support/workshop.js";
+import { has } from "../binary/fixtures.js";
+
+const run = promisify(execFile);
+
+async function inspect(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  try {
+    return { code: 0, ...(await run(process.execPath, [CLI, "inspect", ...args])) };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, stdout, stderr };
+  }
+}
+const report = async (path: string): Promise<LibraryReport> =>
+  LibraryReport.parse(JSON.parse((await inspect("--json", path)).stdout));
+
+const CPP = `
+  #include "hotpatch.h"
+  static int file_static; int shared; thread_local int per_thread;
+  struct shape { virtual int area(int); virtual ~shape() {} };
+  int shape::area(int x) { return x; }
+  namespace game { HOTPATCH int damage(int x) { static int inner; return x + ++file_static + ++inner + per_thread + shape().area(2); } }
+  HOTPATCH_STATE(int, score, 1);
+  HOTPATCH_AFTER_SWITCH(a, b) { HOTPATCH_GET(score) += a + b; }
+`;
+
+for (const compiler of ["g++", "clang++"])
+  test(`tells a C++ library's marks, state and hooks, and what will not follow an edit (${compiler})`, async (t) => {
+    const shop = new Workshop(t);
+    const path = await shop.library(
+      "libgame.so",
+      CPP,
+      ["-Wl,-soname,libgame.so.2", "-ftls-model=initial-exec"],
+      compiler,
+    );
+    const found = await report(path);
+    t.is(found.format, "ELF");
+    t.is(found.soname, "libgame.so.2");
+    t.true(found.debugInfo);
+    t.true(found.flag);
+    t.deepEqual(found.functions, [
+      { name: "_ZN4game6damageEi", demangled: "game::damage(int)", patchable: true, reason: null },
+    ]);
+    t.deepEqual(found.state, [{ name: "score", type: "int", size: 4, align: 4 }]);
+    t.deepEqual(found.hooks, { before: false, after: true });
+    const said = found.notes.map((note) => note.what);
+    t.regex(said.find((what) => what.startsWith("statics")) ?? "", /file_static/);
+    t.regex(said.find((what) => what.startsWith("statics")) ?? "", /game::damage\(int\)::inner/);
+    t.notRegex(said.join(), /hotpatch_/);
+    t.regex(said.find((what) => what.startsWith("exported")) ?? "", /: shared$/);
+    t.regex(said.find((what) => what.startsWith("objects")) ?? "", /: shape$/);
+    t.true(said.some((what) => what.startsWith("thread-local")));
+    t.true(found.notes.every((note) => note.cure.length > 10));
+  });
+
+test("people read the same, and raw names with -v", async (t) => {
+  const shop = new Workshop(t);
+  const path = await shop.library("libgame.so", CPP, [], "g++");
+  const { stdout, code } = await inspect(path);
+  t.is(code, 0);
+  t.regex(stdout, /1 of 1 marked functions can be patched/);
+  t.regex(stdout, /ok {2}game::damage\(int\)/);
+  t.notRegex(stdout, /_ZN4game/);
+  t.regex((await inspect("-v", path)).stdout, /_ZN4game6damageEi/);
+});
+
+test("a stripped library and one without -g are told what they miss, with the cure", async (t) => {
+  const shop = new Workshop(t);
+  const source =
+    '#include "hotpatch.h"\nHOTPATCH_STATIC static int inner(int x) { return x; }\nHOTPATCH int f(int x) { return inner(x); }';
+  const notes = (await report(await shop.library("libgame.so", source, ["-s"]))).notes;
+  t.regex(notes[0]?.what ?? "", /\d+ bytes of marked code have no name: the library is stripped/);
+  t.true(notes.some((note) => note.what.startsWith("no debug information") && note.cure.includes("-g")));
+});
+
+test("an entry that cannot be patched says why", async (t) => {
+  const shop = new Workshop(t);
+  const source = '__attribute__((section("hotpatch"), noinline)) int f(int x) { return x * x * x * x; }';
+  const { code, stdout } = await inspect(await shop.library("libgame.so", source));
+  t.is(code, 1);
+  t.regex(stdout, /-- {2}f: it starts with .*, not with a patchable entry/);
+});
+
+test("exit codes: 1 for a library without marks, 3 for no file and for no library", async (t) => {
+  const shop = new Workshop(t);
+  t.is((await inspect(await shop.library("libplain.so", "int f(void) { return 1; }"))).code, 1);
+  t.is((await inspect(shop.path("nothing.so"))).code, 3);
+  const { code, stderr } = await inspect(shop.write("text.so", "not a library"));
+  t.is(code, 3);
+  t.regex(stderr, /artifact-invalid[\s\S]*runs now: no process was touched/);
+});
+
+const mingw = "x86_64-w64-mingw32-gcc";
+(has(mingw) ? test : test.skip)(
+  `a .dll of mingw-w64 is read: marks, state, flag and hooks${has(mingw) ? "" : ` (${mingw} is missing)`}`,
+  async (t) => {
+    const shop = new Workshop(t);
+    const source = `
+    #include "hotpatch.h"
+    HOTPATCH_STATE(int, score, 100);
+    HOTPATCH int damage(int x) { return x + HOTPATCH_GET(score) + hotpatch_is_patched(); }
+    HOTPATCH_BEFORE_SWITCH(a, b) { HOTPATCH_GET(score) += a + b; }
+  `;
+    for (const flags of [["-Wall", "-Wextra", "-Werror"], ["-s"]]) {
+      const found = await report(await shop.library("game.dll", source, flags, mingw));
+      t.is(found.format, "PE");
+      t.deepEqual(
+        found.functions.map((one) => [one.name, one.patchable]),
+        [["damage", true]],
+      );
+      t.deepEqual(found.state, [{ name: "score", type: "int", size: 4, align: 4 }]);
+      t.true(found.flag);
+      t.deepEqual(found.hooks, { before: true, after: false });
+      t.regex(found.notes[0]?.what ?? "", /Windows can be inspected only/);
+    }
+  },
+);
+
+(has(mingw) ? test : test.skip)("a damaged .dll is an error, never a crash", async (t) => {
+  const { readPe } = await import("../../../cli/binary/pe.js");
+  const { ElfError } = await import("../../../cli/binary/elf.js");
+  const shop = new Workshop(t);
+  const path = await shop.library(
+    "game.dll",
+    '#include "hotpatch.h"\nHOTPATCH int f(int x) { return x; }',
+    ["-s"],
+    mingw,
+  );
+  const whole = execFileSync("cat", [path]);
+  let [errors, results] = [0, 0];
+  for (let i = 0; i < 4000; i++) {
+    const bytes = Buffer.from(whole.subarray(0, i % 5 === 0 ? (i * 7919) % whole.length : whole.length));
+    for (let flip = 0; flip < 1 + (i % 4) && bytes.length > 0; flip++)
+      bytes[(i * 31 + flip * 977) % Math.min(bytes.length, 2048)] = (i * 131 + flip * 17) & 0xff;
+    try {
+      readPe(bytes);
+      results += 1;
+    } catch (error) {
+      t.true(error instanceof ElfError, `case ${i}: ${error}`);
+      errors += 1;
+    }
+  }
+  t.true(errors > 500 && results > 500, `${errors} errors, ${results} results`);
+});
