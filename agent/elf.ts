@@ -20,8 +20,8 @@ export interface FunctionSymbol {
 
 export interface ModuleFile {
   readonly sections: readonly Section[];
-  /** Function symbols that lie in these sections, from .symtab and .dynsym. */
-  functionsIn(sections: readonly Section[]): FunctionSymbol[];
+  /** Function symbols that lie in these sections or at these addresses, from .symtab and .dynsym. */
+  functionsIn(sections: readonly Section[], addresses?: ReadonlySet<Address>): FunctionSymbol[];
 }
 
 /** Bytes at the module's base that must be in the file as well: headers, notes with the Build-ID, symbols. */
@@ -96,13 +96,13 @@ function readTables(file: File, path: string, bias: NativePointer): ModuleFile |
         ? []
         : [{ name: names(s.name), index, start: bias.add(s.address), size: s.size }],
     ),
-    functionsIn(sections) {
+    functionsIn(sections, addresses = new Set()) {
       const wanted = new Set(sections.map((s) => s.index));
       const again = new File(path, "rb");
       try {
         return all
           .filter((s) => s.type === SHT_SYMTAB || s.type === SHT_DYNSYM)
-          .flatMap((table) => functionsOf(again, table, at(table.link), wanted, bias));
+          .flatMap((table) => functionsOf(again, table, at(table.link), wanted, addresses, bias));
       } finally {
         again.close();
       }
@@ -115,6 +115,7 @@ function functionsOf(
   table: { readonly offset: number; readonly size: number },
   stringTable: { readonly offset: number; readonly size: number },
   wanted: ReadonlySet<number>,
+  addresses: ReadonlySet<Address>,
   bias: NativePointer,
 ): FunctionSymbol[] {
   const words = new Uint32Array(bytesAt(file, table.offset, table.size - (table.size % SYMBOL)));
@@ -126,11 +127,13 @@ function functionsOf(
     const info = words[i + 1] ?? 0;
     const type = info & 15;
     if (type === STT_FILE) source = words[i] ?? 0;
-    if (type !== STT_FUNC || !wanted.has(info >>> 16)) continue;
+    if (type !== STT_FUNC) continue;
+    const address = start + (words[i + 2] ?? 0) + (words[i + 3] ?? 0) * 2 ** 32;
+    if (!wanted.has(info >>> 16) && !addresses.has(address)) continue;
     const local = ((info >>> 4) & 15) === 0;
     found.push({
       name: name(words[i] ?? 0),
-      address: start + (words[i + 2] ?? 0) + (words[i + 3] ?? 0) * 2 ** 32,
+      address,
       file: local && source !== null ? name(source) : null,
     });
   }

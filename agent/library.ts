@@ -1,15 +1,11 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
 import type { FoundLibrary, RefusedMark, StateVariable } from "../schemas/agent.js";
-import type { Mark, ModuleMarks } from "./marks.js";
+import type { Mark, ModuleMarks, Place } from "./marks.js";
 import { adoptCopy, type Extent, HostEntries } from "./redirect.js";
 import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
 import { stateIn } from "./state.js";
 import { Tables } from "./switch.js";
 import { type Address, addressOf, ENTRY_SIZE, type Word } from "./thunk.js";
-
-export interface Place extends Extent {
-  readonly path: string;
-}
 
 interface Copy extends Place {
   readonly buildId: string | null;
@@ -23,7 +19,8 @@ export class Library {
   readonly #names: string[];
   readonly #indices: Map<string, number>;
   readonly #tables: Tables;
-  readonly #entries: HostEntries;
+  /** Those of the library itself, and those of its inline functions in the executable. */
+  readonly #entries: readonly HostEntries[];
   readonly #copies: Map<number, Copy>;
   /** What each generation's records say; looked for once: a loaded copy's never change. */
   readonly #state = new Map<number, StateVariable[]>();
@@ -35,7 +32,7 @@ export class Library {
     functions: Pick<FunctionsRecord, "names" | "refused">,
     tables: Tables,
     copies: Map<number, Copy>,
-    adopt: (indexOf: (name: string) => number) => HostEntries,
+    adopt: (indexOf: (name: string) => number) => HostEntries[],
   ) {
     this.place = place;
     this.refused = functions.refused;
@@ -46,35 +43,48 @@ export class Library {
     this.#entries = adopt((name) => this.#index(name));
   }
 
-  /** Generation 0, as the host loaded it just now or long ago: its entries lead through the table from here on. */
-  static adopt(place: Place, { marks, refused }: ModuleMarks): Library {
+  /**
+   * Generation 0, as the host loaded it just now or long ago: its entries lead through the table from here on.
+   * @param twins the library's inline functions as `executable` was compiled with them: calls may lead to either
+   */
+  static adopt(place: Place, { marks, refused }: ModuleMarks, executable: Extent, twins: readonly Mark[]): Library {
     const tables = Tables.start(marks.map((m) => m.entry + ENTRY_SIZE));
     return new Library(
       place,
       { names: marks.map((m) => m.name), refused },
       tables,
       new Map([[0, { ...place, buildId: null, hash: null, functions: marks.length }]]),
-      (indexOf) => HostEntries.adopt(place, marks, tables.epoch, indexOf),
+      (indexOf) => [
+        HostEntries.adopt(place, marks, tables.epoch, indexOf),
+        HostEntries.adopt(executable, twins, tables.epoch, indexOf),
+      ],
     );
   }
 
   /** What an earlier session left: its tables and numbers go on. */
-  static resume(record: LibraryRecord, place: Place): Library {
+  static resume(record: LibraryRecord, place: Place, executable: Extent): Library {
     const functions = readText(record.functions);
     const tables = Tables.resume(
       ptr(record.epoch),
       record.capacity,
       new Map(record.generations.map((g) => [g.generation, ptr(g.table)])),
     );
-    const marks = functions.entries.map(({ entry }, i) => ({ name: functions.names[i] ?? "", entry }));
     const known = new Map(functions.entries.map(({ entry, original }) => [entry, original]));
     return new Library(
       place,
       functions,
       tables,
       new Map(record.generations.map((g) => [g.generation, { ...g, base: ptr(g.base) }])),
-      (indexOf) => HostEntries.adopt(place, marks, tables.epoch, indexOf, known),
+      (indexOf) =>
+        [place, executable].map((module) =>
+          HostEntries.adopt(module, marksInside(module, functions.entries), tables.epoch, indexOf, known),
+        ),
     );
+  }
+
+  /** Every function any generation has had. */
+  get names(): readonly string[] {
+    return this.#names;
   }
 
   get running(): number {
@@ -134,12 +144,12 @@ export class Library {
   /** Generation 0 runs, by the host's own bytes. Copies' entries keep leading through the table. */
   restore(): void {
     this.#tables.run(0);
-    this.#entries.restore();
+    for (const entries of this.#entries) entries.restore();
   }
 
   /** What runs goes on running when the script is gone. */
   keep(): void {
-    this.#entries.keep();
+    for (const entries of this.#entries) entries.keep();
   }
 
   /** Each function with the generation whose body the running table holds. */
@@ -177,7 +187,11 @@ export class Library {
   record(): LibraryRecord {
     if (this.#kept?.count !== this.#names.length)
       this.#kept = {
-        text: keepText({ names: this.#names, entries: this.#entries.originals(), refused: this.refused }),
+        text: keepText({
+          names: this.#names,
+          entries: this.#entries.flatMap((e) => e.originals()),
+          refused: this.refused,
+        }),
         count: this.#names.length,
       };
     return {
@@ -205,4 +219,9 @@ export class Library {
     if (index === undefined) throw new Error(`${name} has no place in the tables`);
     return index;
   }
+}
+
+function marksInside<M extends Mark>({ base, size }: Extent, marks: readonly M[]): M[] {
+  const start = addressOf(base);
+  return marks.filter(({ entry }) => entry >= start && entry < start + size);
 }

@@ -9,9 +9,9 @@ import type {
   SwitchRequest,
 } from "../schemas/agent.js";
 import { callHook } from "./hook.js";
-import { Library, type Place } from "./library.js";
+import { Library } from "./library.js";
 import { load, pin } from "./load.js";
-import { marksOf } from "./marks.js";
+import { executableMarks, type Mark, marksOf, type Place } from "./marks.js";
 import { wordsAt } from "./memory.js";
 import type { Registry } from "./registry.js";
 import { addressOf, entryProblem } from "./thunk.js";
@@ -32,12 +32,18 @@ export class PatchedProcess {
   #ended = false;
   /** Paths of copies, loading or loaded: they belong to the library of their generation 0. */
   readonly #copies = new Set<string>();
-  marksInExecutable = 0;
+  /** Marked functions of the executable itself, which cannot be patched. */
+  readonly marksInExecutable: number;
+  /** Inline functions in the executable that no library has claimed yet. */
+  readonly #twins: Map<string, Mark>;
 
   constructor(registry: Registry, wanted: readonly string[] | null, say: (event: AgentEvent) => void) {
     this.#registry = registry;
     this.#wanted = wanted === null ? null : new Set(wanted);
     this.#say = say;
+    const { own, inline } = executableMarks(Process.mainModule);
+    this.marksInExecutable = own;
+    this.#twins = new Map(inline.map((mark) => [mark.name, mark]));
     for (const record of registry.read())
       for (const g of record.generations) if (g.generation > 0) this.#copies.add(g.path);
   }
@@ -170,14 +176,15 @@ export class PatchedProcess {
   /** Adopts a module that has marks and is wanted. Its id when it is new, else null. */
   #consider(module: Module): string | null {
     const path = pathOf(module);
-    if (this.#copies.has(path)) return null;
+    if (this.#copies.has(path) || module.base.equals(Process.mainModule.base)) return null;
     for (const library of this.#libraries.values()) if (library.place.base.equals(module.base)) return null;
     if (this.#wanted !== null && !this.#wanted.has(fileName(module.path)) && !this.#wanted.has(fileName(path)))
       return null;
     const place = { path, base: module.base, size: module.size };
     const record = this.#registry.read().find((r) => r.path === path && r.base === module.base.toString());
-    const library = record === undefined ? this.#adopt(place) : Library.resume(record, place);
+    const library = record === undefined ? this.#adopt(place) : Library.resume(record, place, Process.mainModule);
     if (library === null) return null;
+    for (const name of library.names) this.#twins.delete(name);
     pin(place.base);
     const name = fileName(path);
     const id = this.#libraries.has(name) ? path : name;
@@ -186,11 +193,10 @@ export class PatchedProcess {
   }
 
   #adopt(place: Place): Library | null {
-    const found = marksOf(place.path, place.base);
+    const found = marksOf(place);
     if (found === null) return null;
-    if (!place.base.equals(Process.mainModule.base)) return Library.adopt(place, found);
-    this.marksInExecutable = found.marks.length + found.refused.length;
-    return null;
+    const twins = found.marks.flatMap(({ name }) => this.#twins.get(name) ?? []);
+    return Library.adopt(place, found, Process.mainModule, twins);
   }
 
   #record(): void {

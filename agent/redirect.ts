@@ -20,6 +20,8 @@ import {
 } from "./thunk.js";
 
 interface Entry {
+  /** The function whose place in the tables it leads to. */
+  readonly name: string;
   readonly address: Address;
   readonly thunk: Address;
   readonly original: Word;
@@ -57,24 +59,40 @@ const store = (entries: readonly Entry[], word: "jump" | "original"): void =>
 
 const text = ([low, high]: Word): string => high.toString(16) + low.toString(16).padStart(8, "0");
 
-/** Thunks for `marks`, in memory near their module, ready to run; nothing leads to them yet. */
+interface Found {
+  readonly mark: Mark;
+  readonly word: Word;
+}
+
+/**
+ * Marks with the words at their entries. An entry may have several names (aliases; a C++ constructor has two): it leads
+ * to the place of the first.
+ */
+function oncePerEntry(marks: readonly Mark[], words: readonly Word[]): Found[] {
+  const found = new Map<Address, Found>();
+  marks.forEach((mark, i) => {
+    if (!found.has(mark.entry)) found.set(mark.entry, { mark, word: words[i] ?? [0, 0] });
+  });
+  return [...found.values()];
+}
+
+/** Thunks for what was found, in memory near their module, ready to run; nothing leads to them yet. */
 function makeEntries(
   module: Extent,
-  marks: readonly Mark[],
-  words: readonly Word[],
+  found: readonly Found[],
   epoch: Address,
   indexOf: (name: string) => number,
 ): Entry[] {
-  if (marks.length === 0) return [];
-  const size = marks.length * THUNK_SIZE;
+  if (found.length === 0) return [];
+  const size = found.length * THUNK_SIZE;
   const memory = mapNear(addressOf(module.base), module.size, size);
   const thunks = addressOf(memory);
   const code = new DataView(new ArrayBuffer(size));
-  const entries = marks.map((mark, i) => {
+  const entries = found.map(({ mark: { name, entry: address }, word: original }, i) => {
     const thunk = thunks + i * THUNK_SIZE;
-    writeThunk(code, i * THUNK_SIZE, thunk, epoch, indexOf(mark.name));
-    if (!inReach(mark.entry, thunk)) throw new Error(`the thunk of ${mark.name} is out of its entry's reach`);
-    return { address: mark.entry, thunk, original: words[i] ?? [0, 0], jump: entryJump(mark.entry, thunk) };
+    writeThunk(code, i * THUNK_SIZE, thunk, epoch, indexOf(name));
+    if (!inReach(address, thunk)) throw new Error(`the thunk of ${name} is out of its entry's reach`);
+    return { name, address, thunk, original, jump: entryJump(address, thunk) };
   });
   memory.writeByteArray(code.buffer as ArrayBuffer);
   Memory.protect(memory, size, "r-x");
@@ -104,20 +122,15 @@ export class HostEntries {
     known: ReadonlyMap<Address, Word> = new Map(),
   ): HostEntries {
     const left: Entry[] = [];
-    const fresh: Mark[] = [];
-    const words: Word[] = [];
-    wordsAt(marks.map((mark) => mark.entry)).forEach((word, i) => {
-      const mark = marks[i];
-      if (mark === undefined) return;
-      const thunk = thunkOf(mark.entry, word);
-      const original = known.get(mark.entry);
-      if (thunk !== null && original !== undefined) left.push({ address: mark.entry, thunk, original, jump: word });
-      else {
-        fresh.push(mark);
-        words.push(word);
-      }
-    });
-    const entries = makeEntries(module, fresh, words, addressOf(epoch), indexOf);
+    const fresh: Found[] = [];
+    for (const found of oncePerEntry(marks, wordsAt(marks.map((mark) => mark.entry)))) {
+      const { name, entry: address } = found.mark;
+      const thunk = thunkOf(address, found.word);
+      const original = known.get(address);
+      if (thunk !== null && original !== undefined) left.push({ name, address, thunk, original, jump: found.word });
+      else fresh.push(found);
+    }
+    const entries = makeEntries(module, fresh, addressOf(epoch), indexOf);
     // No NativeFunction call between here and our store: it would make Interceptor write first.
     for (const e of entries)
       Interceptor.replaceFast(
@@ -150,13 +163,16 @@ export class HostEntries {
     this.#registered = [];
   }
 
-  /** The words that `restore` writes, by entry address: what a later session needs. */
-  originals(): { readonly entry: Address; readonly original: Word }[] {
-    return this.#entries.map(({ address, original }) => ({ entry: address, original }));
+  /** The words that `restore` writes: what a later session needs. */
+  originals(): (Mark & { readonly original: Word })[] {
+    return this.#entries.map(({ name, address, original }) => ({ name, entry: address, original }));
   }
 }
 
-/** Leads a copy's entries through the table: each is written once in its life. */
+/**
+ * Leads a copy's entries through the table: each is written once in its life.
+ * @param words the entries as they are
+ */
 export function adoptCopy(
   module: Extent,
   marks: readonly Mark[],
@@ -164,7 +180,7 @@ export function adoptCopy(
   epoch: NativePointer,
   indexOf: (name: string) => number,
 ): void {
-  const entries = makeEntries(module, marks, words, addressOf(epoch), indexOf);
+  const entries = makeEntries(module, oncePerEntry(marks, words), addressOf(epoch), indexOf);
   const pairs = new Uint32Array(entries.length * 4);
   entries.forEach(({ address, jump }, i) => {
     pairs.set([address % 2 ** 32, Math.floor(address / 2 ** 32), ...jump], i * 4);

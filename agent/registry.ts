@@ -3,8 +3,9 @@
  * One named mapping; two halves written in turn, the header says which is valid, so that a torn write is never read.
  */
 import type { RefusedMark } from "../schemas/agent.js";
+import type { Mark } from "./marks.js";
 import { findNamed, mapAnywhere, mapNamed } from "./memory.js";
-import type { Address, Word } from "./thunk.js";
+import type { Word } from "./thunk.js";
 
 const NAME = "hotpatch-registry";
 const MAGIC = "HOTPATCH";
@@ -35,8 +36,8 @@ export interface GenerationRecord {
 export interface FunctionsRecord {
   /** Function names in the order of the tables. */
   readonly names: readonly string[];
-  /** Generation 0's entries with their original words, in the order of `names`, which may have more. */
-  readonly entries: readonly { readonly entry: Address; readonly original: Word }[];
+  /** Generation 0's entries, each once, with their original words and the function they lead to. */
+  readonly entries: readonly (Mark & { readonly original: Word })[];
   /** Marks of generation 0 that cannot be patched. */
   readonly refused: readonly RefusedMark[];
 }

@@ -2,6 +2,7 @@
  * Machine code, per architecture: the only file that has any. x86_64 so far. Nothing here knows libraries or
  * generations; callers give addresses and get bytes written.
  */
+import { UNALIGNED } from "../schemas/names.js";
 
 /** Bytes from one thunk to the next: the far form needs 20, rounded up so that no thunk straddles a cache line. */
 export const THUNK_SIZE = 32;
@@ -38,8 +39,7 @@ export const wordText = ([low, high]: Word): string => hex(high) + hex(low);
 
 /** Why these 8 bytes at this address cannot be a patchable entry, or null when they can. */
 export function entryProblem(entry: Address, word: Word): string | null {
-  if (entry % ENTRY_SIZE !== 0)
-    return `its entry is not aligned to ${ENTRY_SIZE} bytes, so it cannot be replaced by one store`;
+  if (entry % ENTRY_SIZE !== 0) return UNALIGNED;
   const text = wordText(word);
   if (ENTRY_NOPS.has(text)) return null;
   return `its entry is not one ${ENTRY_SIZE}-byte no-op (it reads ${text.replace(/../g, "$& ").trim()}, last byte first)`;

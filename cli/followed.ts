@@ -2,6 +2,7 @@
 import type { FoundLibrary, Hooks } from "../schemas/agent.js";
 import type { FunctionResult, StatusLibrary } from "../schemas/event.js";
 import type { ExportedVariable } from "./binary/exports.js";
+import { type Alias, aliasesOf, type Entries } from "./steps/aliases.js";
 import { type Code, checkOf, compare } from "./steps/compare.js";
 
 export const NO_HOOKS: Hooks = { before: null, after: null };
@@ -29,6 +30,8 @@ export class FollowedLibrary {
   readonly generations = new Map<number, KnownGeneration>();
   /** Every function any generation has had. */
   readonly functions: Set<string>;
+  /** Functions that were one in some generation. */
+  readonly aliases: Alias[] = [];
   /** Generation 0's exported variables; empty where its file is gone. */
   exports: ReadonlyMap<string, ExportedVariable> = new Map();
   running: number;
@@ -64,8 +67,9 @@ export class FollowedLibrary {
   }
 
   /** Takes in a copy that has been loaded and accepted. */
-  add(generation: KnownGeneration): void {
+  add(generation: KnownGeneration, entries: Entries): void {
     this.generations.set(generation.generation, generation);
+    this.aliases.push(...aliasesOf(entries));
     this.attempts = 0;
     for (const name of generation.code?.keys() ?? []) this.functions.add(name);
   }

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import type { FoundLibrary } from "../schemas/agent.js";
 import { contentHash, readElf } from "./binary/elf.js";
 import { FollowedLibrary } from "./followed.js";
+import { aliasesOf } from "./steps/aliases.js";
 import type { Inspected } from "./steps/inspect.js";
 import { generationZero, keptCopy } from "./steps/zero.js";
 
@@ -32,6 +33,7 @@ export class Libraries {
       const file = generation === 0 ? zero : keptCopy(found, generation);
       if (file === null) continue;
       const { code, hooks } = file;
+      library.aliases.push(...aliasesOf(file.entries));
       const { buildId, hash } = generation === 0 ? file : known; // a copy's own bytes are not its artifact's
       library.generations.set(generation, { ...known, buildId, hash, code, hooks });
     }

@@ -25,6 +25,7 @@ import { differs, Libraries } from "./libraries.js";
 import type { SessionOptions } from "./options.js";
 import { providersOf } from "./providers.js";
 import { agentError, lateHook, refusedMark, stateError } from "./refusals.js";
+import { partedAliases } from "./steps/aliases.js";
 import { BuildLoop } from "./steps/build.js";
 import { checkOf, compare } from "./steps/compare.js";
 import { makeFolder, ownerOf, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "./steps/folder.js";
@@ -250,8 +251,10 @@ export class Session {
     }
     this.#say({ type: "artifact:changed", library: name, path, reason });
 
-    const functions = compare([...library.functions], library.runs.code, artifact.code, artifact.refused);
-    const [lost] = artifact.refused.filter((mark) => library.functions.has(mark.name));
+    const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
+    const unfit = [...artifact.refused, ...parted];
+    const functions = compare([...library.functions], library.runs.code, artifact.code, unfit);
+    const [lost] = unfit.filter((mark) => library.functions.has(mark.name));
     if (lost !== undefined) return void this.#refuse(library, refusedMark(lost, library), functions);
 
     const copy = await this.#prepare(library, artifact);
@@ -272,6 +275,8 @@ export class Session {
     if (claim.kind === "ambiguous" || claim.kind === "changed" || grown.length > 0)
       return this.#refuse(library, stateError(claim, grown, library));
     const own = providersOf(this.#target?.pid ?? 0, names, provided);
+    // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
+    for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
     const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
     try {
       return await writeCopy(this.#folder ?? "", library.name, library.next, library.attempts, bytes);
@@ -299,7 +304,7 @@ export class Session {
       return false;
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
-    library.add({ generation, at: this.#elapsed(), buildId, hash, code, hooks, functions: code.size });
+    library.add({ generation, at: this.#elapsed(), buildId, hash, code, hooks, functions: code.size }, entries);
     return true;
   }
 

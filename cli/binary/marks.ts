@@ -2,16 +2,18 @@
  * Owns what a library's own file says about its marks: marked functions, their entries and flags.
  * Must not decide whether a mark may be patched (the plan does), must not do I/O and must not change the bytes.
  */
-import { cleanName, isFragment } from "../../schemas/names.js";
+import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
 
 /** Sections that hold marked code: functions, and inline ones that gcc cannot put beside them. */
-export const CODE_SECTIONS: ReadonlySet<string> = new Set(["hotpatch", "hotpatci"]);
+const PLAIN_SECTION = "hotpatch";
+export const CODE_SECTIONS: ReadonlySet<string> = new Set([PLAIN_SECTION, "hotpatci"]);
 export const FLAG_SECTION = "hp_flag";
 /** What a flag begins with; the byte after it is the flag. The NUL belongs to it. */
 export const FLAG_MAGIC = Buffer.from("HOTPATCH-FLAG1\0", "latin1");
 const SHT_NOBITS = 8;
 const SHT_NULL = 0;
+const SHF_EXECINSTR = 4;
 
 /**
  * The 8 bytes a marked function begins with, written in one store when it is adopted.
@@ -26,11 +28,16 @@ const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: B
   { kind: "clang", bytes: Buffer.from("0f1f840000020000", "hex") },
   { kind: "clang", bytes: Buffer.from("0f1f840000000000", "hex") },
 ];
+/**
+ * gcc ignores the section of a template, and keeps all else (measured, gcc 12): its instances are found by their entry, in
+ * libraries that have marks or the flag. No compiler writes this form of the instruction by itself.
+ */
+const TEMPLATE_ENTRY = ENTRIES[0]?.bytes ?? Buffer.alloc(0);
 /** So many int3 in a row are no instruction's operand. */
 const INT3_RUN = 8;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
 
-/** A function whose symbol lies in a marked section. */
+/** A function whose symbol lies in a marked section, or is a template's instance. */
 export interface MarkedFunction {
   /** Without the suffixes compilers add; what marks are matched by. Two functions of one file may share it. */
   readonly name: string;
@@ -44,6 +51,8 @@ export interface MarkedFunction {
   /** Whose 8-byte entry it starts with; null when there is none, with the reason. */
   readonly entry: "gcc" | "clang" | null;
   readonly reason: string | null;
+  /** Inline or a template's: every module that includes its header may have it, by the language's rule all the same. */
+  readonly inline: boolean;
 }
 
 export type Entry = Pick<MarkedFunction, "entry" | "reason">;
@@ -70,9 +79,19 @@ export function readMarks(elf: Elf): Marks {
   const sections = named((name) => CODE_SECTIONS.has(name));
   const flagSections = named((name) => name === FLAG_SECTION);
   checkTotal(elf, [...sections, ...flagSections]);
-  const inside = symbolsBySection(elf, sections);
+  const instances = sections.length + flagSections.length === 0 ? new Map<ElfSection, Set<number>>() : templates(elf);
+  const inside = symbolsBySection(elf, [...sections, ...instances.keys()]);
   return {
-    functions: sections.flatMap((section) => functionsIn(elf, section, inside.get(section.index) ?? [])),
+    functions: [
+      ...sections.flatMap((section) => functionsIn(elf, section, inside.get(section.index) ?? [])),
+      ...[...instances].flatMap(([section, entries]) =>
+        functionsIn(
+          elf,
+          section,
+          (inside.get(section.index) ?? []).filter((one) => entries.has(one.value)),
+        ),
+      ),
+    ],
     sections,
     codeBytes: total(sections),
     unnamedBytes: sections.reduce((sum, one) => sum + unnamedIn(elf, one, inside.get(one.index) ?? []), 0),
@@ -86,6 +105,23 @@ const total = (sections: readonly ElfSection[]): number => sections.reduce((sum,
 function checkTotal(elf: Elf, sections: readonly ElfSection[]): void {
   for (const section of sections) elf.contentsOf(section);
   if (total(sections) > elf.bytes.length) throw new ElfError("invalid", "its marked sections overlap");
+}
+
+/** Addresses of template instances that gcc marked, by their section. */
+function templates(elf: Elf): Map<ElfSection, Set<number>> {
+  const code = elf.sections.filter(
+    (one) => (one.flags & SHF_EXECINSTR) !== 0 && one.type !== SHT_NOBITS && !CODE_SECTIONS.has(one.name),
+  );
+  checkTotal(elf, code);
+  const found = new Map<ElfSection, Set<number>>();
+  for (const section of code) {
+    const bytes = elf.contentsOf(section);
+    const entries = new Set<number>();
+    for (let at = bytes.indexOf(TEMPLATE_ENTRY); at >= 0; at = bytes.indexOf(TEMPLATE_ENTRY, at + 1))
+      entries.add(section.addr + at);
+    if (entries.size > 0) found.set(section, entries);
+  }
+  return found;
 }
 
 function symbolsBySection(elf: Elf, sections: readonly ElfSection[]): Map<number, ElfSymbol[]> {
@@ -109,7 +145,8 @@ function functionsIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[
     const key = `${symbol.value} ${name}`;
     if (found.has(key)) continue;
     const { value, size, file } = symbol;
-    found.set(key, { name, symbol: symbol.name, value, size, file, ...entryOf(elf, section, symbol) });
+    const inline = section.name !== PLAIN_SECTION;
+    found.set(key, { name, symbol: symbol.name, value, size, file, inline, ...entryOf(elf, section, symbol) });
   }
   return [...found.values()].sort((a, b) => a.value - b.value);
 }
@@ -124,7 +161,7 @@ function entryOf(elf: Elf, section: ElfSection, { value }: ElfSymbol): Entry {
 export function entryAt(address: number, bytes: Buffer | null): Entry {
   const none = (reason: string) => ({ entry: null, reason });
   if (bytes === null) return none("its first 8 bytes are not inside the marked section");
-  if (address % 8 !== 0) return none(`its address 0x${address.toString(16)} is not a multiple of 8`);
+  if (address % 8 !== 0) return none(UNALIGNED);
   const known = ENTRIES.find((one) => one.bytes.equals(bytes));
   if (known !== undefined) return { entry: known.kind, reason: null };
   if (bytes.subarray(0, 4).equals(ENDBR64)) return none("it starts with endbr64: with clang it must be nocf_check");

@@ -21,15 +21,16 @@ export function compare(
   refused: readonly RefusedMark[] = [],
 ): FunctionResult[] {
   const knownNames = new Set(known);
+  const cannot = new Set(refused.map((mark) => mark.name));
   const results: FunctionResult[] = [];
   for (const [name, code] of after) {
+    if (cannot.has(name)) continue;
     const check = checkOf(name);
     if (!knownNames.has(name)) results.push({ name, status: "new", check });
     else if (before?.get(name) === code) results.push({ name, status: "unchanged", check });
     else results.push({ name, status: "switched", check });
   }
   for (const { name, reason } of refused) results.push({ name, status: "refused", reason, check: checkOf(name) });
-  const cannot = new Set(refused.map((mark) => mark.name));
   for (const name of known)
     if (!after.has(name) && !cannot.has(name))
       results.push({

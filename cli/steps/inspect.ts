@@ -52,7 +52,8 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
       return { kind: "unfit", report: wrongArchitecture(path, error.message, running) };
     return { kind: "unfit", report: artifactInvalid(path, error.message, running) };
   }
-  if (marks.codeBytes === 0) return { kind: "unfit", report: noMarks(library, running) };
+  if (marks.codeBytes === 0 && marks.functions.length === 0)
+    return { kind: "unfit", report: noMarks(library, running) };
   if (marks.functions.length === 0)
     return { kind: "unfit", report: strippedMarks(library, marks.unnamedBytes, running) };
   const { unique, ambiguous } = tellApart(marks.functions);

@@ -7,8 +7,9 @@
  * Nothing to link, no run-time cost but a call that is never inlined. docs/marks.md says what each attribute is for,
  * and what the tool reads from the file that the compiler makes of this.
  *
- *     HOTPATCH              before a function's definition; in C++ also members, virtual ones, operators
- *     HOTPATCH_INLINE       before an inline function or one defined inside its class (C++)
+ *     HOTPATCH              before a function's definition; in C++ also members, virtual ones, operators. Constructors
+ *                           and destructors are marked inside their class too: gcc aligns them only then
+ *     HOTPATCH_INLINE       before what a header defines: an inline function, one inside its class, a template
  *     HOTPATCH_STATIC       before a static function (gcc only: clang cannot keep its callers from looking inside)
  *     HOTPATCH_STATE(type, name, initialiser)   in one source file, at file scope: a variable that lives through edits
  *     HOTPATCH_STATE_DECLARE(type, name)        elsewhere in the same library
