@@ -27,7 +27,10 @@ import type { Backend, Outcome, SpawnOptions, Target, TargetEvent } from "./targ
 /** Rejects with no-backend: the package is absent, or present without its binding. */
 export async function openNative(): Promise<Backend> {
   const frida = await import("frida").catch((error: Error) => {
-    throw new HotpatchError(noBackend("native", `npm frida: ${error.message.split("\n")[0]}`), error);
+    throw new HotpatchError(
+      noBackend("native", `npm frida: ${error.message.split("\n")[0]?.replace(/ Tried:$/, "")}`),
+      error,
+    );
   });
   const device = await frida.getLocalDevice();
   return new NativeBackend(device, installedVersion(), frida.Stdio.Pipe);
