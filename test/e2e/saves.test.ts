@@ -1,0 +1,93 @@
+/** Saves that come at a bad moment: during a build, during a load, one after the other. None is lost, none is stale. */
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, watch } from "node:fs";
+import { dirname } from "node:path";
+import test from "ava";
+import { DLOPEN_HOST, library } from "../support/programs.js";
+import { Tool } from "../support/tool.js";
+import { HEADERS, Workshop } from "../support/workshop.js";
+
+test("a save during a build cancels it: only the newest source is loaded", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = await shop.host("host", DLOPEN_HOST);
+  mkdirSync(shop.path("src"));
+  shop.write("src/game.c", library(1));
+  const build = shop.write(
+    "build.sh",
+    // The first build waits for the file "go" once it has read the source, as a long compile would.
+    `set -e; cd '${shop.folder}'; cp src/game.c taken.c
+     if grep -q '(2)' taken.c; then while [ ! -e go ]; do sleep 0.05; done; fi
+     gcc -g -O2 -fPIC -shared -I'${HEADERS}' -o libgame.new taken.c; mv libgame.new libgame.so`,
+  );
+  const args = ["--library", lib, "--watch", shop.path("src"), "--build", `sh '${build}'`, "--", host, lib];
+  const tool = Tool.spawn(shop, args);
+  await tool.ready();
+  shop.write("src/game.c", library(2));
+  await tool.next("build:started");
+  await appears(shop.path("taken.c"));
+  shop.write("src/game.c", library(3));
+  const { generation } = await tool.next("generation:switched");
+  t.is(generation, 1);
+  await tool.prints("value 3");
+  t.false(tool.output.all.includes("value 2"));
+  t.is(tool.events.filter((e) => e.type === "build:finished").length, 1);
+  t.is(await tool.end(), 0);
+});
+
+/** Waits, 10 s at most, for a file that somebody else makes in a folder that is there. */
+async function appears(path: string): Promise<void> {
+  const watcher = watch(dirname(path));
+  const signal = AbortSignal.timeout(10_000);
+  try {
+    while (!existsSync(path)) await once(watcher, "change", { signal });
+  } finally {
+    watcher.close();
+  }
+}
+
+for (const watching of [[], ["--poll", "20"]])
+  test(`files saved while a copy is loading arrive in order (${watching.join(" ") || "told by the system"})`, async (t) => {
+    const shop = new Workshop(t);
+    const source = (n: number) => `
+      #include "hotpatch.h"
+      #include <unistd.h>
+      HOTPATCH int value(int x) { return x * ${n}; }
+      __attribute__((constructor)) static void slow(void) { if (hotpatch_is_patched()) usleep(400000); }
+    `;
+    const lib = await shop.library("libgame.so", source(1));
+    const tool = Tool.spawn(shop, [...watching, "--", await shop.host("host", DLOPEN_HOST), lib]);
+    await tool.ready();
+    await shop.library("libgame.so", source(2));
+    await tool.next("artifact:changed"); // its copy is about to load, for 400 ms
+    await shop.library("libgame.so", source(3));
+    await tool.switched(1);
+    await tool.switched(2);
+    await tool.prints("value 3");
+    const order = [...new Set(tool.output.all.filter((line) => /^value \d$/.test(line)))];
+    t.deepEqual(order, ["value 1", "value 2", "value 3"]);
+    t.is(await tool.end(), 0);
+  });
+
+test("--log holds every event with its level, and -vv the target's output too", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const log = shop.path("log.ndjson");
+  const tool = Tool.spawn(shop, ["--log", log, "-vv", "--", await shop.host("host", DLOPEN_HOST), lib]);
+  await tool.ready();
+  await shop.library("libgame.so", library(2));
+  await tool.switched(1);
+  await tool.prints("value 2");
+  t.is(await tool.end(), 0);
+  const lines = readFileSync(log, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { level: string; type?: string; at: number });
+  for (const { level, at } of lines) {
+    t.true(["error", "info", "debug", "trace"].includes(level));
+    t.is(typeof at, "number");
+  }
+  const levelOf = (type: string) => lines.find((line) => line.type === type)?.level;
+  t.is(levelOf("generation:switched"), "info");
+  t.is(levelOf("target:output"), "trace");
+});
