@@ -114,7 +114,7 @@ const list = (names: readonly string[]): string =>
   names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "");
 
 /** What compilers and hotpatch.h put into a library by themselves. */
-const NOT_THE_AUTHORS = /^(completed|__|guard variable for |hotpatch_(storage|state|flag)_)/;
+const NOT_THE_AUTHORS = /^(completed|__|DW\.ref\.|guard variable for |hotpatch_(storage|state|flag)_)/;
 
 function noteData(elf: Elf): Note[] {
   const locals = elf
