@@ -107,6 +107,7 @@ export class PatchedProcess {
     const copy = { path, base: module.base, size: module.size, buildId, hash };
     library.add(request.generation, copy, marks, words);
     this.#record();
+    this.#log("debug", `generation ${request.generation} of ${request.library} is at ${module.base}`);
     return { ok: true, value: { loadMs: loaded.ms, adoptMs: Date.now() - start } };
   }
 
@@ -122,6 +123,7 @@ export class PatchedProcess {
       return fail("hook-timeout", `hotpatch_before_switch(${from}, ${generation}) took longer than ${timeoutMs} ms`);
     if (this.#ended) return fail("internal", "the session ended during the switch");
     library.switchTo(generation);
+    this.#log("trace", `the epoch of ${id} leads from generation ${from} to ${generation}`);
     return { ok: true, value: { from, generation, late: !(await call(hooks.after)) } };
   }
 
@@ -184,6 +186,7 @@ export class PatchedProcess {
     const record = this.#registry.read().find((r) => r.path === path && r.base === module.base.toString());
     const library = record === undefined ? this.#adopt(place) : Library.resume(record, place, Process.mainModule);
     if (library === null) return null;
+    this.#log("debug", `adopted ${library.names.length} functions of ${path} at ${place.base}`);
     for (const name of library.names) this.#twins.delete(name);
     pin(place.base);
     const name = fileName(path);
@@ -197,6 +200,10 @@ export class PatchedProcess {
     if (found === null) return null;
     const twins = found.marks.flatMap(({ name }) => this.#twins.get(name) ?? []);
     return Library.adopt(place, found, Process.mainModule, twins);
+  }
+
+  #log(level: "debug" | "trace", text: string): void {
+    this.#say({ type: "log", level, text });
   }
 
   #record(): void {

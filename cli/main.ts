@@ -55,7 +55,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   const say = (event: Parameters<ConstructorParameters<typeof Session>[1]>[0]) =>
     show({ ...event, at: elapsed() } as SessionEvent);
 
-  const running = new Session(options, say, elapsed);
+  const running = new Session(options, say, elapsed, (level, entry) => log.write(level, elapsed(), entry));
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(name, () => {
       running.end(name);

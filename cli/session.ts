@@ -22,6 +22,7 @@ import { HotpatchError } from "./errors.js";
 import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
 import { letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
+import type { Level } from "./log.js";
 import type { SessionOptions } from "./options.js";
 import { providersOf } from "./providers.js";
 import { agentError, lateHook, refusedMark, stateError } from "./refusals.js";
@@ -46,6 +47,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #say: (event: UntimedEvent) => void;
   readonly #elapsed: () => number;
+  readonly #note: (level: Level, entry: object) => void;
   readonly #libraries: Libraries;
   readonly #closers: (() => void)[] = [];
   readonly #decoders = { stdout: new StringDecoder(), stderr: new StringDecoder(), tty: new StringDecoder() };
@@ -63,11 +65,18 @@ export class Session {
   /**
    * @param say takes every event; it may be called until `run` has resolved
    * @param elapsed ms since the session began
+   * @param note takes what only the log holds
    */
-  constructor(options: SessionOptions, say: (event: UntimedEvent) => void, elapsed: () => number) {
+  constructor(
+    options: SessionOptions,
+    say: (event: UntimedEvent) => void,
+    elapsed: () => number,
+    note: (level: Level, entry: object) => void,
+  ) {
     this.#options = options;
     this.#say = say;
     this.#elapsed = elapsed;
+    this.#note = note;
     this.#libraries = new Libraries(options.libraries);
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -398,8 +407,10 @@ export class Session {
         return text === "" ? undefined : this.#say({ type: "target:output", stream: event.stream, text });
       }
       case "agent":
-        return event.event.type === "library:found" ? this.#found(event.event.library) : undefined;
+        if (event.event.type === "library:found") return this.#found(event.event.library);
+        return this.#note(event.event.level, { agent: event.event.text });
       case "agent-error":
+        this.#note("debug", { stack: event.stack });
         return this.#error(errors.internal("the agent failed", event.text, this.#libraries.runsText));
       case "exited":
       case "lost": {
@@ -417,6 +428,7 @@ export class Session {
     this.#queue = this.#queue.then(job).catch((error: unknown) => {
       // The end of the target or of the link is told once, at the end of the session.
       if (error instanceof HotpatchError && ["target-died", "bridge-died"].includes(error.report.code)) return;
+      this.#note("debug", { stack: error instanceof Error ? error.stack : String(error) });
       this.#error(errors.reportOf(error, "a step of the session failed", this.#libraries.runsText));
     });
   }

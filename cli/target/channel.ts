@@ -10,8 +10,9 @@ export class RemoteError extends Error {
   /** The other side's exception class. */
   readonly type: string;
   constructor(type: string, message: string) {
-    super(message);
+    super(message.split(/\n\s+at /)[0]); // an agent's error brings its stack along
     this.name = "RemoteError";
+    this.stack = `${this.stack ?? this.name}\n${message}`;
     this.type = type;
   }
 }

@@ -24,7 +24,12 @@ export class Mailbox {
   sayAgent(message: unknown): void {
     const { type, payload, description, stack } = message as Record<string, unknown>;
     if (type === "send") this.say({ type: "agent", event: AgentEvent.parse(payload) });
-    else this.say({ type: "agent-error", text: String(stack ?? description ?? JSON.stringify(message)) });
+    else
+      this.say({
+        type: "agent-error",
+        text: String(description ?? JSON.stringify(message)),
+        stack: String(stack ?? ""),
+      });
   }
 
   listen(listener: (event: TargetEvent) => void): void {

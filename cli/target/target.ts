@@ -25,7 +25,7 @@ export interface Outcome {
 export type TargetEvent =
   | { readonly type: "agent"; readonly event: AgentEvent }
   /** The agent threw outside of a call. */
-  | { readonly type: "agent-error"; readonly text: string }
+  | { readonly type: "agent-error"; readonly text: string; readonly stack: string }
   | { readonly type: "output"; readonly stream: "stdout" | "stderr" | "tty"; readonly data: Buffer }
   | { readonly type: "exited"; readonly outcome: Outcome; readonly reason: string }
   /** The link to Frida broke while the target may well live on. */

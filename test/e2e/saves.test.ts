@@ -69,7 +69,7 @@ for (const watching of [[], ["--poll", "20"]])
     t.is(await tool.end(), 0);
   });
 
-test("--log holds every event with its level, and -vv the target's output too", async (t) => {
+test("--log holds every event with its level, and -vv the target's output and the agent's lines too", async (t) => {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));
   const log = shop.path("log.ndjson");
@@ -82,7 +82,7 @@ test("--log holds every event with its level, and -vv the target's output too", 
   const lines = readFileSync(log, "utf8")
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as { level: string; type?: string; at: number });
+    .map((line) => JSON.parse(line) as { level: string; type?: string; at: number; agent?: string });
   for (const { level, at } of lines) {
     t.true(["error", "info", "debug", "trace"].includes(level));
     t.is(typeof at, "number");
@@ -90,4 +90,7 @@ test("--log holds every event with its level, and -vv the target's output too", 
   const levelOf = (type: string) => lines.find((line) => line.type === type)?.level;
   t.is(levelOf("generation:switched"), "info");
   t.is(levelOf("target:output"), "trace");
+  t.true(
+    lines.some(({ agent, level }) => level === "debug" && /generation 1 of libgame\.so is at 0x/.test(agent ?? "")),
+  );
 });

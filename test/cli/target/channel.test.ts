@@ -34,6 +34,15 @@ test("an error carries the other side's type and words", async (t) => {
   t.is(error.type, "PermissionDeniedError");
 });
 
+test("an agent's error is told in its own words; its stack is kept for -v", async (t) => {
+  const { channel } = open();
+  const request = channel.request("resume", { pid: 1 });
+  const message = "Error: already replaced\\n    at adopt (/dist/agent/redirect.js:93:36)";
+  channel.receive(`{"id":1,"error":{"type":"RPCException","message":"${message}"}}\n`);
+  const error = await t.throwsAsync(request, { instanceOf: RemoteError, message: "Error: already replaced" });
+  t.regex(error.stack ?? "", /redirect\.js:93:36/);
+});
+
 test("when the link closes every pending and every later request fails with one sentence", async (t) => {
   const { channel } = open();
   const pending = [channel.request("attach", { pid: 1 }), channel.request("resume", { pid: 2 })];
