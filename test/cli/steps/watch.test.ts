@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   copyFileSync,
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -113,4 +114,52 @@ test("sources are told by path; results, editors' droppings and what git ignores
     [...new Set(signs.seen)].sort(),
     ["src/a.c", "src/deep/b.c", "src/later/c.c"].map((p) => join(folder, p)),
   );
+});
+
+test("a repository's settings start no program while its sources are watched", (t) => {
+  const folder = folderOf(t);
+  const git = (...args: string[]) => execFileSync("git", ["-C", folder, ...args], { encoding: "utf8", stdio: "pipe" });
+  const ran = join(folder, "ran");
+  git("init", "-q");
+  writeFileSync(join(folder, ".gitignore"), "*.log\n");
+  mkdirSync(join(folder, "src"));
+  writeFileSync(join(folder, "src/a.c"), "a");
+  git("add", ".gitignore", "src");
+  git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "first");
+  const looked = () => {
+    const watcher = watchSources([folder], () => {}, { pollMs: 5000, ignore: () => false });
+    watcher.close();
+    return existsSync(ran);
+  };
+  const asksGit = () => {
+    try {
+      execFileSync("git", ["check-ignore", "-q", "src/a.log"], { cwd: folder, stdio: "ignore" });
+    } catch {
+      // 1: not ignored; 128: the remote could not be asked
+    }
+    const did = existsSync(ran);
+    rmSync(ran, { force: true });
+    return did;
+  };
+
+  git("config", "core.fsmonitor", `touch '${ran}'; true`);
+  t.true(asksGit(), "without our care git starts the monitor");
+  t.false(looked());
+  git("config", "--unset", "core.fsmonitor");
+
+  // A partial clone whose .gitignore is only at its remote.
+  const blob = git("rev-parse", "HEAD:.gitignore").trim();
+  git("update-index", "--skip-worktree", ".gitignore");
+  rmSync(join(folder, ".gitignore"));
+  rmSync(join(folder, ".git/objects", blob.slice(0, 2), blob.slice(2)));
+  for (const [name, value] of [
+    ["core.repositoryFormatVersion", "1"],
+    ["extensions.partialClone", "origin"],
+    ["remote.origin.promisor", "true"],
+    ["remote.origin.url", `ext::touch ${ran}`],
+    ["protocol.ext.allow", "always"],
+  ] as const)
+    git("config", name, value);
+  t.true(asksGit(), "without our care git starts the remote's program");
+  t.false(looked());
 });
