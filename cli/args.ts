@@ -1,10 +1,10 @@
 /** Flags, help text, and the merge with hotpatch.json. Decides nothing else and touches no process. */
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { Config } from "../schemas/config.js";
-import { badConfig, HotpatchError } from "./errors.js";
+import { asker } from "./ask.js";
+import { type FoundConfig, readConfig } from "./config.js";
 import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
+import { requireTrust } from "./trust.js";
 
 /** What the command line asks for. */
 export interface Actions {
@@ -109,7 +109,9 @@ export function parser(version: string, actions: Actions): Command {
         command.name() === "spawn"
           ? ({ kind: "spawn", argv: command.args } as const)
           : ({ kind: "attach", target: command.args[0] ?? "" } as const);
-      await actions.session(merge(arrival, flags, readConfig(flags.config ?? null)), outputOf(flags));
+      const found = readConfig(flags.config ?? null);
+      await requireTrust(found, flags.build !== undefined, flags.json === true ? null : asker());
+      await actions.session(merge(arrival, flags, found), outputOf(flags));
     });
   }
   program
@@ -130,12 +132,6 @@ const outputOf = (flags: Flags): OutputOptions => ({
   log: flags.log === undefined ? null : resolve(flags.log),
   verbosity: flags.verbose ?? 0,
 });
-
-/** Settings and the folder that their relative paths start from. */
-interface FoundConfig {
-  readonly config: Config;
-  readonly folder: string;
-}
 
 function merge(arrival: SessionOptions["arrival"], flags: Flags, { config, folder }: FoundConfig): SessionOptions {
   const fromConfig = (paths: readonly string[] | undefined) => paths?.map((p) => resolve(folder, p));
@@ -168,30 +164,4 @@ function inherited(): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
   return env;
-}
-
-/** Throws bad-config. */
-function readConfig(named: string | null): FoundConfig {
-  const path = named === null ? findConfig(process.cwd()) : resolve(named);
-  if (path === null) return { config: {}, folder: process.cwd() };
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new HotpatchError(badConfig(path, error instanceof Error ? error.message : String(error)), error);
-  }
-  const parsed = Config.safeParse(value);
-  if (!parsed.success)
-    throw new HotpatchError(
-      badConfig(path, parsed.error.issues.map((i) => `${i.path.join(".") || "the file"}: ${i.message}`).join("; ")),
-    );
-  return { config: parsed.data, folder: dirname(path) };
-}
-
-function findConfig(from: string): string | null {
-  for (let folder = from; ; folder = dirname(folder)) {
-    const path = join(folder, "hotpatch.json");
-    if (existsSync(path)) return path;
-    if (dirname(folder) === folder) return null;
-  }
 }

@@ -216,6 +216,22 @@ export const copyFailed = (path: string, detail: string, running: string): Error
     "free space or fix the permissions; TMPDIR chooses another folder",
   ]);
 
+export const copyUnseen = (path: string, copy: string, running: string): ErrorReport =>
+  make("copy-failed", [
+    `cannot make a copy of ${path} that the target can see`,
+    `for the target ${copy} is not the file that was written there: it has a root directory or mounts of its own (a container, chroot)`,
+    running,
+    "set TMPDIR to a folder that is the same inside and outside, or run hotpatch where the target runs",
+  ]);
+
+export const unsafeFolder = (path: string, detail: string): ErrorReport =>
+  make("unsafe-folder", [
+    `cannot keep a target's copies safely under ${path}`,
+    detail,
+    UNTOUCHED,
+    "set TMPDIR to a folder of your own, such as `mkdir -m 700 ~/.hotpatch-tmp` makes one",
+  ]);
+
 export const loadFailed = (library: string, generation: number, detail: string, running: string): ErrorReport =>
   make("load-failed", [
     `the target's loader refused generation ${generation} of ${library}`,
@@ -280,6 +296,14 @@ export const badConfig = (path: string, detail: string): ErrorReport =>
     detail,
     UNTOUCHED,
     "see docs/hotpatch.schema.json for what may stand there",
+  ]);
+
+export const untrustedConfig = (path: string, detail: string): ErrorReport =>
+  make("untrusted-config", [
+    `${path} was found, not named, and is not trusted`,
+    detail,
+    UNTOUCHED,
+    `read it; if it may do that, name it: --config ${path} (a build also by --build), or run hotpatch once in a terminal and say yes`,
   ]);
 
 export const usage = (message: string, detail: string): ErrorReport =>

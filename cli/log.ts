@@ -1,5 +1,6 @@
 /** The NDJSON log of --log: events and what -v adds, with levels. Written at once, so that a crash loses nothing. */
 import { appendFileSync } from "node:fs";
+import { jsonText } from "./ui/json.js";
 
 export type Level = "error" | "info" | "debug" | "trace";
 
@@ -15,7 +16,8 @@ export function openLog(path: string | null, verbosity: number): Log {
   const enabled = new Set(LEVELS.slice(0, 2 + verbosity));
   return {
     write(level, at, entry) {
-      if (enabled.has(level)) appendFileSync(path, `${JSON.stringify({ level, at, ...entry })}\n`);
+      // Ours alone: with -vv it holds all that the target printed.
+      if (enabled.has(level)) appendFileSync(path, `${jsonText({ level, at, ...entry })}\n`, { mode: 0o600 });
     },
   };
 }

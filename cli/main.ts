@@ -13,9 +13,9 @@ import { type Level, openLog } from "./log.js";
 import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
-import { jsonLine } from "./ui/json.js";
+import { jsonLine, jsonText } from "./ui/json.js";
 import { reportLines } from "./ui/library-report.js";
-import { PlainView } from "./ui/plain.js";
+import { PlainView, printable } from "./ui/plain.js";
 
 const USAGE = 2;
 const CANNOT_ARRIVE = 3;
@@ -35,6 +35,7 @@ const exitCodes: Partial<Record<ErrorReport["code"], number>> = {
   "no-backend": NO_BACKEND,
   usage: USAGE,
   "bad-config": USAGE,
+  "untrusted-config": USAGE,
   internal: OUR_FAULT,
 };
 
@@ -70,7 +71,8 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
     const report = reportOf(error, "the session failed", "unknown");
     say({ type: "error", ...report });
     log.write("debug", elapsed(), { stack: error instanceof Error ? error.stack : String(error) });
-    if (output.verbosity > 0) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    if (output.verbosity > 0)
+      process.stderr.write(`${printable((error instanceof Error && error.stack) || String(error))}\n`);
     process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
   } finally {
     plain.finish();
@@ -81,7 +83,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
 /** Sets exit code 1 when the file was read and nothing in it can be patched. */
 function inspect(path: string, { json, verbose }: ReportOptions): void {
   const report = inspectLibrary(path);
-  process.stdout.write(`${json ? JSON.stringify(report) : reportLines(report, verbose).join("\n")}\n`);
+  process.stdout.write(`${json ? jsonText(report) : reportLines(report, verbose).join("\n")}\n`);
   if (!report.functions.some((one) => one.patchable)) process.exitCode = NOTHING_TO_PATCH;
 }
 
@@ -98,7 +100,8 @@ async function main(): Promise<void> {
     }
     const report = reportOf(error, "hotpatch could not begin", "nothing was touched");
     const { message, detail, running, hint, code } = report;
-    process.stderr.write(`error: ${message} [${code}]\n  why: ${detail}\n  runs now: ${running}\n  to do: ${hint}\n`);
+    const lines = [`error: ${message} [${code}]`, `  why: ${detail}`, `  runs now: ${running}`, `  to do: ${hint}`];
+    process.stderr.write(`${lines.map(printable).join("\n")}\n`);
     if (!(error instanceof HotpatchError) && process.argv.includes("-v")) console.error(error);
     process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
   }

@@ -29,13 +29,22 @@ import { agentError, lateHook, refusedMark, stateError } from "./refusals.js";
 import { partedAliases } from "./steps/aliases.js";
 import { BuildLoop } from "./steps/build.js";
 import { checkOf, compare } from "./steps/compare.js";
-import { makeFolder, ownerOf, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "./steps/folder.js";
+import {
+  isSeenBy,
+  makeFolder,
+  ownerOf,
+  removeFolder,
+  removeFoldersOf,
+  startTimeOf,
+  sweepFolders,
+} from "./steps/folder.js";
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
 import { claimState, grownExports } from "./steps/state.js";
 import { watchFile, watchSources } from "./steps/watch.js";
 import type { Target, TargetEvent } from "./target/target.js";
+import { settleTemp } from "./temp.js";
 
 /** ms that what is under way may take once the end was asked for. */
 const UNDER_WAY_MS = 5000;
@@ -88,6 +97,7 @@ export class Session {
 
   /** From arriving to leaving. Resolves with the exit code; rejects with a HotpatchError when it could not arrive. */
   async run(): Promise<number> {
+    settleTemp();
     sweepFolders();
     await this.#buildMissing();
     const { backend, target } = await arrive(this.#options);
@@ -288,7 +298,10 @@ export class Session {
     for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
     const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
     try {
-      return await writeCopy(this.#folder ?? "", library.name, library.next, library.attempts, bytes);
+      const path = await writeCopy(this.#folder ?? "", library.name, library.next, library.attempts, bytes);
+      if (isSeenBy(this.#target?.pid ?? 0, path)) return path;
+      library.attempts += 1;
+      return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       return this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));

@@ -1,8 +1,20 @@
 /**
- * Owns the private folder of a target's copies: its making, its removal, and the sweeping of what dead sessions left.
+ * Owns the private folder of a target's copies: its making, its removal, the sweeping of what dead sessions left, and
+ * whether the target sees it.
  * Must not follow symbolic links.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { chmod, chown, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,6 +58,23 @@ export async function makeFolder(pid: number, startTime: number | null, uid: num
   await chmod(path, 0o700); // mkdtemp's mode, less whatever an odd umask took from it
   if (uid !== null && process.getuid?.() === 0 && uid !== 0) await chown(path, uid, -1);
   return path;
+}
+
+/**
+ * Whether the target finds under this path the very file that we find: not one with a root directory or with mounts of
+ * its own. What cannot be known counts as yes, and the loader has the word.
+ */
+export function isSeenBy(pid: number, path: string): boolean {
+  const look = (file: string) => {
+    try {
+      const { dev, ino } = statSync(file);
+      return `${dev} ${ino}`;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "ENOENT" ? "none" : "unknown";
+    }
+  };
+  const theirs = look(`/proc/${pid}/root${path}`);
+  return theirs === "unknown" || theirs === look(path) || !existsSync(`/proc/${pid}`);
 }
 
 /** Removes all folders of a process, also those of sessions that were killed. Only its one session may do that. */

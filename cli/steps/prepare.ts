@@ -3,7 +3,8 @@
  * Must never touch the artifact, and must not ask the target anything: whose definition counts arrives as `bind`.
  */
 import { randomBytes } from "node:crypto";
-import { open, rename, rm, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   type Elf,
@@ -132,11 +133,12 @@ export function copyName(library: string, generation: number, attempt: number): 
 }
 
 /**
- * Writes a copy into the private folder, complete from its first moment under its name.
+ * Writes a copy into the private folder, complete from its first moment under its name. Through the folder's descriptor:
+ * as root the folder is the target's user's, who could put a link in its place between two calls.
  * @param library path or name of the library it is a generation of
  * @param attempt how many attempts to load this generation failed before: a name is never used twice, also not then
  * @returns the copy's path
- * @throws the file system's own error: EEXIST when the name was used before, ENOSPC, EACCES, ...
+ * @throws the file system's own error: EEXIST when the name was used before, ENOSPC, EACCES, ELOOP for a link, ...
  */
 export async function writeCopy(
   folder: string,
@@ -145,9 +147,27 @@ export async function writeCopy(
   attempt: number,
   bytes: Buffer,
 ): Promise<string> {
-  const path = join(folder, copyName(library, generation, attempt));
+  const name = copyName(library, generation, attempt);
+  const directory = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const inside = `/proc/self/fd/${directory.fd}`;
+  try {
+    const { uid, mode } = await directory.stat();
+    if ((mode & 0o077) !== 0)
+      throw new Error(`${folder} has been opened to others (mode ${(mode & 0o777).toString(8)})`);
+    await writeInto(inside, name, bytes, uid);
+  } catch (error) {
+    if (error instanceof Error) error.message = error.message.replaceAll(inside, folder);
+    throw error;
+  } finally {
+    await directory.close();
+  }
+  return join(folder, name);
+}
+
+async function writeInto(folder: string, name: string, bytes: Buffer, uid: number): Promise<void> {
+  const path = join(folder, name);
   const temporary = join(folder, `.${randomBytes(6).toString("hex")}.tmp`);
-  // rename() would silently replace a name that was used before; "wx" takes it or fails.
+  // rename() would silently replace a name that was used before; "wx" takes it or fails, and follows no link.
   await (await open(path, "wx", 0o700)).close();
   try {
     const file = await open(temporary, "wx", 0o700);
@@ -155,7 +175,6 @@ export async function writeCopy(
       await file.writeFile(bytes);
       await file.chmod(0o700); // whatever the umask is: the loader must be able to read it
       // As root the folder belongs to the target's user, who could not open a file of ours.
-      const { uid } = await stat(folder);
       if (process.getuid?.() === 0 && uid !== 0) await file.chown(uid, -1);
     } finally {
       await file.close();
@@ -165,5 +184,4 @@ export async function writeCopy(
     await Promise.all([temporary, path].map((one) => rm(one, { force: true })));
     throw error;
   }
-  return path;
 }

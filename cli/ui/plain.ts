@@ -49,7 +49,8 @@ export class PlainView {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(print: (line: string) => void) {
-    this.#print = print;
+    // Every line: names in a library's tables and paths come from strangers as much as the target's output does.
+    this.#print = (line) => print(printable(line));
   }
 
   show(event: SessionEvent): void {
@@ -75,7 +76,7 @@ export class PlainView {
   }
 
   #line(text: string): void {
-    this.#print(`${this.#host} | ${printable(text.replace(/\r$/, ""))}`);
+    this.#print(`${this.#host} | ${text.replace(/\r$/, "")}`);
   }
 }
 
@@ -97,7 +98,7 @@ function plainLines(event: Exclude<SessionEvent, { type: "target:output" }>): st
     case "build:failed":
       return [
         `build FAILED${event.exitCode === null ? "" : ` with exit code ${event.exitCode}`} after ${seconds(event.ms)}; the target runs what it ran`,
-        ...event.output.trimEnd().split("\n").map(printable),
+        ...event.output.trimEnd().split("\n"),
       ];
     case "artifact:changed":
       return [`${event.library}: ${event.reason}`];

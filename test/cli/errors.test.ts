@@ -30,6 +30,8 @@ const all: ErrorReport[] = [
   errors.artifactIncomplete("/libgame.so", "why", RUNNING),
   errors.artifactInvalid("/libgame.so", "why", RUNNING),
   errors.copyFailed("/libgame.so", "why", RUNNING),
+  errors.copyUnseen("/libgame.so", "/tmp/libgame.g1.so", RUNNING),
+  errors.unsafeFolder("/tmp", "why"),
   errors.loadFailed("libgame.so", 4, "why", RUNNING),
   errors.loadTimeout("libgame.so", 4, "why", RUNNING),
   errors.hookTimeout("libgame.so", "hotpatch_before_switch", "why", RUNNING),
@@ -38,6 +40,7 @@ const all: ErrorReport[] = [
   errors.noSuchGeneration("libgame.so", 9, "why", RUNNING),
   errors.badCommand("{", "why", RUNNING),
   errors.badConfig("hotpatch.json", "why"),
+  errors.untrustedConfig("/src/hotpatch.json", "why"),
   errors.usage("what", "why"),
   errors.internal("what", "why", RUNNING),
 ];

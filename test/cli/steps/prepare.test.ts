@@ -1,5 +1,5 @@
 /** The prepared copy: what is edited in it, and that it loads into a process that links the original. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
@@ -200,4 +200,19 @@ test("a copy that cannot be written fails with the file system's own error and l
   const folder = join(await workFolder(t), "absent");
   await t.throwsAsync(writeCopy(folder, "libgame.so", 1, 0, Buffer.from("bytes")), { code: "ENOENT" });
   t.false(existsSync(folder));
+});
+
+test("a copy is written through no link, and not into a folder that was opened to others", async (t) => {
+  const folder = await workFolder(t);
+  await chmod(folder, 0o700);
+  const elsewhere = await workFolder(t);
+  const link = join(folder, "link");
+  symlinkSync(elsewhere, link);
+  const write = (into: string) => writeCopy(into, "libgame.so", 1, 0, Buffer.from("bytes"));
+  await t.throwsAsync(write(link), { code: "ENOTDIR" });
+  symlinkSync(join(elsewhere, "planted"), join(folder, "libgame.g1.so"));
+  await t.throwsAsync(write(folder), { code: "EEXIST", message: new RegExp(folder) });
+  t.deepEqual(readdirSync(elsewhere), []);
+  await chmod(folder, 0o755);
+  await t.throwsAsync(write(folder), { message: /opened to others \(mode 755\)/ });
 });

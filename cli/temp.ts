@@ -1,0 +1,45 @@
+/**
+ * The temporary folder. Everything that a target loads passes through it: our copies, and Frida's agent, which both
+ * bindings unpack there. Must be settled before anything is put there.
+ */
+import { constants, realpathSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { HotpatchError, unsafeFolder } from "./errors.js";
+import { trustedOwners } from "./owners.js";
+
+/**
+ * Makes sure that nobody else can exchange what we put into the temporary folder, and has it meant from here on by the
+ * path it really has: a link on the way could be turned elsewhere later. Throws unsafe-folder.
+ */
+export function settleTemp(): void {
+  const asked = tmpdir();
+  const real = realPathOf(asked);
+  for (let folder = real; ; folder = dirname(folder)) {
+    const weakness = weaknessOf(folder);
+    if (weakness !== null) throw new HotpatchError(unsafeFolder(asked, weakness));
+    if (folder === dirname(folder)) break;
+  }
+  // Where Python and Frida look; their orders of TMP and TEMP differ from node's.
+  process.env.TMPDIR = real;
+}
+
+function realPathOf(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch (error) {
+    throw new HotpatchError(unsafeFolder(folder, error instanceof Error ? error.message : String(error)), error);
+  }
+}
+
+/** How others could exchange an entry of this folder; null when they cannot. The sticky bit leaves that to owners. */
+function weaknessOf(folder: string): string | null {
+  const { mode, uid, gid } = statSync(folder);
+  if (!trustedOwners().has(uid)) return `${folder} belongs to user ${uid}`;
+  if ((mode & constants.S_IFMT) !== constants.S_IFDIR) return `${folder} is not a folder`;
+  if ((mode & 0o1000) !== 0) return null;
+  if ((mode & 0o002) !== 0) return `everybody may write to ${folder}, and it has no sticky bit`;
+  // A group of the user's own number is, by the custom of most systems, the user's alone.
+  if ((mode & 0o020) !== 0 && gid !== uid) return `group ${gid} may write to ${folder}, and it has no sticky bit`;
+  return null;
+}
