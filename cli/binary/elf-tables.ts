@@ -15,6 +15,7 @@ export const STT_NOTYPE = 0;
 export const STT_OBJECT = 1;
 export const STT_FUNC = 2;
 export const STT_FILE = 4;
+export const STT_GNU_IFUNC = 10;
 /** Section indices from here on are special (SHN_ABS, SHN_COMMON, ...): no place in the library. */
 export const SHN_LORESERVE = 0xff00;
 const SHT_NULL = 0;

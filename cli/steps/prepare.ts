@@ -14,16 +14,19 @@ import {
   STB_GNU_UNIQUE,
   STB_LOCAL,
   STT_FUNC,
+  STT_GNU_IFUNC,
   STT_NOTYPE,
   STT_OBJECT,
 } from "../binary/elf.js";
 import { FLAG_MAGIC, readMarks } from "../binary/marks.js";
 
-// Source: x86-64 psABI 1.0 table 4.9. 64 writes S + A; GLOB_DAT and JUMP_SLOT write S; RELATIVE writes B + A.
+// Source: x86-64 psABI 1.0 table 4.9. 64 writes S + A; GLOB_DAT and JUMP_SLOT write S; RELATIVE writes B + A,
+// IRELATIVE what the function at B + A returns.
 const R_X86_64_64 = 1;
 const R_X86_64_GLOB_DAT = 6;
 const R_X86_64_JUMP_SLOT = 7;
 const R_X86_64_RELATIVE = 8;
+const R_X86_64_IRELATIVE = 37;
 
 /** A copy's bytes, and what was done to them. */
 export interface EditedCopy {
@@ -102,19 +105,20 @@ function isDefinedHere(symbol: ElfSymbol): boolean {
  * Functions, and what cannot change: an exported writable variable is state and stays generation 0's.
  * STT_NOTYPE is treated like an object: it is what an assembler label without .type has, so in code or constants an
  * edited hand-written function would stay old otherwise; the linker's own _end and __bss_start lie in writable memory.
- * TLS and STT_GNU_IFUNC have values that are not addresses of the thing itself, and are left alone with all other types.
+ * A STT_GNU_IFUNC symbol's value is the function that picks the function: the loader is told to ask it. TLS values are no
+ * addresses, and are left alone with all other types.
  */
 function isCopysOwn(elf: Elf, symbol: ElfSymbol): boolean {
   if (!isDefinedHere(symbol) || elf.segmentAt(symbol.value) === null) return false;
-  if (symbol.type === STT_FUNC) return true;
+  if (symbol.type === STT_FUNC || symbol.type === STT_GNU_IFUNC) return true;
   return (symbol.type === STT_OBJECT || symbol.type === STT_NOTYPE) && !elf.writableAt(symbol.value);
 }
 
-/** Elf64_Rela: r_offset stays, r_info becomes {symbol 0, RELATIVE}, r_addend the address. */
+/** Elf64_Rela: r_offset stays, r_info becomes {symbol 0, RELATIVE or IRELATIVE}, r_addend the address. */
 function makeRelative(bytes: Buffer, relocation: ElfRelocation, symbol: ElfSymbol): void {
   const at = relocation.fileOffset;
   const addend = relocation.type === R_X86_64_64 ? bytes.readBigInt64LE(at + 16) : 0n;
-  bytes.writeUInt32LE(R_X86_64_RELATIVE, at + 8);
+  bytes.writeUInt32LE(symbol.type === STT_GNU_IFUNC ? R_X86_64_IRELATIVE : R_X86_64_RELATIVE, at + 8);
   bytes.writeUInt32LE(0, at + 12);
   bytes.writeBigInt64LE(BigInt.asIntN(64, BigInt(symbol.value) + addend), at + 16);
 }

@@ -31,7 +31,7 @@ test("asks about functions, constants and code labels, and about nothing that is
     extern int one_in_process, unique_constant; int *unique_at[] = {&one_in_process, &unique_constant};`;
   const bytes = readFileSync(await build(folder, "libsample.so", more));
   const elf = validateLibrary(bytes);
-  t.deepEqual(bindCandidates(elf).sort(), ["bare_label", "helper", "overridable", "table"]);
+  t.deepEqual(bindCandidates(elf).sort(), ["bare_label", "chosen", "helper", "overridable", "table"]);
   t.deepEqual([...writableExports(elf)].map(([name, { size, unique }]) => [name, size, unique]).sort(), [
     ["big", 256, false],
     ["chosen_pointer", 8, false],
@@ -83,6 +83,39 @@ test("sets every flag, edits only relocations of bound names, and never the arti
     if (symbol === undefined || !edited.bound.includes(symbol.name)) t.deepEqual(one, old);
     else t.deepEqual([one.type, one.symbol, one.addend], [8, 0, symbol.value + (old?.type === 1 ? old.addend : 0)]);
   }
+});
+
+test("a function that is picked at load time is picked by the copy's own code, through every kind of reference", async (t) => {
+  const folder = await workFolder(t);
+  const source = (n: number) => `
+    static int picked(void) { return ${n}; }
+    static int (*resolve(void))(void) { return picked; }
+    int chosen(void) __attribute__((ifunc("resolve")));
+    static int (*volatile pointer)(void) = chosen;
+    int calls(void) { int (*volatile local)(void) = chosen; return chosen() + 10 * pointer() + 100 * local(); }`;
+  const original = await build(folder, "libgame.so", source(1), ["-Wl,-soname,libgame.so"]);
+  const host = join(folder, "host");
+  await writeFile(
+    `${host}.c`,
+    `#include <dlfcn.h>
+     #include <stdio.h>
+     int calls(void);
+     int main(int argc, char **argv) {
+       void *copy = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+       if (!copy) { puts(dlerror()); return 1; }
+       printf("%d %d\\n", calls(), ((int (*)(void))dlsym(copy, "calls"))());
+       return 0;
+     }`,
+  );
+  run("gcc", ["-w", "-o", host, `${host}.c`, original, `-Wl,-rpath,${folder}`]);
+  mkdirSync(join(folder, "new"));
+  const bytes = readFileSync(await build(join(folder, "new"), "libgame.so", source(2), []));
+  const output = async (attempt: number, bind: () => boolean) =>
+    run(host, [
+      await writeCopy(folder, original, 1, attempt, editCopy(bytes, validateLibrary(bytes), { bind }).bytes),
+    ]).trim();
+  t.is(await output(0, () => false), "111 111", "unbound: the old library picks");
+  t.is(await output(1, () => true), "111 222");
 });
 
 test("keeps the addend of a pointer into a constant table", async (t) => {
