@@ -3,8 +3,6 @@
  * Seeded, so that a failure comes back; the failing case's number is in the message.
  */
 import { readFileSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import test from "ava";
 import { type Elf, ElfError, validateLibrary } from "../../../cli/binary/elf.js";
 import { switchHooks, writableExports } from "../../../cli/binary/exports.js";
@@ -12,27 +10,14 @@ import { hostKind } from "../../../cli/binary/host.js";
 import { type Marks, readMarks } from "../../../cli/binary/marks.js";
 import { readState } from "../../../cli/binary/state.js";
 import { bindCandidates, type EditedCopy, editCopy } from "../../../cli/steps/prepare.js";
+import { liveBytes, random } from "../../support/damage.js";
 import { build, has, SAMPLE, workFolder } from "./fixtures.js";
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 
 const CASES = 24_000;
 const BATCH = 100;
 /** Live bytes of all results, per byte of the files. */
 const GROWTH = 4;
 const LONGEST_MS = 1000;
-
-/** mulberry32: small, seeded, good enough to pick bytes. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 /** Where a number of the file's structure stands: [offset, bytes]. */
 type Field = readonly [offset: number, size: 2 | 4 | 8];
@@ -131,13 +116,6 @@ function readAll(bytes: Buffer): Result {
     if (error instanceof ElfError) return error;
     throw error;
   }
-}
-
-/** Live bytes, on the heap and outside it (where Buffers are). */
-function liveBytes(): number {
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }
 
 test(`${CASES} damaged libraries end in a result or an ElfError, soon and in little memory`, async (t) => {

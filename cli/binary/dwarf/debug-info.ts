@@ -1,0 +1,119 @@
+/**
+ * Owns the debug information of one library as a whole: its units, those in split files, type units, and what references
+ * lead to. Split files are asked for by path; reading them is the caller's.
+ * Source: DWARF 5 section 7.3.2 (split objects); gcc and clang name the file and its id in DW_AT_GNU_dwo_* with -gdwarf-4.
+ */
+import { type Elf, ElfError, readElf } from "../elf.js";
+import { type Range, rangesOf } from "./addresses.js";
+import { AT, UT } from "./constants.js";
+import { DwarfError } from "./cursor.js";
+import { Die, type Reference, rootOf } from "./die.js";
+import { DwarfPackage } from "./package.js";
+import { DebugSections, type Sections } from "./sections.js";
+import { InfoSection, type Unit } from "./unit.js";
+
+/** Gives a split file's bytes: null when there is none. `path` is absolute, or relative to nothing we know. */
+export type OpenFile = (path: string) => Buffer | null;
+
+export class DebugInfo {
+  readonly #main: InfoSection;
+  readonly #open: OpenFile;
+  readonly #packagePath: string;
+  #package: DwarfPackage | null | undefined;
+  readonly #signatures = new Map<bigint, Unit>();
+  readonly #split = new Map<Unit, Unit | DwarfError>();
+
+  /**
+   * @param elf the library, or its separate debug file
+   * @param path of the library: its .dwp is beside it
+   * @throws DwarfError when there is nothing that can be read
+   */
+  constructor(elf: Elf, path: string, open: OpenFile) {
+    const sections = new DebugSections(elf);
+    if (!sections.has("info")) throw new DwarfError("it has no debug information: build with -g");
+    this.#main = new InfoSection(sections, "info", sections.get("info"));
+    this.#open = open;
+    this.#packagePath = `${path}.dwp`;
+    this.#register(this.#main);
+    for (const bytes of sections.every("types")) this.#register(new InfoSection(sections, "types", bytes));
+  }
+
+  /** The main file's units that describe code and data, skeletons among them. */
+  get units(): Unit[] {
+    return this.#main.units.filter(({ kind }) => kind !== UT.type);
+  }
+
+  /** The unit with the entries: the split one for a skeleton. @throws DwarfError when its file is not there or not its own */
+  whole(unit: Unit): Unit {
+    const root = rootOf(unit);
+    const name = root.text(AT.dwo_name) ?? root.text(AT.GNU_dwo_name);
+    if (name === undefined) return unit;
+    let found = this.#split.get(unit);
+    if (found === undefined) {
+      found = this.#openSplit(unit, name, root);
+      this.#split.set(unit, found);
+    }
+    if (found instanceof DwarfError) throw found;
+    return found;
+  }
+
+  /** Every unit with entries, type units too. @throws DwarfError when a split one cannot be opened */
+  everyUnit(): Unit[] {
+    return [...this.units.map((unit) => this.whole(unit)), ...this.#signatures.values()];
+  }
+
+  /** Where a unit's code is; null when it does not say. */
+  rangesOf(unit: Unit): readonly Range[] | null {
+    const ranges = rangesOf(rootOf(unit));
+    return ranges.length === 0 ? null : ranges;
+  }
+
+  /** @throws DwarfError when it leads nowhere */
+  resolve(reference: Reference): Die {
+    if ("offset" in reference) return new Die(reference.unit, reference.offset);
+    const unit = this.#signatures.get(reference.signature);
+    if (unit === undefined) throw new DwarfError("a type unit that it refers to is missing");
+    return new Die(unit, unit.type);
+  }
+
+  #register(info: InfoSection): void {
+    for (const unit of info.units) if (unit.signature !== null) this.#signatures.set(unit.signature, unit);
+  }
+
+  #openSplit(unit: Unit, name: string, root: Die): Unit | DwarfError {
+    try {
+      const id = unit.dwoId ?? root.integer(AT.GNU_dwo_id) ?? null;
+      const folder = root.text(AT.comp_dir) ?? "";
+      const path = name.startsWith("/") || folder === "" ? name : `${folder}/${name}`;
+      const sections = this.#splitSections(path, id);
+      const infos = sections.every("info").map((bytes) => new InfoSection(sections, "info", bytes, unit));
+      const types = sections.every("types").map((bytes) => new InfoSection(sections, "types", bytes, unit));
+      for (const info of [...infos, ...types]) this.#register(info);
+      const units = infos.flatMap((info) => info.units);
+      const whole = units.find((one) => one.signature === null && idOf(one) === id);
+      if (whole === undefined) throw new DwarfError(`${path} belongs to another build: its id is not the library's`);
+      return whole;
+    } catch (error) {
+      if (error instanceof DwarfError) return error;
+      if (error instanceof ElfError)
+        return new DwarfError(`its split debug information cannot be read: ${error.message}`);
+      throw error;
+    }
+  }
+
+  #splitSections(path: string, id: bigint | null): Sections {
+    const bytes = this.#open(path);
+    if (bytes !== null) return new DebugSections(readElf(bytes), ".dwo");
+    if (this.#package === undefined) {
+      const packed = this.#open(this.#packagePath);
+      this.#package = packed === null ? null : new DwarfPackage(readElf(packed));
+      for (const { sections, name } of this.#package?.typeSections() ?? [])
+        this.#register(new InfoSection(sections, name, sections.get(name)));
+    }
+    const found = id === null ? null : (this.#package?.unit(id) ?? null);
+    if (found === null) throw new DwarfError(`its split debug information is missing: ${path}`);
+    return found;
+  }
+}
+
+const idOf = (unit: Unit): bigint | null => unit.dwoId ?? rootOf(unit).integer(AT.GNU_dwo_id) ?? null;

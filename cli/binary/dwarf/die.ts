@@ -1,0 +1,318 @@
+/**
+ * Owns single entries of the debug information: reading one, its attributes in whatever form they have, its children.
+ * Must not interpret what an entry means. Source: DWARF 5 section 7.5.4 to 7.5.6.
+ */
+import { type Abbreviation, sizeOfForm } from "./abbrev.js";
+import { AT, FORM } from "./constants.js";
+import { Cursor, DwarfError } from "./cursor.js";
+import type { SectionName } from "./sections.js";
+import type { Unit } from "./unit.js";
+
+/** Where a reference leads: within the same section, or to the type unit of this signature. */
+export type Reference = { readonly unit: Unit; readonly offset: number } | { readonly signature: bigint };
+
+/** An entry. Attributes are decoded when they are asked for; an absent one is undefined. */
+export class Die {
+  readonly unit: Unit;
+  readonly offset: number;
+  readonly abbreviation: Abbreviation;
+  /** Where each attribute's value begins. */
+  readonly #places: readonly number[];
+  /** Forms as they are, behind DW_FORM_indirect. */
+  readonly #forms: readonly number[];
+  /** Behind the values. */
+  readonly end: number;
+
+  constructor(unit: Unit, offset: number) {
+    unit.info.claimEntry();
+    const cursor = new Cursor(unit.info.bytes, offset, unit.end);
+    const code = cursor.uleb();
+    if (code === 0) throw new DwarfError(`a reference leads to byte ${offset}, where no entry is`);
+    this.unit = unit;
+    this.offset = offset;
+    this.abbreviation = unit.info.abbreviationsOf(unit).get(code);
+    const places: number[] = [];
+    const forms: number[] = [];
+    for (let form of this.abbreviation.forms) {
+      if (form === FORM.indirect) form = cursor.uleb();
+      places.push(cursor.at);
+      forms.push(form);
+      skipForm(cursor, form, unit);
+    }
+    this.#places = places;
+    this.#forms = forms;
+    this.end = cursor.at;
+  }
+
+  get tag(): number {
+    return this.abbreviation.tag;
+  }
+
+  has(attribute: number): boolean {
+    return this.abbreviation.attributes.includes(attribute);
+  }
+
+  flag(attribute: number): boolean {
+    const value = this.#at(attribute);
+    if (value === undefined) return false;
+    return value.form === FORM.flag_present || value.cursor.u8() !== 0;
+  }
+
+  /** A constant or an offset into another section; rounded above 2^53. Undefined also for what is computed at run time. */
+  number(attribute: number): number | undefined {
+    const value = this.integer(attribute);
+    return value === undefined ? undefined : Number(value);
+  }
+
+  /** A constant, exactly. Of the forms without a sign the unsigned value. */
+  integer(attribute: number): bigint | undefined {
+    const value = this.#at(attribute);
+    if (value === undefined) return undefined;
+    const { form, cursor, index } = value;
+    if (form === FORM.implicit_const) return this.abbreviation.constants?.get(index);
+    if (form === FORM.sdata) return cursor.slebBig();
+    if (form === FORM.udata) return cursor.ulebBig();
+    if (form === FORM.data8) return cursor.big64();
+    if (form === FORM.sec_offset) return BigInt(cursor.offset(this.unit.offsetSize));
+    const size = form === FORM.data1 ? 1 : form === FORM.data2 ? 2 : form === FORM.data4 ? 4 : 0;
+    return size === 0 ? undefined : BigInt(cursor.unsigned(size));
+  }
+
+  /** Bytes that a constant's form has: 1, 2, 4, 8; 0 when it is of variable length. */
+  widthOf(attribute: number): number {
+    const value = this.#at(attribute);
+    return value === undefined ? 0 : Math.max(0, sizeOfForm(value.form, this.unit));
+  }
+
+  /** The bytes of an expression or block. */
+  block(attribute: number): Buffer | undefined {
+    const value = this.#at(attribute);
+    if (value === undefined) return undefined;
+    const { form, cursor } = value;
+    const length = blockLength(cursor, form);
+    if (length === null) return undefined;
+    const start = cursor.at;
+    cursor.skip(length);
+    return this.unit.info.bytes.subarray(start, start + length);
+  }
+
+  text(attribute: number): string | undefined {
+    const value = this.#at(attribute);
+    if (value === undefined) return undefined;
+    const { form, cursor } = value;
+    const { unit } = this;
+    switch (form) {
+      case FORM.string:
+        return cursor.text();
+      case FORM.strp:
+        return textAt(unit, "str", cursor.offset(unit.offsetSize));
+      case FORM.line_strp:
+        return textAt(unit, "line_str", cursor.offset(unit.offsetSize));
+      case FORM.GNU_strp_alt:
+      case FORM.strp_sup:
+        throw new DwarfError(SHARED);
+    }
+    const index = indexOf(cursor, form, STRING_FORMS);
+    return index === null ? undefined : textAt(unit, "str", stringOffset(unit, index));
+  }
+
+  /** An index into .debug_addr, or an address itself. */
+  address(attribute: number): { readonly address: number } | { readonly index: number } | undefined {
+    const value = this.#at(attribute);
+    if (value === undefined) return undefined;
+    if (value.form === FORM.addr) return { address: value.cursor.unsigned(this.unit.addressSize) };
+    const index = indexOf(value.cursor, value.form, ADDRESS_FORMS);
+    return index === null ? undefined : { index };
+  }
+
+  /** DW_FORM_rnglistx. */
+  rangeListIndex(attribute: number): number | undefined {
+    const value = this.#at(attribute);
+    return value?.form === FORM.rnglistx ? value.cursor.uleb() : undefined;
+  }
+
+  reference(attribute: number): Reference | undefined {
+    const value = this.#at(attribute);
+    if (value === undefined) return undefined;
+    const { form, cursor } = value;
+    const { unit } = this;
+    switch (form) {
+      case FORM.ref1:
+        return within(unit, cursor.u8());
+      case FORM.ref2:
+        return within(unit, cursor.u16());
+      case FORM.ref4:
+        return within(unit, cursor.u32());
+      case FORM.ref8:
+        return within(unit, cursor.u64());
+      case FORM.ref_udata:
+        return within(unit, cursor.uleb());
+      case FORM.ref_addr: {
+        const offset = cursor.offset(unit.offsetSize);
+        return { unit: unit.info.unitAt(offset), offset };
+      }
+      case FORM.ref_sig8:
+        return { signature: cursor.big64() };
+      case FORM.GNU_ref_alt:
+      case FORM.ref_sup4:
+      case FORM.ref_sup8:
+        throw new DwarfError(SHARED);
+      default:
+        return undefined;
+    }
+  }
+
+  /** Its children, one level down. */
+  *children(): Generator<Die> {
+    if (!this.abbreviation.hasChildren) return;
+    const { unit } = this;
+    for (let at = this.end; at < unit.end; ) {
+      if (unit.info.bytes[at] === 0) return;
+      const child = new Die(unit, at);
+      yield child;
+      at = child.#behind();
+    }
+  }
+
+  /** Where its next sibling is. */
+  #behind(): number {
+    if (!this.abbreviation.hasChildren) return this.end;
+    const sibling = this.reference(AT.sibling);
+    // Backwards it would go round in circles.
+    if (sibling !== undefined && "offset" in sibling && sibling.offset > this.end) return sibling.offset;
+    const cursor = new Cursor(this.unit.info.bytes, this.end, this.unit.end);
+    skipChildren(cursor, this.unit);
+    return cursor.at;
+  }
+
+  #at(attribute: number): { form: number; cursor: Cursor; index: number } | undefined {
+    const index = this.abbreviation.attributes.indexOf(attribute);
+    if (index < 0) return undefined;
+    const { unit } = this;
+    return {
+      form: this.#forms[index] ?? 0,
+      cursor: new Cursor(unit.info.bytes, this.#places[index] ?? 0, unit.end),
+      index,
+    };
+  }
+}
+
+const SHARED = "dwz has moved a part of its debug information into a file shared with others, which is not read";
+
+const STRING_FORMS: Readonly<Record<number, number>> = {
+  [FORM.strx]: 0,
+  [FORM.GNU_str_index]: 0,
+  [FORM.strx1]: 1,
+  [FORM.strx2]: 2,
+  [FORM.strx3]: 3,
+  [FORM.strx4]: 4,
+};
+const ADDRESS_FORMS: Readonly<Record<number, number>> = {
+  [FORM.addrx]: 0,
+  [FORM.GNU_addr_index]: 0,
+  [FORM.addrx1]: 1,
+  [FORM.addrx2]: 2,
+  [FORM.addrx3]: 3,
+  [FORM.addrx4]: 4,
+};
+
+/** The value of an index form, whose width (0: LEB128) `forms` knows; null for another form. */
+function indexOf(cursor: Cursor, form: number, forms: Readonly<Record<number, number>>): number | null {
+  const width = forms[form];
+  if (width === undefined) return null;
+  return width === 0 ? cursor.uleb() : cursor.unsigned(width);
+}
+
+function within(unit: Unit, offset: number): Reference {
+  const at = unit.start + offset;
+  if (at < unit.first || at >= unit.end) throw new DwarfError(`a reference leads to byte ${at}, outside its unit`);
+  return { unit, offset: at };
+}
+
+function textAt(unit: Unit, section: SectionName, offset: number): string {
+  return new Cursor(unit.info.sections.get(section), offset).text();
+}
+
+function stringOffset(unit: Unit, index: number): number {
+  const size = unit.offsetSize;
+  return new Cursor(unit.info.sections.get("str_offsets"), stringBase(unit) + index * size).offset(size);
+}
+
+/** Where the unit's string offsets begin: split units have no attribute for it, and start behind the header. */
+function stringBase(unit: Unit): number {
+  if (unit.version < 5) return 0;
+  return rootOf(unit).number(AT.str_offsets_base) ?? (unit.offsetSize === 4 ? 8 : 16);
+}
+
+const roots = new WeakMap<Unit, Die>();
+
+/** A unit's first entry, which speaks for all of it. */
+export function rootOf(unit: Unit): Die {
+  let root = roots.get(unit);
+  if (root === undefined) {
+    root = new Die(unit, unit.first);
+    roots.set(unit, root);
+  }
+  return root;
+}
+
+function blockLength(cursor: Cursor, form: number): number | null {
+  switch (form) {
+    case FORM.block1:
+      return cursor.u8();
+    case FORM.block2:
+      return cursor.u16();
+    case FORM.block4:
+      return cursor.u32();
+    case FORM.block:
+    case FORM.exprloc:
+      return cursor.uleb();
+    default:
+      return null;
+  }
+}
+
+/** Leads a cursor behind a value. */
+function skipForm(cursor: Cursor, form: number, unit: Unit): void {
+  const size = sizeOfForm(form, unit);
+  if (size >= 0) return cursor.skip(size);
+  const length = blockLength(cursor, form);
+  if (length !== null) return cursor.skip(length);
+  switch (form) {
+    case FORM.string:
+      return cursor.skipText();
+    case FORM.sdata:
+    case FORM.udata:
+    case FORM.ref_udata:
+    case FORM.strx:
+    case FORM.addrx:
+    case FORM.loclistx:
+    case FORM.rnglistx:
+    case FORM.GNU_addr_index:
+    case FORM.GNU_str_index:
+      cursor.uleb();
+      return;
+    default:
+      throw new DwarfError(`an attribute has the unknown form 0x${form.toString(16)}`);
+  }
+}
+
+/** Leads a cursor behind the values of an entry. */
+export function skipValues(cursor: Cursor, { size, forms }: Abbreviation, unit: Unit): void {
+  if (size >= 0) cursor.skip(size);
+  else for (const form of forms) skipForm(cursor, form === FORM.indirect ? cursor.uleb() : form, unit);
+}
+
+/** Leads a cursor from an entry's first child behind the end of its last. */
+function skipChildren(cursor: Cursor, unit: Unit): void {
+  const abbreviations = unit.info.abbreviationsOf(unit);
+  for (let depth = 1; depth > 0; unit.info.claimEntry()) {
+    const code = cursor.uleb();
+    if (code === 0) depth -= 1;
+    else {
+      const abbreviation = abbreviations.get(code);
+      skipValues(cursor, abbreviation, unit);
+      if (abbreviation.hasChildren) depth += 1;
+    }
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * Owns looking things up in the debug information: functions and variables by address, types by name, names by entry.
+ * Reads the units whose code is wanted first, the others only for what was not found there.
+ */
+import { ElfError } from "../elf.js";
+import { indexedAddress, rangesOf } from "./addresses.js";
+import { AT, OP, TAG } from "./constants.js";
+import { Cursor, DwarfError } from "./cursor.js";
+import type { DebugInfo } from "./debug-info.js";
+import { Die } from "./die.js";
+import type { Unit } from "./unit.js";
+import { indexOf, parentOf } from "./unit-index.js";
+
+/**
+ * gcc describes a function that has ms_hook_prologue from behind that 8-byte instruction (measured, gcc 12.2): the symbol
+ * is at the entry, DW_AT_low_pc here. A mark's first 8 bytes are its entry, so no other function can begin there.
+ */
+const BEHIND_ENTRY = 8;
+/** More scopes in each other than people write. */
+const DEEPEST = 64;
+
+/** Where an entry is. A library has tens of thousands of types: only their places are kept. */
+interface Place {
+  readonly unit: Unit;
+  readonly offset: number;
+}
+
+/** What was found, by address, and why something may not have been. */
+export interface FoundEntries {
+  readonly entries: ReadonlyMap<number, Die>;
+  /** Reasons of units that could not be read: what is missing may be in them. */
+  readonly problems: readonly string[];
+}
+
+export class Lookup {
+  readonly #debug: DebugInfo;
+  #definitions: Map<string, Place[]> | null = null;
+  /** By qualified name: what one unit declares, a hundred others declare too. */
+  readonly #defined = new Map<string, Die[]>();
+
+  constructor(debug: DebugInfo) {
+    this.#debug = debug;
+  }
+
+  /** The entries of the functions whose symbols have these addresses. */
+  functions(addresses: Iterable<number>): FoundEntries {
+    const sorted = [...addresses].sort((a, b) => a - b);
+    const covers = (unit: Unit): boolean => {
+      const ranges = this.#debug.rangesOf(unit);
+      return ranges === null || ranges.some(({ start, end }) => holds(sorted, start - BEHIND_ENTRY, end));
+    };
+    return this.#byAddress(sorted, covers, (unit, wanted, found) => {
+      for (const offset of indexOf(unit).functions) {
+        if (found.size === wanted.size) return;
+        const die = new Die(unit, offset);
+        for (const { start } of rangesOf(die)) {
+          const entry = wanted.has(start) ? start : start - BEHIND_ENTRY;
+          if (wanted.has(entry) && !found.has(entry)) found.set(entry, die);
+        }
+      }
+    });
+  }
+
+  /** The entries of the variables that are at these addresses. */
+  variables(addresses: Iterable<number>): FoundEntries {
+    return this.#byAddress(
+      [...addresses],
+      () => true,
+      (unit, wanted, found) => {
+        for (const offset of indexOf(unit).variables) {
+          if (found.size === wanted.size) return;
+          const die = new Die(unit, offset);
+          const address = placeOf(die);
+          if (address !== undefined && wanted.has(address) && !found.has(address)) found.set(address, die);
+        }
+      },
+    );
+  }
+
+  /** The definitions of a type that is only declared at `die`. Reads the whole library, once. */
+  definitionsOf(die: Die): Die[] {
+    this.#definitions ??= this.#indexDefinitions();
+    const name = this.nameOf(die) ?? "";
+    let found = this.#defined.get(name);
+    if (found === undefined) {
+      const all = this.#definitions.get(die.text(AT.name) ?? "") ?? [];
+      found = all.map(({ unit, offset }) => new Die(unit, offset)).filter((one) => this.nameOf(one) === name);
+      this.#defined.set(name, found);
+    }
+    return found;
+  }
+
+  /** The name with its scopes, a::b::c; null for one that has none itself. */
+  nameOf(die: Die): string | null {
+    const parts: string[] = [];
+    let at: Die | null = die;
+    for (let depth = 0; at !== null && depth < DEEPEST; depth++) {
+      const own: Die = this.origin(at);
+      const name = own.text(AT.name);
+      if (name === undefined && at === die) return null;
+      parts.unshift(name ?? (own.tag === TAG.namespace ? "(anonymous namespace)" : "(anonymous)"));
+      const parent: number | undefined = parentOf(indexOf(own.unit), own.offset);
+      at = parent === undefined ? null : new Die(own.unit, parent);
+    }
+    return parts.join("::");
+  }
+
+  /** Where a function's or variable's declaration is: an entry that names it, with the types that the concrete one lacks. */
+  origin(die: Die): Die {
+    let at = die;
+    for (let depth = 0; depth < 4; depth++) {
+      const reference = at.reference(AT.abstract_origin) ?? at.reference(AT.specification);
+      if (reference === undefined) return at;
+      at = this.#debug.resolve(reference);
+    }
+    return at;
+  }
+
+  #byAddress(
+    addresses: readonly number[],
+    likely: (unit: Unit) => boolean,
+    search: (unit: Unit, wanted: ReadonlySet<number>, found: Map<number, Die>) => void,
+  ): FoundEntries {
+    const wanted = new Set(addresses);
+    const found = new Map<number, Die>();
+    const problems = new Set<string>();
+    const attempt = <T>(work: () => T, otherwise: T): T => {
+      try {
+        return work();
+      } catch (error) {
+        if (!(error instanceof DwarfError) && !(error instanceof ElfError)) throw error;
+        problems.add(error.message);
+        return otherwise;
+      }
+    };
+    const { units } = this.#debug;
+    const first = units.filter((unit) => attempt(() => likely(unit), true));
+    const likelier = new Set(first);
+    for (const unit of [...first, ...units.filter((one) => !likelier.has(one))]) {
+      if (found.size === wanted.size) break;
+      attempt(() => search(this.#debug.whole(unit), wanted, found), undefined);
+    }
+    return { entries: found, problems: [...problems] };
+  }
+
+  #indexDefinitions(): Map<string, Place[]> {
+    const byName = new Map<string, Place[]>();
+    for (const unit of this.#debug.everyUnit()) {
+      for (const offset of indexOf(unit).definitions) {
+        const die = new Die(unit, offset);
+        const name = die.flag(AT.declaration) ? undefined : die.text(AT.name);
+        if (name === undefined) continue;
+        const same = byName.get(name);
+        if (same === undefined) byName.set(name, [{ unit, offset }]);
+        else same.push({ unit, offset });
+      }
+    }
+    return byName;
+  }
+}
+
+/** Whether a sorted list has a number from `start` to before `end`. */
+function holds(sorted: readonly number[], start: number, end: number): boolean {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) < start) low = middle + 1;
+    else high = middle;
+  }
+  return (sorted[low] ?? Number.POSITIVE_INFINITY) < end;
+}
+
+/** The fixed address of a variable; undefined for one on the stack, in a register or in a thread's storage. */
+function placeOf(die: Die): number | undefined {
+  const place = die.block(AT.location);
+  if (place === undefined || place.length === 0) return undefined;
+  const cursor = new Cursor(place, 1);
+  switch (place[0]) {
+    case OP.addr: {
+      const address = cursor.unsigned(die.unit.addressSize);
+      return cursor.at === place.length ? address : undefined;
+    }
+    case OP.addrx:
+    case OP.GNU_addr_index: {
+      const index = cursor.uleb();
+      return cursor.at === place.length ? indexedAddress(die.unit, index) : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
