@@ -3,15 +3,18 @@ import type { FoundLibrary, RefusedMark, StateVariable } from "../schemas/agent.
 import type { Mark, ModuleMarks, Place } from "./marks.js";
 import { adoptCopy, type Extent, HostEntries } from "./redirect.js";
 import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
+import { addressesOnStacks, type Range } from "./stacks.js";
 import { stateIn } from "./state.js";
 import { Tables } from "./switch.js";
-import { type Address, addressOf, ENTRY_SIZE, type Word } from "./thunk.js";
+import { type Address, addressOf, ENTRY_SIZE, pointerTo, type Word } from "./thunk.js";
 
 interface Copy extends Place {
   readonly buildId: string | null;
   readonly hash: string | null;
   readonly functions: number;
 }
+
+const rangeOf = ({ base, size }: Extent): Range => ({ start: addressOf(base), end: addressOf(base) + size });
 
 export class Library {
   readonly place: Place;
@@ -154,15 +157,36 @@ export class Library {
 
   /** Each function with the generation whose body the running table holds. */
   functions(): { name: string; generation: number }[] {
-    const running = this.running;
-    const copies = [...this.#copies].map(([generation, { base, size }]) => ({
-      generation,
-      start: addressOf(base),
-      end: addressOf(base) + size,
-    }));
-    const ownerOf = (body: Address) => copies.find((c) => body >= c.start && body < c.end)?.generation ?? running;
-    const bodies = this.#tables.bodiesOf(running, this.#names.length);
-    return this.#names.map((name, i) => ({ name, generation: ownerOf(bodies[i] ?? 0) }));
+    const ownerOf = this.#owners();
+    const bodies = this.#tables.bodiesOf(this.running, this.#names.length);
+    return this.#names.map((name, i) => ({ name, generation: ownerOf(bodies[i] ?? 0) ?? this.running }));
+  }
+
+  /**
+   * The number of threads inside a body of each function that is not the one its next call would run: an upper bound,
+   * by function name, those with none left out. Null where stacks cannot be read.
+   */
+  oldThreads(): Map<string, number> | null {
+    const counts = new Map<string, number>();
+    if (this.#copies.size === 1) return counts;
+    const threads = addressesOnStacks([...this.#copies.values()].map(rangeOf));
+    if (threads === null) return null;
+    const running = this.#tables.bodiesOf(this.running, this.#names.length);
+    const indices = new Map<Address, number>();
+    for (const generation of this.#copies.keys())
+      for (const [i, body] of this.#tables.bodiesOf(generation, this.#names.length).entries())
+        if (body !== running[i]) indices.set(body, i).set(body - ENTRY_SIZE, i); // gcc's tables begin behind the mark
+    for (const addresses of threads) {
+      const inside = new Set<string>();
+      for (const address of addresses) {
+        // By the unwind tables, which stripped libraries have too: marks tell where a function begins, not where it ends.
+        const start = Process.findFunctionRange(pointerTo(address))?.base;
+        const name = start === undefined ? undefined : this.#names[indices.get(addressOf(start)) ?? -1];
+        if (name !== undefined) inside.add(name);
+      }
+      for (const name of inside) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    return counts;
   }
 
   found(id: string): FoundLibrary {
@@ -212,6 +236,12 @@ export class Library {
       })),
       functions: this.#kept.text,
     };
+  }
+
+  /** Which copy a body lies in. */
+  #owners(): (body: Address) => number | undefined {
+    const copies = [...this.#copies].map(([generation, copy]) => ({ generation, ...rangeOf(copy) }));
+    return (body) => copies.find((c) => body >= c.start && body < c.end)?.generation;
   }
 
   #index(name: string): number {

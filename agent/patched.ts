@@ -153,13 +153,17 @@ export class PatchedProcess {
   status(): {
     library: string;
     running: number;
-    functions: { name: string; generation: number; oldThreads: null }[];
+    functions: { name: string; generation: number; oldThreads: number | null }[];
   }[] {
-    return [...this.#libraries].map(([id, library]) => ({
-      library: id,
-      running: library.running,
-      functions: library.functions().map((f) => ({ ...f, oldThreads: null })),
-    }));
+    return [...this.#libraries].map(([id, library]) => {
+      const threads = library.oldThreads();
+      const functions = library.functions();
+      return {
+        library: id,
+        running: library.running,
+        functions: functions.map((f) => ({ ...f, oldThreads: threads === null ? null : (threads.get(f.name) ?? 0) })),
+      };
+    });
   }
 
   /** The last thing: after it, unloading the script changes no byte of the host's code. */

@@ -199,6 +199,6 @@ test("status tells each library's generation and each function's", async (t) => 
     libraries[0]?.generations.map((g) => g.generation),
     [0, 1],
   );
-  t.deepEqual(libraries[0]?.functions, [{ name: "value", generation: 1, check: "unchecked", oldThreads: null }]);
+  t.deepEqual(libraries[0]?.functions, [{ name: "value", generation: 1, check: "unchecked", oldThreads: 0 }]);
   await tool.end();
 });

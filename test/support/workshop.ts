@@ -41,6 +41,10 @@ export class Workshop {
     return this.path(name);
   }
 
+  remove(name: string): void {
+    rmSync(this.path(name));
+  }
+
   /** Runs a compiler; rejects with its words. */
   async compile(output: string, args: readonly string[], compiler = "gcc"): Promise<string> {
     await run(compiler, ["-g", "-O2", `-I${HEADERS}`, "-o", this.path(output), ...args], { cwd: this.folder });
