@@ -9,6 +9,8 @@ import { requireTrust } from "./trust.js";
 /** What the command line asks for. */
 export interface Actions {
   session(options: SessionOptions, output: OutputOptions): Promise<void>;
+  /** The pid of a running process; null when the user chose none. */
+  choose(): Promise<number | null>;
   inspect(path: string, output: ReportOptions): void;
 }
 
@@ -69,7 +71,7 @@ const sessionOptions = (command: Command): Command =>
     )
     .addOption(new Option("--backend <name>", "which Frida binding").choices(["auto", "native", "python"]))
     .option("--json", "events as NDJSON on stdout, commands on stdin")
-    .option("--plain", "one line per event")
+    .option("--plain", "one line per event (default where there is no terminal)")
     .option("--log <file>", "NDJSON log")
     .option(
       "-v, --verbose",
@@ -99,19 +101,17 @@ export function parser(version: string, actions: Actions): Command {
   program
     .command("attach")
     .description("patch a running process")
-    .argument("<target>", "pid, or exact process name")
+    .argument("[target]", "pid, or exact process name; without it: a list to choose from")
     .addHelpText("after", '\nExample:\n  hotpatch attach --build "make" --watch src game\n');
   const sessions = [...program.commands];
   for (const command of sessions) {
     sessionOptions(command).action(async () => {
       const flags = command.opts<Flags>();
-      const arrival =
-        command.name() === "spawn"
-          ? ({ kind: "spawn", argv: command.args } as const)
-          : ({ kind: "attach", target: command.args[0] ?? "" } as const);
+      const output = outputOf(flags);
       const found = readConfig(flags.config ?? null);
       await requireTrust(found, flags.build !== undefined, flags.json === true ? null : asker());
-      await actions.session(merge(arrival, flags, found), outputOf(flags));
+      const arrival = await arrivalOf(command, output, actions);
+      if (arrival !== null) await actions.session(merge(arrival, flags, found), output);
     });
   }
   program
@@ -127,8 +127,26 @@ export function parser(version: string, actions: Actions): Command {
   return program;
 }
 
+/** Null when the user was asked for a process and chose none. */
+async function arrivalOf(
+  command: Command,
+  { form }: OutputOptions,
+  actions: Actions,
+): Promise<SessionOptions["arrival"] | null> {
+  if (command.name() === "spawn") return { kind: "spawn", argv: command.args };
+  const [target] = command.args;
+  if (target !== undefined) return { kind: "attach", target };
+  if (form !== "screen") command.error("error: missing required argument 'target'");
+  const pid = await actions.choose();
+  return pid === null ? null : { kind: "attach", target: String(pid) };
+}
+
+/** Both ends are a terminal, and one that can move its cursor. */
+const canShowScreen = (): boolean =>
+  process.stdin.isTTY === true && process.stdout.isTTY === true && !["dumb", "", undefined].includes(process.env.TERM);
+
 const outputOf = (flags: Flags): OutputOptions => ({
-  form: flags.json === true ? "json" : "plain",
+  form: flags.json === true ? "json" : flags.plain !== true && canShowScreen() ? "screen" : "plain",
   log: flags.log === undefined ? null : resolve(flags.log),
   verbosity: flags.verbose ?? 0,
 });

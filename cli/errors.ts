@@ -287,7 +287,7 @@ export const badCommand = (line: string, detail: string, running: string): Error
     `cannot take the command ${line}`,
     detail,
     running,
-    'one JSON object per line: {"command":"build" | "rollback" | "reload" | "status" | "end"}; a rollback names its generation',
+    'one JSON object per line: {"command":"build" | "rollback" | "preview" | "reload" | "status" | "end"}; rollback and preview name a generation',
   ]);
 
 export const badConfig = (path: string, detail: string): ErrorReport =>

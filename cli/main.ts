@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { CommanderError } from "commander";
 import type { ErrorReport } from "../schemas/error.js";
-import type { SessionEvent } from "../schemas/event.js";
+import type { SessionEvent, UntimedEvent } from "../schemas/event.js";
 import { parser } from "./args.js";
 import { inspectLibrary } from "./commands/inspect.js";
 import { HotpatchError, reportOf } from "./errors.js";
@@ -13,9 +13,10 @@ import { type Level, openLog } from "./log.js";
 import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
-import { jsonLine, jsonText } from "./ui/json.js";
+import { jsonText } from "./ui/json.js";
 import { reportLines } from "./ui/library-report.js";
-import { PlainView, printable } from "./ui/plain.js";
+import { inProduction, openView } from "./ui/open.js";
+import { printable } from "./wording.js";
 
 const USAGE = 2;
 const CANNOT_ARRIVE = 3;
@@ -47,22 +48,23 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   const began = performance.now();
   const elapsed = () => Math.round((performance.now() - began) * 100) / 100;
   const log = openLog(output.log, output.verbosity);
-  const plain = new PlainView((line) => process.stdout.write(`${line}\n`));
-  const show = (event: SessionEvent) => {
-    log.write(levelOf(event), event.at, event);
-    if (output.form === "json") process.stdout.write(jsonLine(event));
-    else plain.show(event);
+  // Events and keys come after both have been made.
+  const say = (event: UntimedEvent) => {
+    const timed = { ...event, at: elapsed() } as SessionEvent;
+    log.write(levelOf(timed), timed.at, timed);
+    view.show(timed);
   };
-  const say = (event: Parameters<ConstructorParameters<typeof Session>[1]>[0]) =>
-    show({ ...event, at: elapsed() } as SessionEvent);
-
   const running = new Session(options, say, elapsed, (level, entry) => log.write(level, elapsed(), entry));
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.on(name, () => {
-      running.end(name);
-      // Asked again: at once. The bridge sees our end, and the agent then restores by itself.
-      process.on(name, () => process.exit(SIGNAL_BASE + constants.signals[name]));
-    });
+  const asked = new Set<NodeJS.Signals>();
+  const interrupt = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => {
+    // Asked again: at once. The bridge sees our end, and the agent then restores by itself.
+    if (asked.has(name)) process.exit(SIGNAL_BASE + constants.signals[name]);
+    asked.add(name);
+    running.end(name);
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupt(name));
+  const controls = { session: running, elapsed, interrupt: () => interrupt("SIGINT") };
+  const view = await openView(output.form, options, controls);
   process.stdout.on("error", () => running.end("stdout was closed"));
   const commands = output.form === "json" ? readCommands(running) : null;
   try {
@@ -75,9 +77,14 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
       process.stderr.write(`${printable((error instanceof Error && error.stack) || String(error))}\n`);
     process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
   } finally {
-    plain.finish();
+    view.close();
     commands?.close();
   }
+}
+
+async function choose(): Promise<number | null> {
+  const { chooseProcess } = await inProduction(() => import("./ui/choose.js"));
+  return chooseProcess();
 }
 
 /** Sets exit code 1 when the file was read and nothing in it can be patched. */
@@ -88,7 +95,7 @@ function inspect(path: string, { json, verbose }: ReportOptions): void {
 }
 
 async function main(): Promise<void> {
-  const program = parser(version(), { session, inspect });
+  const program = parser(version(), { session, choose, inspect });
   for (const command of [program, ...program.commands]) command.exitOverride();
   if (process.argv.length <= 2) return program.outputHelp();
   try {

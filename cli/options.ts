@@ -32,7 +32,7 @@ export interface ReportOptions {
 
 /** How the events are shown. */
 export interface OutputOptions {
-  readonly form: "json" | "plain";
+  readonly form: "json" | "plain" | "screen";
   /** NDJSON log file, absolute path. */
   readonly log: string | null;
   /** 0: quiet, 1: -v (stacks, debug), 2: -vv (trace). */

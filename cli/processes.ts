@@ -23,7 +23,7 @@ const read = (path: string): string | null => {
 };
 
 /** The parents of this process and itself: never a target that a name could mean. */
-function ownProcesses(): Set<number> {
+export function ownProcesses(): Set<number> {
   const own = new Set<number>();
   for (let pid = process.pid; pid > 1 && !own.has(pid); ) {
     own.add(pid);
@@ -34,7 +34,7 @@ function ownProcesses(): Set<number> {
 }
 
 /** The exact names a process answers to: its executable's file name and its comm. */
-function namesOf(pid: number): string[] {
+export function namesOf(pid: number): string[] {
   const names: string[] = [];
   try {
     names.push(basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, ""));

@@ -67,6 +67,8 @@ export class Session {
   #queue: Promise<void> = Promise.resolve();
   #end: (ending: Ending) => void = () => {};
   readonly #ended: Promise<Ending>;
+  /** What goes to the host's terminal, one after the other: a host that does not read keeps only these waiting. */
+  #typed: Promise<void> = Promise.resolve();
   /** How the target, or the link to it, ended. */
   #go: (gone: Gone) => void = () => {};
   readonly #gone: Promise<Gone>;
@@ -139,9 +141,21 @@ export class Session {
         return;
       case "rollback":
         return this.#enqueue(() => this.#rollback(command.generation, command.library));
+      case "preview":
+        return this.#preview(command.generation, command.library);
       case "status":
         return this.#enqueue(() => this.#status());
     }
+  }
+
+  /** Types into the spawned host's terminal; pieces arrive in the order they were given. */
+  input(text: string): void {
+    this.#toTerminal((target) => target.input(Buffer.from(text)));
+  }
+
+  /** Sizes the spawned host's terminal, in characters. */
+  resize(cols: number, rows: number): void {
+    this.#toTerminal((target) => target.resize(cols, rows));
   }
 
   /** Ends the session once it is ready. `keep` absent: the --keep flag decides. */
@@ -350,14 +364,7 @@ export class Session {
 
   async #rollback(generation: number, named: string | undefined): Promise<void> {
     const start = performance.now();
-    const all = this.#libraries.named(named);
-    const able = all.filter((library) => library.generations.has(generation));
-    if (able.length === 0) {
-      const known = all.map((l) => `${l.name}: ${[...l.generations.keys()].join(", ")}`).join("; ") || "no library";
-      const names = all.map((l) => l.name).join(", ") || named || "the target";
-      return this.#error(errors.noSuchGeneration(names, generation, known, this.#libraries.runsText));
-    }
-    for (const library of able)
+    for (const library of this.#having(generation, named))
       await this.#switch(
         library,
         generation,
@@ -365,6 +372,26 @@ export class Session {
         start,
         generation === 0 ? "restore" : "rollback",
       );
+  }
+
+  /** What a rollback would do. */
+  #preview(generation: number, named: string | undefined): void {
+    for (const library of this.#having(generation, named)) {
+      const { name, running: from } = library;
+      this.#say({ type: "preview", library: name, generation, from, functions: library.changesTo(generation) });
+    }
+  }
+
+  /** The libraries that have this generation; none is an error. */
+  #having(generation: number, named: string | undefined): FollowedLibrary[] {
+    const all = this.#libraries.named(named);
+    const able = all.filter((library) => library.generations.has(generation));
+    if (able.length === 0) {
+      const known = all.map((l) => `${l.name}: ${[...l.generations.keys()].join(", ")}`).join("; ") || "no library";
+      const names = all.map((l) => l.name).join(", ") || named || "the target";
+      this.#error(errors.noSuchGeneration(names, generation, known, this.#libraries.runsText));
+    }
+    return able;
   }
 
   async #status(): Promise<void> {
@@ -438,12 +465,22 @@ export class Session {
   // Small things ------------------------------------------------------------------------------------------------------
 
   #enqueue(job: () => Promise<void>): void {
-    this.#queue = this.#queue.then(job).catch((error: unknown) => {
-      // The end of the target or of the link is told once, at the end of the session.
-      if (error instanceof HotpatchError && ["target-died", "bridge-died"].includes(error.report.code)) return;
-      this.#note("debug", { stack: error instanceof Error ? error.stack : String(error) });
-      this.#error(errors.reportOf(error, "a step of the session failed", this.#libraries.runsText));
-    });
+    this.#queue = this.#queue.then(job).catch((error) => this.#failed(error, "a step of the session failed"));
+  }
+
+  #toTerminal(job: (target: Target) => Promise<void>): void {
+    const target = this.#target;
+    if (target === null || this.#options.arrival.kind !== "spawn") return; // an attached host has its own terminal
+    this.#typed = this.#typed
+      .then(() => job(target))
+      .catch((error) => this.#failed(error, "the host's terminal could not be reached"));
+  }
+
+  #failed(error: unknown, attempted: string): void {
+    // The end of the target or of the link is told once, at the end of the session.
+    if (error instanceof HotpatchError && ["target-died", "bridge-died"].includes(error.report.code)) return;
+    this.#note("debug", { stack: error instanceof Error ? error.stack : String(error) });
+    this.#error(errors.reportOf(error, attempted, this.#libraries.runsText));
   }
 
   #call: Target["call"] = (method, argument) => {

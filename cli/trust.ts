@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { Config } from "../schemas/config.js";
 import type { FoundConfig, Unnamed } from "./config.js";
 import { HotpatchError, untrustedConfig } from "./errors.js";
-import { printable } from "./ui/plain.js";
+import { printable } from "./wording.js";
 
 /** Path of a hotpatch.json -> sha256 of what it said when it was trusted. */
 const Trusted = z.record(z.string(), z.string());

@@ -31,7 +31,14 @@ export const StatusLibrary = z.object({
     z.object({ generation: Generation, at: z.number(), buildId: z.string().nullable(), functions: z.number() }),
   ),
   functions: z.array(
-    z.object({ name: z.string(), generation: Generation, check: Check, oldThreads: z.number().nullable() }),
+    z.object({
+      name: z.string(),
+      generation: Generation,
+      check: Check,
+      oldThreads: z.number().nullable(),
+      /** "file:line" of its running body, where it is known. */
+      source: z.string().optional(),
+    }),
   ),
 });
 export type StatusLibrary = z.infer<typeof StatusLibrary>;
@@ -113,6 +120,15 @@ export const SessionEvent = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("session:ended"), ...base, restored: z.boolean(), reason: z.string() }),
   z.object({ type: z.literal("status"), ...base, libraries: z.array(StatusLibrary) }),
+  /** What a rollback to `generation` would do; nothing has been done. */
+  z.object({
+    type: z.literal("preview"),
+    ...base,
+    ...library,
+    generation: Generation,
+    from: Generation,
+    functions: z.array(FunctionResult),
+  }),
   z.object({ type: z.literal("warning"), ...base, library: z.string().optional(), ...report }),
   z.object({ type: z.literal("error"), ...base, library: z.string().optional(), ...report }),
 ]);

@@ -1,8 +1,11 @@
 /** --json: one event per line on stdout, nothing else there. */
-import type { SessionEvent } from "../../schemas/event.js";
+import type { EventView } from "./event-view.js";
 
 /** JSON leaves C1 control characters as they are, and terminals obey them: U+009B begins a command. */
 export const jsonText = (value: unknown): string =>
   JSON.stringify(value).replace(/[\u007f-\u009f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 
-export const jsonLine = (event: SessionEvent): string => `${jsonText(event)}\n`;
+export const jsonView = (): EventView => ({
+  show: (event) => process.stdout.write(`${jsonText(event)}\n`),
+  close: () => {},
+});

@@ -41,6 +41,13 @@ export class Workshop {
     return this.path(name);
   }
 
+  /** A folder in the workshop with these files. */
+  folderOf(name: string, files: Readonly<Record<string, string>>): string {
+    mkdirSync(this.path(name), { recursive: true });
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(this.path(name), file), text);
+    return this.path(name);
+  }
+
   remove(name: string): void {
     rmSync(this.path(name));
   }

@@ -1,0 +1,190 @@
+/**
+ * `npm run bench:screen`: what the screen costs in a real terminal, with 10,000 functions and 10,000 lines of output a
+ * second: how soon a key shows, the tool's share of a core, its memory, and the bytes a second that a terminal gets.
+ */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { CLI } from "../test/support/tool.js";
+import { ROOT } from "../test/support/workshop.js";
+import { machine } from "./machine.js";
+import { build, ms, quantile } from "./measure.js";
+
+const FUNCTIONS = 10_000;
+const LINES_A_SECOND = 10_000;
+const KEYS = 100;
+/** ms between keys: a fast repeat. */
+const KEY_MS = 33;
+const MEASURE_MS = 5000;
+const LIMIT_MS = 30_000;
+const SIZES = [
+  [80, 24],
+  [200, 50],
+] as const;
+
+const library = `#include "hotpatch.h"\n${Array.from({ length: FUNCTIONS }, (_, i) => `HOTPATCH int f${String(i).padStart(5, "0")}(int x) { return x + ${i}; }\n`).join("")}`;
+const host = (linesASecond: number) => `
+#include <dlfcn.h>
+#include <stdio.h>
+#include <time.h>
+int main(int argc, char **argv) {
+  if (dlopen(argv[1], RTLD_NOW) == NULL) return 1;
+  struct timespec next;
+  clock_gettime(CLOCK_MONOTONIC, &next);
+  for (long n = 0;; ) {
+    for (int i = 0; i < ${linesASecond} / 100; i++, n++) printf("frame %ld: 1200 entities, 16.%03ld ms, score %ld\\n", n, n % 1000, n * 7);
+    fflush(stdout);
+    if ((next.tv_nsec += 10000000) >= 1000000000) { next.tv_nsec -= 1000000000; next.tv_sec++; }
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+  }
+}`;
+
+/** The tool in a terminal. */
+class Terminal {
+  readonly #child: ChildProcess;
+  bytes = 0;
+  /** What came since it was last emptied. */
+  text = "";
+  #wake = () => {};
+  readonly #pid: Promise<number>;
+
+  constructor(columns: number, rows: number, args: readonly string[]) {
+    const env = { ...process.env, LANG: "C.UTF-8", TERM: "xterm-256color" };
+    const command = [join(ROOT, "bench/terminal.py"), String(columns), String(rows), process.execPath, CLI, ...args];
+    this.#child = spawn("python3", command, { env, stdio: ["pipe", "pipe", "pipe"] });
+    this.#child.stdin?.on("error", () => {}); // the terminal ended first: whoever waits for it says so
+    this.#child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      this.bytes += Buffer.byteLength(chunk);
+      this.text = (this.text + chunk).slice(-200_000);
+      this.#wake();
+    });
+    this.#pid = new Promise((resolve) => {
+      let said = "";
+      this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+        said += text;
+        const pid = /^pid (\d+)$/m.exec(said)?.[1];
+        if (pid !== undefined) resolve(Number(pid));
+      });
+    });
+  }
+
+  type(keys: string): void {
+    this.#child.stdin?.write(keys);
+  }
+
+  async shows(fits: RegExp): Promise<void> {
+    const until = performance.now() + LIMIT_MS;
+    while (!fits.test(this.text)) {
+      if (performance.now() > until) throw new Error(`the screen did not show ${fits}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 1000);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  /** Of the tool, and of its bridge. */
+  async pids(): Promise<{ tool: number; bridge: number }> {
+    const tool = await this.#pid;
+    const bridge = readdirSync("/proc").find((entry) => /^\d+$/.test(entry) && parentOf(Number(entry)) === tool);
+    return { tool, bridge: Number(bridge ?? 0) };
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.type("q");
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), LIMIT_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+}
+
+const stat = (pid: number): string[] => {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return []; // it has just ended
+  }
+};
+const parentOf = (pid: number): number => Number(stat(pid)[1]);
+const TICKS = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
+/** ms of processor time so far. */
+const cpuMs = (pid: number): number => ((Number(stat(pid)[11]) + Number(stat(pid)[12])) * 1000) / TICKS;
+const memoryMb = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+
+/** The number in the last line of the host's that has been shown. */
+const lastLine = (terminal: Terminal): number =>
+  Math.max(0, ...[...terminal.text.matchAll(/frame (\d+):/g)].map((m) => Number(m[1])));
+
+/** ms from a key to the first frame that shows what it did, while everything goes on. */
+async function keyTimes(terminal: Terminal): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 1; i <= KEYS; i++) {
+    terminal.text = "";
+    const began = performance.now();
+    terminal.type("\x1b[B");
+    await terminal.shows(new RegExp(`› f${String(i).padStart(5, "0")}`));
+    times.push(performance.now() - began);
+    await wait(KEY_MS);
+  }
+  return times;
+}
+
+async function measure(columns: number, rows: number, args: readonly string[]): Promise<Record<string, string>> {
+  const terminal = new Terminal(columns, rows, args);
+  try {
+    await terminal.shows(/› f00000/);
+    await wait(2000); // the first seconds are node's own warming up
+    const { tool, bridge } = await terminal.pids();
+    const before = {
+      tool: cpuMs(tool),
+      bridge: cpuMs(bridge),
+      bytes: terminal.bytes,
+      line: lastLine(terminal),
+      at: performance.now(),
+    };
+    await wait(MEASURE_MS);
+    const took = performance.now() - before.at;
+    const share = (pid: number, was: number) => `${(((cpuMs(pid) - was) / took) * 100).toFixed(0)} % of a core`;
+    const shares = { tool: share(tool, before.tool), bridge: share(bridge, before.bridge) };
+    const bytes = terminal.bytes - before.bytes;
+    const lines = lastLine(terminal) - before.line;
+    const keys = await keyTimes(terminal);
+    return {
+      "key -> shown, median / p95 / max": [0.5, 0.95, 1].map((p) => ms(quantile(keys, p))).join(" / "),
+      "processor time, tool": shares.tool,
+      "processor time, bridge": shares.bridge,
+      "lines of output taken in": `${((lines / took) * 1000).toFixed(0)} a second`,
+      "bytes to the terminal": `${(bytes / took).toFixed(1)} kB/s`,
+      "memory of the tool": `${memoryMb(tool).toFixed(0)} MB`,
+    };
+  } finally {
+    await terminal.end();
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), "hotpatch-bench-"));
+try {
+  console.log(machine());
+  const path = build(folder, "libscale.so", library);
+  for (const lines of [LINES_A_SECOND, 0]) {
+    const program = join(folder, `host${lines}`);
+    writeFileSync(`${program}.c`, host(lines));
+    execFileSync("gcc", ["-O2", "-o", program, `${program}.c`, "-ldl"]);
+    for (const [columns, rows] of SIZES) {
+      console.log(`\n${columns}x${rows}, ${FUNCTIONS} functions, ${lines} lines of output a second\n`);
+      for (const [what, figure] of Object.entries(await measure(columns, rows, ["spawn", "--", program, path])))
+        console.log(`  ${what.padEnd(34)}${figure}`);
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

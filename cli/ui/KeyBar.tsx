@@ -1,0 +1,86 @@
+import { Text } from "ink";
+import type { SessionState } from "../state.js";
+import { toWidth } from "../text/width.js";
+import type { Context } from "./context.js";
+import type { View } from "./view.js";
+
+interface Props {
+  readonly state: SessionState;
+  readonly view: View;
+  readonly columns: number;
+  readonly context: Context;
+}
+
+/** The keys that do something now; the last row. */
+export function KeyBar({ state, view, columns, context }: Props) {
+  if (view.asks === "keep")
+    return (
+      <Text wrap="truncate-end" inverse bold>
+        {toWidth(
+          " keep what runs and quit? the host goes on, but what it prints is lost   y yes   any other key: no",
+          columns,
+          context.theme.glyphs.ellipsis,
+        )}
+      </Text>
+    );
+  const shown: string[] = [];
+  let used = 1;
+  for (const [key, what] of keysOf(state, view, context)) {
+    const text = `${key} ${what}`;
+    if (used + text.length > columns) break;
+    shown.push(text);
+    used += text.length + 2;
+  }
+  return (
+    <Text wrap="truncate-end">
+      {shown.map((text) => (
+        <Text key={text}>
+          {" "}
+          <Text bold>{text.slice(0, text.indexOf(" "))}</Text>
+          <Text dimColor>{text.slice(text.indexOf(" "))}</Text>{" "}
+        </Text>
+      ))}
+    </Text>
+  );
+}
+
+type Keys = readonly (readonly [key: string, what: string])[];
+
+/** The most needed first: narrow screens show only these. */
+function keysOf({ problem }: SessionState, view: View, { arrival, build, theme: { glyphs } }: Context): Keys {
+  if (view.focus === "output")
+    return [
+      ["Esc", "back"],
+      ["PgUp", "look back"],
+      ["Ctrl-C", "quit"],
+    ];
+  if (view.filtering)
+    return [
+      ["Enter", "keep the filter"],
+      ["Esc", "all functions"],
+      ["Ctrl-U", "clear"],
+    ];
+  if (view.rollback !== null)
+    return [
+      ["Enter", "go there"],
+      [glyphs.sideways, "choose"],
+      ["Esc", "stay"],
+    ];
+  const main: Keys = [
+    ["?", "help"],
+    ["q", "quit"],
+    ...(build === null ? [] : [["b", "build"] as const]),
+    ["u", "rollback"],
+    ["r", "restore"],
+  ];
+  if (view.panel !== "functions") return [["Esc", "functions"], [glyphs.upDown, "scroll"], ...main];
+  return [
+    ...main,
+    ...(problem === null ? [] : [["p", "problem"] as const]),
+    ["/", "filter"],
+    [glyphs.enter, "details"],
+    ...(arrival === "spawn" ? [["o", "output"] as const] : []),
+    ["l", "log"],
+    ["k", "keep"],
+  ];
+}

@@ -1,0 +1,78 @@
+import { Box } from "ink";
+import type { SessionState } from "../state.js";
+import { wrapLine } from "../text/lines.js";
+import type { Line } from "../text/scrollback.js";
+import type { Context } from "./context.js";
+import { entryLine } from "./log.js";
+import { outputWindow } from "./output.js";
+import { Rule } from "./Rule.js";
+import { StyledLine } from "./StyledLine.js";
+
+interface Props {
+  readonly state: SessionState;
+  /** Number of the first output line to show; null: the newest. */
+  readonly top: number | null;
+  readonly typing: boolean;
+  readonly rows: number;
+  readonly columns: number;
+  readonly context: Context;
+}
+
+/** The output of a spawned host; an attached one has its own terminal, and the newest log entries stand here instead. */
+export function LowerPane(props: Props) {
+  const { rows, columns, typing, context } = props;
+  if (rows <= 0) return null;
+  const { title, note, lines } = context.arrival === "spawn" ? output(props) : log(props);
+  return (
+    <Box flexDirection="column" height={rows}>
+      <Rule title={title} note={note} columns={columns} active={typing} theme={context.theme} />
+      {lines.map(({ key, line }) => (
+        <StyledLine key={key} line={line} theme={context.theme} />
+      ))}
+    </Box>
+  );
+}
+
+interface Shown {
+  readonly title: string;
+  readonly note: string;
+  readonly lines: readonly { readonly key: number; readonly line: Line }[];
+}
+
+/** Rows that one line of output may take: a bound for its keys. */
+const MOST_PARTS = 2048;
+const CURSOR = { text: " ", style: { inverse: true } } as const;
+
+function output({ state, top, typing, rows, columns }: Props): Shown {
+  const page = rows - 1;
+  const { lines, first, total } = outputWindow(state.output, top, page);
+  const back = total - first - lines.length;
+  const numbered = lines.map((line, i) => ({ key: first + i, line }));
+  const open = state.output.current.length > 0;
+  const last = numbered.at(-1);
+  if (typing && back === 0) {
+    if (open && last !== undefined) numbered[numbered.length - 1] = { ...last, line: [...last.line, CURSOR] };
+    else numbered.push({ key: total, line: [CURSOR] });
+  }
+  // Lines looked back at are cut; the newest are wrapped, so that nothing of them is lost.
+  const fitted = numbered.flatMap(({ key, line }) =>
+    wrapLine(line, columns - 1)
+      .slice(0, back > 0 ? 1 : undefined)
+      .map((part, i) => ({ key: key * MOST_PARTS + i, line: part })),
+  );
+  return {
+    title: typing ? "output: keys go to the host, Esc stops" : "output",
+    note: back > 0 ? `${back} newer lines below` : "",
+    lines: fitted.slice(-page),
+  };
+}
+
+function log({ state, rows, columns }: Props): Shown {
+  const entries = state.log.slice(-Math.max(1, rows - 1));
+  const first = state.log.length - entries.length;
+  return {
+    title: "log",
+    note: "",
+    lines: entries.map((entry, i) => ({ key: first + i, line: wrapLine(entryLine(entry), columns - 1)[0] ?? [] })),
+  };
+}

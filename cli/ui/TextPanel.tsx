@@ -1,0 +1,34 @@
+import { Box } from "ink";
+import type { Line } from "../text/scrollback.js";
+import { Rule } from "./Rule.js";
+import { StyledLine } from "./StyledLine.js";
+import type { Theme } from "./theme.js";
+
+interface Props {
+  readonly title: string;
+  /** Already wrapped. */
+  readonly lines: readonly Line[];
+  /** First line to show; beyond the end: the last ones. */
+  readonly scroll: number;
+  /** Rows there are, the title's with them. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly theme: Theme;
+}
+
+/** A window on lines of text. */
+export function TextPanel({ title, lines, scroll, rows, columns, theme }: Props) {
+  const page = Math.max(0, rows - 1);
+  const first = Math.max(0, Math.min(scroll, lines.length - page));
+  const hidden = lines.length > page;
+  const note = hidden ? `${first + 1}-${Math.min(lines.length, first + page)} of ${lines.length}` : "";
+  const shown = lines.slice(first, first + page).map((line, i) => ({ key: first + i, line }));
+  return (
+    <Box flexDirection="column" height={rows}>
+      <Rule title={title} note={note} columns={columns} active theme={theme} />
+      {shown.map(({ key, line }) => (
+        <StyledLine key={key} line={line} theme={theme} />
+      ))}
+    </Box>
+  );
+}

@@ -1,0 +1,67 @@
+/** All that is known of one function. Pure. */
+import type { Attempt, FunctionState, SessionState } from "../state.js";
+import { line } from "../text/lines.js";
+import type { Line } from "../text/scrollback.js";
+import { count } from "../wording.js";
+import { type Context, nameIn } from "./context.js";
+import type { Panel } from "./panels.js";
+import { age, ago } from "./units.js";
+
+/** What `check` stands for. */
+const CHECKS = {
+  dwarf: "signature and layout compared by the debug information",
+  record: "signature and layout compared by the library's own records",
+  mangled: "parameter types are part of its name; nothing else was compared",
+  unchecked: "not compared: a changed signature would not be noticed",
+} as const;
+
+/** @param key of the chosen row */
+export function detailsLines(state: SessionState, key: string | null, context: Context): Panel {
+  const [libraryName, symbol] = (key ?? "").split("\n");
+  const library = state.libraries.find((l) => l.name === libraryName);
+  const found = library?.functions.get(symbol ?? "");
+  if (library === undefined || found === undefined) return { title: "no such function", lines: [] };
+  const name = nameIn(context, found.name);
+  const rows: [string, string][] = [
+    ["library", `${library.name}, ${library.path}`],
+    ...(name === found.name ? [] : [["symbol", found.name] as [string, string]]),
+    ...(found.source === null ? [] : [["source", found.source] as [string, string]]),
+    ["runs", `${found.generation}, ${found.status}, for ${age(context.now - found.since)}`],
+    ["check", found.check === null ? "not looked at yet" : `${found.check}: ${CHECKS[found.check]}`],
+    ["old bodies", threads(found)],
+  ];
+  const reason = (found.reason ?? "").split("\n").filter((text) => text !== "");
+  const history = library.attempts.flatMap((attempt) => historyLine(attempt, found, context)).reverse();
+  return {
+    title: name,
+    lines: [
+      ...rows.map(([what, text]): Line => [{ text: what.padEnd(12), style: { dim: true } }, ...line(text)]),
+      ...reason.map(
+        (text, i): Line => [{ text: (i === 0 ? "why" : "").padEnd(12), style: { dim: true } }, ...line(text)],
+      ),
+      line(""),
+      line("history", { bold: true }),
+      ...history,
+    ],
+  };
+}
+
+function threads({ oldThreads }: FunctionState): string {
+  if (oldThreads === null) return "not measured (s measures)";
+  return oldThreads === 0 ? "no thread is inside one" : `at most ${count(oldThreads, "thread")} still inside one`;
+}
+
+function historyLine(attempt: Attempt, { name }: FunctionState, { now }: Context): Line[] {
+  if (attempt.kind === "build-failed") return [];
+  const result = attempt.changed.get(name);
+  const status = result?.status ?? (attempt.kind === "refused" ? "refused" : "unchanged");
+  const what =
+    attempt.kind === "refused"
+      ? `refused [${attempt.code}]`
+      : attempt.kind === "moved"
+        ? `${attempt.generation}  back to it: ${status}`
+        : `${attempt.generation}  ${attempt.liveMs === null ? "found" : status}`;
+  return line(
+    `  ${ago(now - attempt.at).padEnd(12)}${what}${result?.reason === undefined ? "" : `: ${result.reason}`}`,
+  ).map((span): Line => [span]);
+}

@@ -1,0 +1,47 @@
+/** Which view shows the session. The screen's libraries are loaded only for the screen: they take 150 ms. */
+import { basename, relative } from "node:path";
+import type { OutputOptions, SessionOptions } from "../options.js";
+import type { EventView } from "./event-view.js";
+import { jsonView } from "./json.js";
+import { PlainView } from "./plain.js";
+import type { Session } from "./screen.js";
+import { themeOf } from "./theme.js";
+
+/** What a view that is more than lines may do to the session. */
+export interface Controls {
+  readonly session: Session;
+  readonly elapsed: () => number;
+  readonly interrupt: () => void;
+}
+
+export async function openView(
+  form: OutputOptions["form"],
+  options: SessionOptions,
+  controls: Controls,
+): Promise<EventView> {
+  if (form === "json") return jsonView();
+  if (form === "plain") return new PlainView((line) => process.stdout.write(`${line}\n`));
+  const { Screen } = await inProduction(() => import("./screen.js"));
+  const { arrival, build, watch, libraries } = options;
+  const wanted = arrival.kind === "spawn" ? basename(arrival.argv[0] ?? "") : arrival.target;
+  const files =
+    build === null ? libraries.map((path) => basename(path)) : watch.map((path) => relative("", path) || ".");
+  const watched = files.length === 0 ? "every marked library" : files.join(", ");
+  return new Screen({
+    context: { arrival: arrival.kind, wanted, build, watched, theme: themeOf(process.env) },
+    ...controls,
+  });
+}
+
+/** React's development build is slower and keeps a performance entry of every frame: it decides when it is loaded. */
+export async function inProduction<T>(load: () => Promise<T>): Promise<T> {
+  const before = process.env.NODE_ENV;
+  process.env.NODE_ENV = "production";
+  try {
+    return await load();
+  } finally {
+    if (before === undefined)
+      delete process.env.NODE_ENV; // hosts and builds inherit the user's, not ours
+    else process.env.NODE_ENV = before;
+  }
+}
