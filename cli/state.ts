@@ -123,6 +123,8 @@ export interface SessionState {
   readonly preview: EventOf<"preview"> | null;
   readonly output: Scrollback;
   readonly log: readonly LogEntry[];
+  /** The last warning or error that is not about a save. */
+  readonly notice: LogEntry | null;
   readonly totals: {
     readonly builds: number;
     readonly failed: number;
@@ -148,6 +150,7 @@ export const START: SessionState = {
   preview: null,
   output: EMPTY,
   log: [],
+  notice: null,
   totals: { builds: 0, failed: 0, generations: 0, refused: 0 },
   exited: null,
 };
@@ -197,9 +200,12 @@ function told(state: SessionState, event: Exclude<SessionEvent, { type: "target:
       return { ...state, exited: event };
     case "session:ended":
       return { ...state, phase: "ended" };
-    case "generation:loaded":
     case "warning":
-    case "error":
+    case "error": {
+      const [detail = ""] = event.detail.split("\n");
+      return { ...state, notice: { at, level: event.type, text: `${event.message}: ${detail}` } };
+    }
+    case "generation:loaded":
       return state;
   }
 }

@@ -1,6 +1,6 @@
 /** Lines put together from pieces and made to fit. Pure. */
 import { printable } from "../wording.js";
-import type { Line, Span, Style } from "./scrollback.js";
+import { type Line, type Span, type Style, spansOf } from "./scrollback.js";
 import { graphemeWidth, split, textWidth } from "./width.js";
 
 const PLAIN: Style = {};
@@ -10,25 +10,34 @@ export const line = (text: string, style: Style = PLAIN): Line => [{ text: print
 
 export const lineWidth = (spans: Line): number => spans.reduce((sum, { text }) => sum + textWidth(text), 0);
 
-/** The line in pieces of at most `width` columns each; styles go on. */
+interface Cell extends Span {
+  readonly width: number;
+}
+
+/** The line in pieces of at most `width` columns each, broken at spaces where there are some; styles go on. */
 export function wrapLine(spans: Line, width: number): Line[] {
   if (lineWidth(spans) <= width) return [spans];
-  const lines: Span[][] = [[]];
-  let used = 0;
-  for (const { text, style } of spans) {
-    let piece = "";
-    for (const grapheme of split(text)) {
-      const columns = graphemeWidth(grapheme);
-      if (used + columns > width && used > 0) {
-        lines.at(-1)?.push({ text: piece, style });
-        lines.push([]);
-        piece = "";
-        used = 0;
-      }
-      piece += grapheme;
-      used += columns;
-    }
-    if (piece !== "") lines.at(-1)?.push({ text: piece, style });
+  const cells = spans.flatMap(({ text, style }) =>
+    split(text).map((grapheme): Cell => ({ text: grapheme, style, width: graphemeWidth(grapheme) })),
+  );
+  const lines: Line[] = [];
+  for (let from = 0; from < cells.length; ) {
+    const to = breakAfter(cells, from, width);
+    lines.push(spansOf(cells.slice(from, to)));
+    from = to;
   }
   return lines;
+}
+
+/** How far back a space may be looked for: a word that is longer is broken itself. */
+const LOOK_BACK = 1 / 3;
+
+/** The index of the first cell that goes to the next piece. */
+function breakAfter(cells: readonly Cell[], from: number, width: number): number {
+  let [end, used] = [from, 0];
+  while (end < cells.length && used + (cells[end]?.width ?? 0) <= width) used += cells[end++]?.width ?? 0;
+  if (end === cells.length) return end;
+  end = Math.max(end, from + 1); // narrower than one grapheme
+  for (let at = end; at > end - width * LOOK_BACK && at > from + 1; at--) if (cells[at - 1]?.text === " ") return at;
+  return end;
 }

@@ -206,7 +206,7 @@ class Writer {
 const BLANK: Cell = { text: " ", width: 1, style: PLAIN };
 
 /** Neighbours of one style together. */
-function spansOf(cells: readonly Cell[]): Line {
+export function spansOf(cells: readonly Span[]): Line {
   const spans: { text: string; style: Style }[] = [];
   for (const { text, style } of cells) {
     const last = spans.at(-1);

@@ -1,7 +1,9 @@
 import { Text } from "ink";
 import type { SessionState } from "../state.js";
 import { toWidth } from "../text/width.js";
+import { printable } from "../wording.js";
 import type { Context } from "./context.js";
+import { look } from "./theme.js";
 import type { View } from "./view.js";
 
 interface Props {
@@ -10,6 +12,9 @@ interface Props {
   readonly columns: number;
   readonly context: Context;
 }
+
+/** ms that a warning or an error stands where the keys are; the log keeps it. */
+const NOTICE_MS = 5000;
 
 /** The keys that do something now; the last row. */
 export function KeyBar({ state, view, columns, context }: Props) {
@@ -21,6 +26,13 @@ export function KeyBar({ state, view, columns, context }: Props) {
           columns,
           context.theme.glyphs.ellipsis,
         )}
+      </Text>
+    );
+  const { notice } = state;
+  if (notice !== null && context.now - notice.at < NOTICE_MS)
+    return (
+      <Text wrap="truncate-end" {...look(context.theme, notice.level === "error" ? "bad" : "busy")}>
+        {toWidth(` ${context.theme.glyphs.bad} ${printable(notice.text)}`, columns, context.theme.glyphs.ellipsis)}
       </Text>
     );
   const shown: string[] = [];

@@ -67,12 +67,15 @@ function output({ state, top, typing, rows, columns }: Props): Shown {
   };
 }
 
-function log({ state, rows, columns }: Props): Shown {
+function log({ state, rows, columns, context }: Props): Shown {
   const entries = state.log.slice(-Math.max(1, rows - 1));
   const first = state.log.length - entries.length;
   return {
     title: "log",
     note: "",
-    lines: entries.map((entry, i) => ({ key: first + i, line: wrapLine(entryLine(entry), columns - 1)[0] ?? [] })),
+    lines: entries.map((entry, i) => ({
+      key: first + i,
+      line: wrapLine(entryLine(entry, context), columns - 1)[0] ?? [],
+    })),
   };
 }

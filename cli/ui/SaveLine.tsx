@@ -60,7 +60,7 @@ function saveText(state: SessionState, context: Context): [Tone, string] {
     case "built":
       return ["busy", `built in ${seconds(state.builds.at(-1)?.ms ?? 0)}; looking at what changed`];
     case "taking":
-      return ["busy", `${save.library}: taking it in`];
+      return ["busy", `${save.library}: taking it in for ${seconds(now - save.at)}`];
     case "incomplete":
       return ["bad", `${save.library} is not complete yet: ${save.reason}`];
     case "unchanged":

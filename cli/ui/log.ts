@@ -2,18 +2,26 @@
 import type { LogEntry, SessionState } from "../state.js";
 import { line } from "../text/lines.js";
 import type { Line, Style } from "../text/scrollback.js";
+import { type Context, nameIn } from "./context.js";
 import type { Panel } from "./panels.js";
 import { clock } from "./units.js";
 
+const MANGLED = /\b_[ZR]\w+/g;
 const STYLES: Readonly<Record<LogEntry["level"], Style>> = {
   info: {},
   warning: { color: "yellow" },
   error: { color: "red" },
 };
 
-export const logLines = ({ log }: SessionState): Panel => ({ title: "log", lines: log.map(entryLine) });
+export const logLines = ({ log }: SessionState, context: Context): Panel => ({
+  title: "log",
+  lines: log.map((entry) => entryLine(entry, context)),
+});
 
-export const entryLine = ({ at, level, text }: LogEntry): Line => [
+export const entryLine = ({ at, level, text }: LogEntry, context: Pick<Context, "names">): Line => [
   { text: `${clock(at)} `, style: { dim: true } },
-  ...line(text, STYLES[level]),
+  ...line(
+    text.replace(MANGLED, (symbol) => nameIn(context, symbol)),
+    STYLES[level],
+  ),
 ];

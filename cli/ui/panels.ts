@@ -24,7 +24,7 @@ export function panelOf(state: SessionState, view: View, context: Context): Pane
     case "details":
       return detailsLines(state, view.chosen, context);
     case "log":
-      return logLines(state);
+      return logLines(state, context);
     case "help":
       return helpLines(context);
     case "functions":

@@ -1,11 +1,23 @@
 /** --plain: the same events as lines for people, screen readers and logs; at the end what it came to. */
 import type { SessionEvent } from "../../schemas/event.js";
+import { demangle } from "../demangle.js";
 import { reduce, START, summary } from "../state.js";
 import { eventLines, printable } from "../wording.js";
 import type { EventView } from "./event-view.js";
 
 /** ms after which an unfinished line of the target is shown as it is: a prompt waits for its answer. */
 const UNFINISHED_MS = 200;
+
+const MANGLED = /\b_[ZR]\w+/g;
+
+/** Symbols as their authors wrote them, all of one event at once. */
+function readable(lines: readonly string[]): readonly string[] {
+  const symbols = [...new Set(lines.flatMap((line) => line.match(MANGLED) ?? []))];
+  if (symbols.length === 0) return lines;
+  const names = demangle(symbols);
+  const nameOf = new Map(symbols.map((symbol, i) => [symbol, names[i] ?? symbol]));
+  return lines.map((line) => line.replace(MANGLED, (symbol) => nameOf.get(symbol) ?? symbol));
+}
 
 /** Shows events as lines. The target's output comes in pieces: they are put together to lines again. */
 export class PlainView implements EventView {
@@ -23,7 +35,7 @@ export class PlainView implements EventView {
     if (event.type === "target:output") return this.#output(event.text);
     this.#state = reduce(this.#state, event);
     this.#finish();
-    for (const line of eventLines(event)) this.#print(line);
+    for (const line of readable(eventLines(event))) this.#print(line);
     if (event.type === "session:ended") this.#print(summary(this.#state));
   }
 

@@ -213,6 +213,19 @@ screen("a host that dies takes nothing with it: its last lines, the reason and t
   t.regex(text, /target ended: signal SIGKILL/);
 });
 
+screen(
+  "a fault of hotpatch's own ends the tool with its stack on the restored terminal, and the host goes on",
+  async (t) => {
+    const fault = "setTimeout(() => { throw new Error('a fault for the test') }, 2500)";
+    const { tmux, hostPid } = await spawned(t, {
+      env: { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(fault).replaceAll("'", "%27")}"` },
+    });
+    const text = await restored(t, tmux, /exit code 1\n/);
+    t.regex(text, /Error: a fault for the test/);
+    t.true(isAlive(hostPid));
+  },
+);
+
 screen("a session that cannot begin says why on the restored terminal", async (t) => {
   const shop = new Workshop(t);
   const tmux = await Tmux.start(t, shop, ["spawn", "--", "./no-such-program"]);

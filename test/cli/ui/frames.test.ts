@@ -186,6 +186,28 @@ test("several libraries have a line each with its own generation, and those that
   t.regex(rows[3] ?? "", /and 2 libraries more/);
 });
 
+test("a warning or an error that is about no save stands where the keys are for a moment, then in the log", (t) => {
+  const said = {
+    code: "bad-command",
+    message: "cannot take the command",
+    detail: "no --build",
+    hint: "h",
+    running: "r",
+  } as const;
+  const state = reduce(begun(), { type: "error", at: 22_000, ...said });
+  t.is(frame(state).at(-1), " ✗ cannot take the command: no --build");
+  t.regex(frame(state, {}, SIZE, { now: 28_000 }).at(-1) ?? "", /\? help/);
+  t.regex(text(frame(state, { panel: "log" })), /cannot take the command \[bad-command\]/);
+});
+
+test("symbols in the log are shown as their authors wrote them", (t) => {
+  const state = play([...built(2000), switched(1, [result("_Z3fooi", "switched")], 2010)], begun());
+  t.regex(
+    text(frame(state, { panel: "log" }, SIZE, { names: new Map([["_Z3fooi", "foo(int)"]]) })),
+    /1\s+switched\s+\(foo\(int\)\)/,
+  );
+});
+
 test("the filter shows how many of all functions are left", (t) => {
   t.regex(text(frame(eventful(), { filter: "da", filtering: true })), /functions 1 of 3 \/ da_/);
 });
