@@ -1,5 +1,6 @@
 /** rpc exports = the requests of schemas/agent.ts. Wiring only. */
 import type { AgentEvent, AgentExports, Result } from "../schemas/agent.js";
+import { pinFridaNeeds } from "./load.js";
 import { PatchedProcess } from "./patched.js";
 import { Registry } from "./registry.js";
 
@@ -41,6 +42,7 @@ const methods: AgentExports = {
         error: { code: "attach-busy", detail: `the hotpatch session with pid ${holder} is attached to this process` },
       };
     registry.owner = owner;
+    pinFridaNeeds();
     patched = new PatchedProcess(registry, libraries, say);
     const found = patched.begin();
     return ok({

@@ -31,6 +31,17 @@ export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   return { kind: "failed", detail: detail === null || detail === "" ? "dlopen gave no reason" : detail };
 }
 
+/** What Frida's agent is linked with, besides what no process can unload. Source: its DT_NEEDED, Frida 17.26. */
+const FRIDA_NEEDS = ["libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0"];
+
+/**
+ * Keeps what Frida's agent calls mapped, although the host may dlclose it: Frida binds its agent to libraries that it
+ * finds loaded, without holding them (docs/decisions/0005).
+ */
+export function pinFridaNeeds(): void {
+  for (const name of FRIDA_NEEDS) if (Process.findModuleByName(name) !== null) pinNamed(name);
+}
+
 /**
  * Keeps the library at `base` mapped although the host may dlclose it: thunks and tables lead into it. Asked for by the
  * loader's own name of it, which also finds it when its file has been replaced. On a thread of its own, because a
@@ -41,8 +52,10 @@ export function pin(base: NativePointer): void {
   const found = Memory.alloc(Process.pointerSize);
   if (dladdr1(base, info, found, RTLD_DL_LINKMAP) === 0) return;
   const name = found.readPointer().add(Process.pointerSize).readPointer().readUtf8String(); // link_map.l_name
-  if (name !== null && name !== "") startThread(code(), newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE));
+  if (name !== null && name !== "") pinNamed(name);
 }
+
+const pinNamed = (name: string): void => startThread(code(), newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE));
 
 function newJob(path: string, mode: number): NativePointer {
   const job = mapAnywhere(LOAD_JOB.size + path.length * 4 + 1);

@@ -11,7 +11,7 @@ import type {
 import { callHook } from "./hook.js";
 import { Library } from "./library.js";
 import { load, pin } from "./load.js";
-import { executableMarks, type Mark, marksOf, type Place } from "./marks.js";
+import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
 import { wordsAt } from "./memory.js";
 import type { Registry } from "./registry.js";
 import { addressOf, entryProblem } from "./thunk.js";
@@ -200,7 +200,7 @@ export class PatchedProcess {
   }
 
   #adopt(place: Place): Library | null {
-    const found = marksOf(place);
+    const found = this.#marksOf(place);
     if (found === null) return null;
     const twins = found.marks.flatMap(({ name }) => this.#twins.get(name) ?? []);
     return Library.adopt(place, found, Process.mainModule, twins);
@@ -208,6 +208,17 @@ export class PatchedProcess {
 
   #log(level: "debug" | "trace", text: string): void {
     this.#say({ type: "log", level, text });
+  }
+
+  /** The host may unload a module while it is read. When it comes again, the observer tells. */
+  #marksOf(place: Place): ModuleMarks | null {
+    try {
+      return marksOf(place);
+    } catch (error) {
+      if ((error as Partial<ExceptionDetails>).type !== "access-violation") throw error;
+      this.#log("debug", `${place.path} at ${place.base} was unloaded while it was read`);
+      return null;
+    }
   }
 
   #record(): void {

@@ -22,6 +22,11 @@ export class AskedHost {
     return hasEnded(this.#child);
   }
 
+  /** What it says unasked, first of all. */
+  greeting(): Promise<string> {
+    return this.#output.next(() => true, "a first line");
+  }
+
   /** Its next line after the question. */
   async ask(question: string): Promise<string> {
     const from = this.#output.all.length;
