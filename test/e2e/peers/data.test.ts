@@ -1,6 +1,7 @@
 /**
  * What new code refers to: memory that older code left, thread-local and indirect symbols, functions of libc and of
- * libraries that no generation needed before (cr: basic_flow; libpulp: tls, revert*; libcare: tls_*, ifunc, ref_glibc*,
+ * libraries that no generation needed before, the host's own malloc (cr: basic_flow; libpulp: tls, revert*, access,
+ * constructor, mprotect_patch; libcare: tls_*, ifunc, ref_glibc*,
  * shared_ref_glibc; jet-live: SeveralReloads, *Address, MacosFunctionOutOfScope).
  */
 import test from "ava";
@@ -36,6 +37,7 @@ HOTPATCH int wrong(void) {
   return wrong;
 }
 HOTPATCH int release(void) { free(HOTPATCH_GET(block)); HOTPATCH_GET(block) = NULL; return ${n}; }
+HOTPATCH int allocates(void) { void *volatile p = malloc(10); free(p); return ${n}; }
 HOTPATCH int tls(void) { return ++exported_tls * 100 + ++own_tls; }
 HOTPATCH int indirect(void) { return picked(); }
 HOTPATCH int elsewhere(void) {
@@ -46,15 +48,30 @@ HOTPATCH int elsewhere(void) {
 `;
 
 const HOST = `
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+/* A host may bring its own malloc, and forbid itself what it likes. */
+void *__libc_malloc(size_t size);
+static _Thread_local int mallocs;
+void *malloc(size_t size) { mallocs++; return __libc_malloc(size); }
+static int armed;
+int mprotect(void *at, size_t size, int rights) {
+  if (armed) { errno = EPERM; return -1; }
+  return syscall(SYS_mprotect, at, size, rights);
+}
+int allocates(void);
+static int counted(void) { int before = mallocs; return allocates() * 10 + mallocs - before; }
 void *address(void);
 int generation(void), calls(void), allocate(void), wrong(void), release(void), tls(void), indirect(void), elsewhere(void);
 int main(void) {
   struct { const char *name; int (*call)(void); } questions[] = {
     {"generation", generation}, {"calls", calls}, {"allocate", allocate}, {"wrong", wrong}, {"release", release},
-    {"tls", tls}, {"indirect", indirect}, {"elsewhere", elsewhere},
+    {"tls", tls}, {"indirect", indirect}, {"elsewhere", elsewhere}, {"counted", counted},
   };
+  armed = 1;
   setvbuf(stdout, NULL, _IOLBF, 0);
   for (char line[64]; fgets(line, sizeof line, stdin);) {
     line[strcspn(line, "\\n")] = 0;
@@ -78,13 +95,13 @@ test("memory, thread-local and indirect symbols, libc and new libraries are what
     for (const question of questions) answers.push(await host.ask(question));
     return answers.join(" ");
   };
-  t.is(await ask("generation", "allocate", "wrong", "tls", "indirect", "elsewhere"), "1 1 0 101 1 0");
+  t.is(await ask("generation", "allocate", "wrong", "tls", "indirect", "elsewhere", "counted"), "1 1 0 101 1 0 11");
   const address = await host.ask("address");
 
   await build(2);
   await tool.switched(1);
   // A static __thread variable is a new one, as any static is; an exported one is the host's, as any exported one is.
-  t.is(await ask("generation", "wrong", "tls", "indirect", "elsewhere"), "2 0 201 2 4711");
+  t.is(await ask("generation", "wrong", "tls", "indirect", "elsewhere", "counted"), "2 0 201 2 4711 21");
   await build(3);
   await tool.switched(2);
   t.is(await ask("generation", "wrong", "release", "tls", "indirect", "elsewhere"), "3 0 3 301 3 30");

@@ -1,6 +1,6 @@
 /**
  * What else goes on in a process, and around it, while it is patched (libpulp: syscall_restart, terminal, deadlock,
- * asunsafe_conversion, memory_protection, manyprocesses, stress, chroot, constructor; libcare: fail_threading, both).
+ * asunsafe_conversion, memory_protection, redzone, manyprocesses, stress, chroot; libcare: fail_threading, both).
  */
 import { readFileSync } from "node:fs";
 import test from "ava";
@@ -162,6 +162,56 @@ test("the host may unload what Frida's agent is linked with", async (t) => {
   }
   t.is(await tool.end(), 0);
   t.is(await host.ask("value"), "value 1");
+});
+
+/** Its main thread, by which Frida enters, keeps 128 bytes below its stack pointer, as the psABI lets a leaf do. */
+const RED_ZONE = `
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+static int (*value)(int);
+static atomic_long rounds, wrong;
+__attribute__((noinline)) static long red_zone(void) {
+  long changed;
+  __asm__ volatile(
+    "mov $16, %%rcx; 1: mov %%rcx, -136(%%rsp,%%rcx,8); dec %%rcx; jnz 1b;"
+    "mov $20000, %%rcx; 2: dec %%rcx; jnz 2b;"
+    "xor %0, %0; mov $16, %%rcx; 3: cmp %%rcx, -136(%%rsp,%%rcx,8); je 4f; inc %0; 4: dec %%rcx; jnz 3b"
+    : "=&r"(changed) : : "rcx", "cc", "memory");
+  return changed;
+}
+static void *answer(void *p) {
+  for (char line[64]; fgets(line, sizeof line, stdin);) printf("value %d rounds %ld wrong %ld\\n", value(1), rounds, wrong);
+  return p;
+}
+int main(int argc, char **argv) {
+  value = (int (*)(int))dlsym(dlopen(argv[1], RTLD_NOW), "value");
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  pthread_t id;
+  pthread_create(&id, NULL, answer, NULL);
+  for (;; rounds++) wrong += red_zone();
+  return argc - 2;
+}
+`;
+
+test("what a thread keeps below its stack pointer is as it was, through attach, switches and the end", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = new AskedHost(shop, await shop.host("host", RED_ZONE), [lib]);
+  await host.ask("value");
+  for (const generation of [1, 2]) {
+    const tool = Tool.attach(shop, [String(host.pid)]);
+    await tool.ready();
+    // The second session finds what the first one built, and takes it by itself.
+    if (generation === 1) await shop.library("libgame.so", library(2));
+    await tool.switched(generation);
+    t.regex(await host.ask("value"), /^value 2 /);
+    t.is(await tool.end(), 0);
+  }
+  const [value, rounds = 0, wrong] = (await host.ask("value")).match(/\d+/g)?.map(Number) ?? [];
+  t.deepEqual({ value, wrong }, { value: 1, wrong: 0 });
+  t.true(rounds > 1000, `${rounds} rounds`);
 });
 
 test("two hosts follow one build, each with copies of its own, and one's end is nothing to the other", async (t) => {
