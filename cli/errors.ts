@@ -219,7 +219,7 @@ export const copyFailed = (path: string, detail: string, running: string): Error
 export const copyUnseen = (path: string, copy: string, running: string): ErrorReport =>
   make("copy-failed", [
     `cannot make a copy of ${path} that the target can see`,
-    `for the target ${copy} is not the file that was written there: it has a root directory or mounts of its own (a container, chroot)`,
+    `for the target ${copy} is not what was written there: it has a root directory or mounts of its own (a container, chroot), or somebody has changed the file`,
     running,
     "set TMPDIR to a folder that is the same inside and outside, or run hotpatch where the target runs",
   ]);
@@ -303,7 +303,7 @@ export const untrustedConfig = (path: string, detail: string): ErrorReport =>
     `${path} was found, not named, and is not trusted`,
     detail,
     UNTOUCHED,
-    `read it; if it may do that, name it: --config ${path} (a build also by --build), or run hotpatch once in a terminal and say yes`,
+    `read it; if it may do that, name it: --config ${path} (a build also by --build), run hotpatch once in a terminal and say yes, or write one of your own nearer to where you work`,
   ]);
 
 export const usage = (message: string, detail: string): ErrorReport =>

@@ -313,7 +313,7 @@ export class Session {
     const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
     try {
       const path = await writeCopy(this.#folder ?? "", library.name, library.next, library.attempts, bytes);
-      if (isSeenBy(this.#target?.pid ?? 0, path)) return path;
+      if (isSeenBy(this.#target?.pid ?? 0, path, bytes)) return path;
       library.attempts += 1;
       return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));
     } catch (error) {

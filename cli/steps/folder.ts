@@ -1,6 +1,6 @@
 /**
  * Owns the private folder of a target's copies: its making, its removal, the sweeping of what dead sessions left, and
- * whether the target sees it.
+ * whether the target sees what is in it.
  * Must not follow symbolic links.
  */
 import {
@@ -11,8 +11,8 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   rmdirSync,
-  statSync,
   unlinkSync,
 } from "node:fs";
 import { chmod, chown, mkdtemp } from "node:fs/promises";
@@ -61,20 +61,38 @@ export async function makeFolder(pid: number, startTime: number | null, uid: num
 }
 
 /**
- * Whether the target finds under this path the very file that we find: not one with a root directory or with mounts of
- * its own. What cannot be known counts as yes, and the loader has the word.
+ * Whether the target finds under this path the very bytes that were written: nothing has changed them, and it has no root
+ * directory or mounts of its own. Where we may not look through its eyes the loader has the word.
  */
-export function isSeenBy(pid: number, path: string): boolean {
-  const look = (file: string) => {
-    try {
-      const { dev, ino } = statSync(file);
-      return `${dev} ${ino}`;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === "ENOENT" ? "none" : "unknown";
-    }
-  };
-  const theirs = look(`/proc/${pid}/root${path}`);
-  return theirs === "unknown" || theirs === look(path) || !existsSync(`/proc/${pid}`);
+export function isSeenBy(pid: number, path: string, bytes: Buffer): boolean {
+  let file: number;
+  try {
+    // Not blocking: it could be a pipe that somebody has put there.
+    file = openSync(`/proc/${pid}/root${path}`, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "EACCES" || code === "EPERM" || !existsSync(`/proc/${pid}`);
+  }
+  try {
+    return holds(file, bytes);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Bytes compared at a time. */
+const PIECE = 1 << 20;
+
+function holds(file: number, bytes: Buffer): boolean {
+  const stat = fstatSync(file);
+  if (!stat.isFile() || stat.size !== bytes.length) return false;
+  const piece = Buffer.allocUnsafe(Math.min(PIECE, bytes.length));
+  for (let at = 0; at < bytes.length; ) {
+    const read = readSync(file, piece, 0, piece.length, at);
+    if (read === 0 || piece.compare(bytes, at, at + read, 0, read) !== 0) return false;
+    at += read;
+  }
+  return true;
 }
 
 /** Removes all folders of a process, also those of sessions that were killed. Only its one session may do that. */

@@ -1,12 +1,19 @@
 /** The private folder: made for one process, swept when that is gone, never through a link. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import test from "ava";
-import { makeFolder, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "../../../cli/steps/folder.js";
+import {
+  isSeenBy,
+  makeFolder,
+  removeFolder,
+  removeFoldersOf,
+  startTimeOf,
+  sweepFolders,
+} from "../../../cli/steps/folder.js";
 
 // os.tmpdir() reads it on every call. A directory of our own: other sessions on this machine may hold folders in /tmp.
 const scratch = await mkdtemp(join(tmpdir(), "hotpatch-test-"));
@@ -101,4 +108,32 @@ test.serial("a process's last session removes what killed ones left, and nothing
   removeFoldersOf(process.pid, startTime);
   t.deepEqual(mine.map(existsSync), [false, false]);
   t.true(removeFolder(parents));
+});
+
+test.serial("a copy counts as seen only with the very bytes that were written", async (t) => {
+  const folder = await makeFolder(process.pid, 1, null);
+  const path = join(folder, "libgame.g1.so");
+  const bytes = Buffer.alloc(3_000_000, 7);
+  const seen = () => isSeenBy(process.pid, path, bytes);
+  t.false(seen(), "nothing there");
+  writeFileSync(path, bytes);
+  t.true(seen());
+  for (const at of [0, 1 << 20, bytes.length - 1]) {
+    const changed = Buffer.from(bytes);
+    changed[at] = 8;
+    writeFileSync(path, changed);
+    t.false(seen(), `byte ${at}`);
+  }
+  writeFileSync(path, bytes.subarray(1));
+  t.false(seen(), "shorter");
+  writeFileSync(join(folder, "elsewhere"), bytes);
+  rmSync(path);
+  symlinkSync(join(folder, "elsewhere"), path);
+  t.false(seen(), "a link");
+  rmSync(path);
+  execFileSync("mkfifo", [path]);
+  t.false(seen(), "a pipe, which nobody waits for");
+  const { pid } = await deadProcess();
+  t.true(isSeenBy(pid, path, bytes), "an ended target is told as such, elsewhere");
+  t.true(removeFolder(folder));
 });
