@@ -1,0 +1,88 @@
+//! What the author of a Rust library writes so that hotpatch can edit the library inside a running process.
+//!
+//! ```
+//! use hotpatch_mark::{HotpatchLayout, hotpatch};
+//!
+//! #[derive(HotpatchLayout)]
+//! pub struct Player {
+//!     pub health: i32,
+//! }
+//!
+//! #[hotpatch]
+//! pub unsafe fn damage(player: &mut Player, amount: i32) -> i32 {
+//!     player.health -= amount;
+//!     player.health
+//! }
+//! # assert_eq!(unsafe { damage(&mut Player { health: 10 }, 3) }, 7);
+//! ```
+//!
+//! The library is built as a `cdylib` and followed by the `hotpatch` command line. The crate has no run-time part: what
+//! hotpatch must know stands in the library's own file (docs/marks.md of hotpatch has it byte by byte). Release builds can
+//! leave everything out: `#[cfg_attr(feature = "hotpatch", hotpatch_mark::hotpatch)]`.
+//!
+//! Linux on x86_64, `std`, Rust 1.88 or later.
+
+mod flag;
+mod hooks;
+mod layout;
+mod panic;
+mod record;
+mod state;
+
+pub use flag::is_hotpatched;
+pub use layout::HotpatchLayout;
+pub use state::State;
+
+/// Marks a function: every call of it, through whatever pointer, reaches the body of the running generation.
+///
+/// ```
+/// # use hotpatch_mark::hotpatch;
+/// #[hotpatch]
+/// unsafe fn greet(name: &str) -> String {
+///     format!("hello, {name}")
+/// }
+///
+/// struct Cat;
+/// impl Cat {
+///     #[hotpatch(name = "Cat::greet")] // two functions of one name in a module need names of their own
+///     unsafe fn greet(cat: &Cat) -> String {
+///         "meow".to_owned()
+///     }
+/// }
+/// # assert_eq!(unsafe { greet("you") }, "hello, you");
+/// # assert_eq!(unsafe { Cat::greet(&Cat) }, "meow");
+/// ```
+///
+/// The mark's name is `crate::module::function`; `name` replaces its last part. The function must be `unsafe`: its callers
+/// promise that what they pass, and the data behind it, is still what a later build takes it for. hotpatch checks that as
+/// far as it can see: the signature as written, the size and alignment of every argument and of the result, and the layout
+/// of types that derive [`HotpatchLayout`].
+///
+/// Not `const`, `async`, `extern "Rust"`, variadic; no `self`, no `Self`, no parameters but lifetimes, no `impl Trait`. A
+/// panic leaves the function as it would without the mark, also when caller and body are of different generations.
+pub use hotpatch_mark_macros::hotpatch;
+
+/// Lets hotpatch notice that a type is laid out differently in a new build, although its size is the same.
+///
+/// Covers field names, types and offsets, and what lies inside and behind pointers, three deep, as far as those types derive
+/// it too. A type with parameters needs them to derive it:
+///
+/// ```compile_fail,E0277
+/// # use hotpatch_mark::HotpatchLayout;
+/// #[derive(HotpatchLayout)]
+/// struct Pair<T>(T, T);
+/// struct Plain;
+/// fn known<T: HotpatchLayout>() {}
+/// known::<Pair<i32>>();
+/// known::<Pair<Plain>>(); // Plain does not derive it
+/// ```
+pub use hotpatch_mark_macros::HotpatchLayout;
+
+/// What the macros' code needs. Not for anybody else.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::layout::{Hash, Known, Unknown};
+    pub use crate::panic::{Outcome, catch, hook, resume};
+    pub use crate::record::{FunctionRecord, Layout, NO_OFFSET, Part, TypeRecord};
+    pub use crate::state::Storage;
+}

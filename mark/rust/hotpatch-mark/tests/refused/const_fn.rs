@@ -1,0 +1,8 @@
+use hotpatch_mark::hotpatch;
+
+#[hotpatch]
+const unsafe fn damage(x: i32) -> i32 {
+    x
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use hotpatch_mark::hotpatch;
+
+#[hotpatch]
+struct Player;
+
+#[hotpatch]
+mod game {}
+
+fn main() {}
