@@ -146,17 +146,9 @@ function functionsOf(
  */
 export function exportsInMemory(base: NativePointer): FunctionSymbol[] | null {
   const segments = segmentsAt(base);
-  const dynamic = segments?.find((s) => s.type === PT_DYNAMIC);
-  if (segments == null || dynamic === undefined) return null;
-  const bias = loadBias(base, segments);
-  const tags = new Map<number, NativePointer>();
-  for (let p = bias.add(dynamic.vaddr), i = 0; i < dynamic.memorySize / 16; i++, p = p.add(16)) {
-    const tag = p.readU64().toNumber();
-    if (tag === DT_NULL) break;
-    const value = p.add(8).readPointer();
-    // glibc has added the bias already; other loaders leave the file's value.
-    tags.set(tag, value.compare(base) >= 0 ? value : bias.add(value));
-  }
+  const dynamic = dynamicAt(base);
+  if (segments === null || dynamic === null) return null;
+  const { bias, tables: tags } = dynamic;
   const [symbols, names] = [tags.get(DT_SYMTAB), tags.get(DT_STRTAB)];
   const count = symbolCount(tags.get(DT_HASH), tags.get(DT_GNU_HASH));
   if (symbols === undefined || names === undefined || count === 0) return null;
@@ -169,6 +161,34 @@ export function exportsInMemory(base: NativePointer): FunctionSymbol[] | null {
     found.push({ name: names.add(p.readU32()).readUtf8String() ?? "", address: addressOf(bias) + value, file: null });
   }
   return found;
+}
+
+export interface DynamicTables {
+  /** What is added to the file's addresses. */
+  readonly bias: NativePointer;
+  /** By DT_*: where a table is. */
+  readonly tables: ReadonlyMap<number, NativePointer>;
+  /** By DT_*: the plain number, for sizes. */
+  readonly values: ReadonlyMap<number, number>;
+}
+
+/** The dynamic section of the image at `base`, from memory; null when there is none. */
+export function dynamicAt(base: NativePointer): DynamicTables | null {
+  const segments = segmentsAt(base);
+  const dynamic = segments?.find((s) => s.type === PT_DYNAMIC);
+  if (segments == null || dynamic === undefined) return null;
+  const bias = loadBias(base, segments);
+  const tables = new Map<number, NativePointer>();
+  const values = new Map<number, number>();
+  for (let p = bias.add(dynamic.vaddr), i = 0; i < dynamic.memorySize / 16; i++, p = p.add(16)) {
+    const tag = p.readU64().toNumber();
+    if (tag === DT_NULL) break;
+    const value = p.add(8).readPointer();
+    // glibc has added the bias already; other loaders leave the file's value.
+    tables.set(tag, value.compare(base) >= 0 ? value : bias.add(value));
+    values.set(tag, addressOf(value));
+  }
+  return { bias, tables, values };
 }
 
 /** DT_HASH holds the number of symbols; DT_GNU_HASH only where the last chain ends. */

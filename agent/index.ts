@@ -5,7 +5,7 @@ import { PatchedProcess } from "./patched.js";
 import { Registry } from "./registry.js";
 
 /** AGENT_PROTOCOL of schemas/agent.ts; a literal, because the agent takes types only from there. */
-const PROTOCOL = 1;
+const PROTOCOL = 2;
 
 let patched: PatchedProcess | null = null;
 

@@ -1,7 +1,8 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
 import type { FoundLibrary, RefusedMark, StateVariable } from "../schemas/agent.js";
 import type { Mark, ModuleMarks, Place } from "./marks.js";
-import { adoptCopy, type Extent, HostEntries } from "./redirect.js";
+import type { Extent } from "./memory.js";
+import { adoptCopy, HostEntries } from "./redirect.js";
 import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
 import { addressesOnStacks, type Range } from "./stacks.js";
 import { stateIn } from "./state.js";

@@ -1,8 +1,9 @@
 /** The marked functions of a loaded module. Reads only. */
 import type { RefusedMark } from "../schemas/agent.js";
-import { cleanName, isFragment, tellApart } from "../schemas/names.js";
+import { cleanName, isFragment, tellApart, whyAmbiguous } from "../schemas/names.js";
 import { exportsInMemory, type FunctionSymbol, type ModuleFile, readModuleFile } from "./elf.js";
-import { wordsAt } from "./memory.js";
+import { type Extent, wordsAt } from "./memory.js";
+import { type RecordedMarks, recordedMarks } from "./records.js";
 import { type Address, addressOf, entryProblem } from "./thunk.js";
 
 /** The header's sections; inline functions have one of their own (docs/marks.md). */
@@ -13,11 +14,13 @@ const FLAG = "hp_flag";
 /** gcc ignores the section of a template and keeps its entry: lea 0(%rsp),%rsp (cli/binary/marks.ts). */
 const TEMPLATE_ENTRY = "48 8d a4 24 00 00 00 00";
 
-/** A loaded module; `size` in bytes. */
-export interface Place {
+/** The section of their records. */
+const RECORDS = "hp_marks";
+const NO_RECORDS: RecordedMarks = { marks: [], unknown: [] };
+
+/** A loaded module. */
+export interface Place extends Extent {
   readonly path: string;
-  readonly base: NativePointer;
-  readonly size: number;
 }
 
 export interface Mark {
@@ -38,16 +41,21 @@ export interface ExecutableMarks {
   readonly inline: readonly Mark[];
 }
 
-/** Null when the module has no marks, or none that can be seen because its file is gone and it exports none. */
-export function marksOf({ path, base, size }: Place): ModuleMarks | null {
+/**
+ * A record names the function at its entry; symbols name the others. Null when the module has no marks, or none that can be
+ * seen because its file is gone, it exports none and holds no records.
+ */
+export function marksOf(module: Place): ModuleMarks | null {
+  const { path, base, size } = module;
   const file = readModuleFile(path, base);
   if (file === null) {
-    const marked = markedExports(base);
-    return marked.length === 0 ? null : named(marked);
+    const found = named(markedExports(base), recordedMarks(module));
+    return found.marks.length === 0 ? null : found;
   }
   if (!isMarked(file)) return null;
   const sections = file.sections.filter((s) => s.name === PLAIN || s.name === INLINE);
-  const found = named(file.functionsIn(sections, templates(base, size)));
+  const recorded = file.sections.some((s) => s.name === RECORDS) ? recordedMarks(module) : NO_RECORDS;
+  const found = named(file.functionsIn(sections, templates(base, size)), recorded);
   return sections.length === 0 && found.marks.length === 0 ? null : found;
 }
 
@@ -85,19 +93,32 @@ function markedExports(base: NativePointer): FunctionSymbol[] {
   return exported.filter((f, i) => entryProblem(f.address, words[i] ?? [0, 0]) === null);
 }
 
-function named(functions: readonly FunctionSymbol[]): ModuleMarks {
+interface Named {
+  readonly name: string;
+  readonly entry: Address;
+  readonly file: string | null;
+  readonly place: string | null;
+}
+
+function named(functions: readonly FunctionSymbol[], recorded = NO_RECORDS): ModuleMarks {
+  const entries = new Set(recorded.marks.map((mark) => mark.entry));
   // .symtab and .dynsym may both have a function; an alias at the same address is a function of its own name.
-  const seen = new Map<string, { name: string; entry: Address; file: string | null }>();
+  const seen = new Map<string, Named>();
+  for (const mark of recorded.marks) seen.set(`${mark.entry} ${mark.name}`, { ...mark, file: null });
   const whole = new Set(functions.map((f) => f.name));
   for (const { name: symbol, address, file } of functions) {
     const name = cleanName(symbol);
-    if (name === "" || (isFragment(symbol) && whole.has(name))) continue;
+    if (name === "" || entries.has(address) || (isFragment(symbol) && whole.has(name))) continue;
     const key = `${address} ${name}`;
-    if (!seen.has(key)) seen.set(key, { name, entry: address, file });
+    if (!seen.has(key)) seen.set(key, { name, entry: address, file, place: null });
   }
   const { unique, ambiguous } = tellApart([...seen.values()]);
   const marks: Mark[] = [];
-  const refused: RefusedMark[] = [];
+  const refused: RefusedMark[] = recorded.unknown.map((version) => ({
+    name: RECORDS,
+    code: "unknown-version",
+    reason: `a record of ${RECORDS} has version ${version}; this hotpatch reads version 1`,
+  }));
   const words = wordsAt([...unique.values()].map((f) => f.entry));
   let i = 0;
   for (const [name, { entry }] of unique) {
@@ -105,7 +126,6 @@ function named(functions: readonly FunctionSymbol[]): ModuleMarks {
     if (reason === null) marks.push({ name, entry });
     else refused.push({ name, code: "entry-too-small", reason });
   }
-  for (const [name, n] of ambiguous)
-    refused.push({ name, code: "ambiguous-name", reason: `${n} marked functions have this name` });
+  for (const [name, twins] of ambiguous) refused.push({ name, code: "ambiguous-name", reason: whyAmbiguous(twins) });
   return { marks, refused };
 }

@@ -31,6 +31,15 @@ const STEPS = 384;
 /** Below this the kernel maps nothing. */
 const LOWEST = 0x10000;
 
+/** Where a module is mapped. */
+export interface Extent {
+  readonly base: NativePointer;
+  readonly size: number;
+}
+
+export const contains = ({ base, size }: Extent, at: NativePointer): boolean =>
+  at.compare(base) >= 0 && at.compare(base.add(size)) < 0;
+
 export const pageAlign = (size: number): number => Math.ceil(size / Process.pageSize) * Process.pageSize;
 
 /** Zeroed read-write memory anywhere. `size` in bytes. */

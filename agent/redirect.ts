@@ -4,7 +4,7 @@
  * 8-byte store of ours: Interceptor's own write is not atomic and killed hammered hosts (docs/decisions/0001).
  */
 import type { Mark } from "./marks.js";
-import { mapAnywhere, mapNear, wordsAt } from "./memory.js";
+import { type Extent, mapAnywhere, mapNear, wordsAt } from "./memory.js";
 import {
   type Address,
   addressOf,
@@ -26,11 +26,6 @@ interface Entry {
   readonly thunk: Address;
   readonly original: Word;
   readonly jump: Word;
-}
-
-export interface Extent {
-  readonly base: NativePointer;
-  readonly size: number;
 }
 
 /** Makes [lowest, highest entry] writable for the time of `write`. All entries of a module lie in one or two sections. */

@@ -3,39 +3,25 @@
  * memory knows the addresses. Source of the record's form: docs/marks.md, "hp_state".
  */
 import type { StateVariable } from "../schemas/agent.js";
+import type { Extent } from "./memory.js";
+import { leadInside, recordsIn } from "./records.js";
 
-/** "HPSTATE1" */
-const MAGIC = "48 50 53 54 41 54 45 31";
+const MAGIC = "HPSTATE1";
 /** In bytes. */
 const RECORD = 64;
-const ALIGN = 8;
 
-interface Extent {
-  readonly base: NativePointer;
-  readonly size: number;
-}
-
-/** In the order of their addresses. Reads only what is mapped from the file: a record is never in .bss. */
-export function stateIn(module: Extent): StateVariable[] {
-  return Process.enumerateRanges("rw-")
-    .filter((range) => range.file !== undefined && contains(module, range.base))
-    .flatMap((range) =>
-      Memory.scanSync(range.base, range.size, MAGIC)
-        .filter(({ address }) => address.add(RECORD).compare(range.base.add(range.size)) <= 0)
-        .map(({ address }) => readRecord(address, module))
-        .filter((variable) => variable !== null),
-    );
-}
-
-const contains = ({ base, size }: Extent, at: NativePointer): boolean =>
-  at.compare(base) >= 0 && at.compare(base.add(size)) < 0;
+/** In the order of their addresses. */
+export const stateIn = (module: Extent): StateVariable[] =>
+  recordsIn(module, MAGIC, RECORD)
+    .map((at) => readRecord(at, module))
+    .filter((variable) => variable !== null);
 
 /** Null for bytes that only look like a record: nothing that they point to is touched. */
 function readRecord(at: NativePointer, module: Extent): StateVariable | null {
-  if (!at.and(ALIGN - 1).isNull() || at.add(8).readU32() !== RECORD) return null;
+  if (at.add(8).readU32() !== RECORD) return null;
   const [owner, own, name, type] = [32, 40, 48, 56].map((offset) => at.add(offset).readPointer());
   if (owner === undefined || own === undefined || name === undefined || type === undefined) return null;
-  if (![name, type].every((pointer) => contains(module, pointer))) return null;
+  if (name.isNull() || type.isNull() || !leadInside(module, [name, type])) return null;
   return {
     name: name.readUtf8String() ?? "",
     type: type.readUtf8String() ?? "",

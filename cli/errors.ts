@@ -256,6 +256,14 @@ export const hookTimeout = (library: string, hook: string, detail: string, runni
     "its thread goes on until it returns; a hook should be short, --hook-timeout gives it more time",
   ]);
 
+export const signatureChanged = (library: string, detail: string, running: string): ErrorReport =>
+  make("signature-changed", [
+    `the new build of ${library} takes or gives something else than its callers do`,
+    detail,
+    running,
+    "restart the host for this change, undo it, or give the changed function a new name",
+  ]);
+
 export const layoutChanged = (library: string, detail: string, running: string): ErrorReport =>
   make("layout-changed", [
     `the new build of ${library} lays out live data differently`,

@@ -1,11 +1,14 @@
 /** What the session knows of one library in the target. Data and small questions; no I/O. */
 import type { FoundLibrary, Hooks } from "../schemas/agent.js";
-import type { FunctionResult, StatusLibrary } from "../schemas/event.js";
+import type { Check, FunctionResult, StatusLibrary } from "../schemas/event.js";
 import type { ExportedVariable } from "./binary/exports.js";
+import { compareRecords, NOTHING_RECORDED, type Recorded } from "./evidence/record.js";
 import { type Alias, aliasesOf, type Entries } from "./steps/aliases.js";
 import { type Code, checkOf, compare } from "./steps/compare.js";
 
 export const NO_HOOKS: Hooks = { before: null, after: null };
+/** Of a generation whose file is gone. */
+const UNKNOWN = { code: null, records: NOTHING_RECORDED, hooks: NO_HOOKS };
 
 export interface KnownGeneration {
   readonly generation: number;
@@ -16,6 +19,7 @@ export interface KnownGeneration {
   readonly hash: string | null;
   /** null where its file is gone. */
   readonly code: Code | null;
+  readonly records: Recorded;
   readonly hooks: Hooks;
   readonly functions: number;
 }
@@ -35,6 +39,8 @@ export class FollowedLibrary {
   /** Generation 0's exported variables; empty where its file is gone. */
   exports: ReadonlyMap<string, ExportedVariable> = new Map();
   running: number;
+  /** On what each function's last switch rested. */
+  readonly #checks = new Map<string, Check>();
   /** Copies tried with the next number whose load failed: a file name is never used twice. */
   attempts = 0;
   /** Set while an artifact of this library waits in the queue. */
@@ -48,7 +54,7 @@ export class FollowedLibrary {
     this.artifact = artifact;
     this.running = found.running;
     this.functions = new Set(found.functions.map((f) => f.name));
-    for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, code: null, hooks: NO_HOOKS });
+    for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, ...UNKNOWN });
   }
 
   /** The number a copy gets when it has been loaded and accepted. */
@@ -66,6 +72,28 @@ export class FollowedLibrary {
     return this.next - 1;
   }
 
+  /**
+   * What callers and live data of the library rely on: of each function and type what the running generation says, else
+   * the oldest one that says anything.
+   */
+  get recorded(): Recorded {
+    const all = [this.runs, ...this.generations.values()].map((generation) => generation.records).reverse();
+    return {
+      functions: new Map(all.flatMap(({ functions }) => [...functions])),
+      types: new Map(all.flatMap(({ types }) => [...types])),
+    };
+  }
+
+  checkOf(name: string): Check {
+    return this.#checks.get(name) ?? checkOf(name);
+  }
+
+  /** The library runs another generation. */
+  switched(generation: number, functions: readonly FunctionResult[]): void {
+    this.running = generation;
+    for (const { name, check } of functions) this.#checks.set(name, check);
+  }
+
   /** Takes in a copy that has been loaded and accepted. */
   add(generation: KnownGeneration, entries: Entries): void {
     this.generations.set(generation.generation, generation);
@@ -76,9 +104,12 @@ export class FollowedLibrary {
 
   /** What a switch to a known generation does to each function. */
   changesTo(generation: number): FunctionResult[] {
-    const after = this.generations.get(generation)?.code;
+    const after = this.generations.get(generation);
     const known = [...this.functions];
-    if (after != null) return compare(known, this.runs.code, after);
+    if (after?.code != null) {
+      const verdicts = compareRecords(this.recorded, after.records);
+      return compare(known, this.runs.code, after.code, [], verdicts);
+    }
     return known.map((name) => ({ name, status: "switched", check: checkOf(name) }));
   }
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { FoundLibrary } from "../schemas/agent.js";
 import { contentHash, readElf } from "./binary/elf.js";
+import { recorded } from "./evidence/record.js";
 import { FollowedLibrary } from "./followed.js";
 import { aliasesOf } from "./steps/aliases.js";
 import type { Inspected } from "./steps/inspect.js";
@@ -32,10 +33,11 @@ export class Libraries {
       const { generation } = known;
       const file = generation === 0 ? zero : keptCopy(found, generation);
       if (file === null) continue;
-      const { code, hooks } = file;
-      library.aliases.push(...aliasesOf(file.entries));
+      const { code, entries, hooks, marks } = file;
+      const records = recorded(marks.records);
+      library.aliases.push(...aliasesOf(entries));
       const { buildId, hash } = generation === 0 ? file : known; // a copy's own bytes are not its artifact's
-      library.generations.set(generation, { ...known, buildId, hash, code, hooks });
+      library.generations.set(generation, { ...known, buildId, hash, code, records, hooks });
     }
     library.exports = zero?.exports ?? library.exports;
     return { library, zero };

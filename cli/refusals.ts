@@ -2,6 +2,7 @@
 import type { AgentFailure, RefusedMark } from "../schemas/agent.js";
 import type { ErrorReport } from "../schemas/error.js";
 import * as errors from "./errors.js";
+import type { Change } from "./evidence/verdict.js";
 import type { FollowedLibrary } from "./followed.js";
 import type { Claim } from "./steps/state.js";
 
@@ -17,17 +18,35 @@ export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: numb
     library.runsText,
   );
 
+/** Functions whose callers, or whose data, were built for something else. */
+export function changeError(
+  changes: ReadonlyMap<string, Change>,
+  { name, runsText }: Pick<FollowedLibrary, "name" | "runsText">,
+): ErrorReport {
+  const lines = [...changes].map(([of, { reasons }]) => `${of}: ${reasons.join("\n  ")}`);
+  const signature = [...changes.values()].some(({ code }) => code === "signature-changed");
+  return (signature ? errors.signatureChanged : errors.layoutChanged)(name, lines.join("\n"), runsText);
+}
+
 /** Live data that the new build would use as something else. */
-export function stateError(claim: Claim, grown: readonly string[], { name, runsText }: FollowedLibrary): ErrorReport {
+export function stateError(claim: Claim, changed: readonly string[], { name, runsText }: FollowedLibrary): ErrorReport {
   if (claim.kind === "ambiguous")
     return errors.ambiguousName(`state ${claim.name}`, `two variables of ${name} have this name`, runsText);
   const differences = claim.kind === "changed" ? claim.differences : [];
-  return errors.layoutChanged(name, [...differences, ...grown].join("\n"), runsText);
+  return errors.layoutChanged(name, [...differences, ...changed].join("\n"), runsText);
 }
 
-/** A marked function that cannot be patched. */
-export const refusedMark = ({ name, code, reason }: RefusedMark, { runsText }: FollowedLibrary): ErrorReport =>
-  (code === "ambiguous-name" ? errors.ambiguousName : errors.entryTooSmall)(name, reason, runsText);
+/** A marked function that cannot be patched, or records that cannot be read. */
+export function refusedMark({ name, code, reason }: RefusedMark, library: FollowedLibrary): ErrorReport {
+  switch (code) {
+    case "unknown-version":
+      return errors.artifactInvalid(library.loadedFrom, reason, library.runsText);
+    case "ambiguous-name":
+      return errors.ambiguousName(name, reason, library.runsText);
+    case "entry-too-small":
+      return errors.entryTooSmall(name, reason, library.runsText);
+  }
+}
 
 /** A copy that was not taken in, or not switched to. */
 export function agentError(failure: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport {

@@ -19,16 +19,18 @@ import { arrive } from "./arrive.js";
 import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
 import { HotpatchError } from "./errors.js";
+import { compareRecords, recorded } from "./evidence/record.js";
+import { changesIn } from "./evidence/verdict.js";
 import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
 import { letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
 import type { Level } from "./log.js";
 import type { SessionOptions } from "./options.js";
 import { providersOf } from "./providers.js";
-import { agentError, lateHook, refusedMark, stateError } from "./refusals.js";
+import { agentError, changeError, lateHook, refusedMark, stateError } from "./refusals.js";
 import { partedAliases } from "./steps/aliases.js";
 import { BuildLoop } from "./steps/build.js";
-import { checkOf, compare } from "./steps/compare.js";
+import { compare } from "./steps/compare.js";
 import {
   isSeenBy,
   makeFolder,
@@ -41,7 +43,7 @@ import {
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
-import { claimState, grownExports } from "./steps/state.js";
+import { changedTypesOfState, claimState, grownExports } from "./steps/state.js";
 import { watchFile, watchSources } from "./steps/watch.js";
 import type { Target, TargetEvent } from "./target/target.js";
 import { settleTemp } from "./temp.js";
@@ -286,7 +288,10 @@ export class Session {
 
     const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
     const unfit = [...artifact.refused, ...parted];
-    const functions = compare([...library.functions], library.runs.code, artifact.code, unfit);
+    const verdicts = compareRecords(library.recorded, recorded(artifact.marks.records));
+    const functions = compare([...library.functions], library.runs.code, artifact.code, unfit, verdicts);
+    const changes = changesIn(verdicts);
+    if (changes.size > 0) return void this.#refuse(library, changeError(changes, library), functions);
     const [lost] = unfit.filter((mark) => library.functions.has(mark.name));
     if (lost !== undefined) return void this.#refuse(library, refusedMark(lost, library), functions);
 
@@ -304,9 +309,12 @@ export class Session {
       artifact.state.length === 0 ? [] : this.#ask("state", { library: library.name }),
     ]);
     const claim = claimState(live, artifact.state);
-    const grown = grownExports(library.exports, artifact.exports, provided.slice(names.length));
-    if (claim.kind === "ambiguous" || claim.kind === "changed" || grown.length > 0)
-      return this.#refuse(library, stateError(claim, grown, library));
+    const changed = [
+      ...changedTypesOfState(live, artifact.state, library.recorded.types, artifact.marks.records.types),
+      ...grownExports(library.exports, artifact.exports, provided.slice(names.length)),
+    ];
+    if (claim.kind === "ambiguous" || claim.kind === "changed" || changed.length > 0)
+      return this.#refuse(library, stateError(claim, changed, library));
     const own = providersOf(this.#target?.pid ?? 0, names, provided);
     // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
     for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
@@ -331,6 +339,7 @@ export class Session {
   ): Promise<boolean> {
     const { name, next: generation } = library;
     const { buildId, hash, code, entries, hooks } = artifact;
+    const records = recorded(artifact.marks.records);
     const marks = [...entries].map(([name, offset]) => ({ name, offset }));
     const timeoutMs = this.#options.loadTimeoutMs;
     const loaded = await this.#call("load", { library: name, generation, path, buildId, hash, marks, timeoutMs });
@@ -340,7 +349,8 @@ export class Session {
       return false;
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
-    library.add({ generation, at: this.#elapsed(), buildId, hash, code, hooks, functions: code.size }, entries);
+    const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
+    library.add(known, entries);
     return true;
   }
 
@@ -355,7 +365,7 @@ export class Session {
     const timeoutMs = this.#options.hookTimeoutMs;
     const switched = await this.#call("switchTo", { library: library.name, generation, hooks, timeoutMs });
     if (!switched.ok) return void this.#refuse(library, agentError(switched.error, library, generation), functions);
-    library.running = generation;
+    library.switched(generation, functions);
     const { from, late } = switched.value;
     if (late) this.#warn(lateHook(library, from, timeoutMs), library.name);
     const ms = Math.round((performance.now() - start) * 100) / 100;
@@ -397,8 +407,8 @@ export class Session {
   async #status(): Promise<void> {
     const status = await this.#ask("status", {});
     const libraries = status.flatMap(({ library, functions }) => {
-      const checked = functions.map((f) => ({ ...f, check: checkOf(f.name) }));
-      return this.#libraries.get(library)?.status(checked) ?? [];
+      const followed = this.#libraries.get(library);
+      return followed?.status(functions.map((f) => ({ ...f, check: followed.checkOf(f.name) }))) ?? [];
     });
     this.#say({ type: "status", libraries });
   }

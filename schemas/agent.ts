@@ -6,12 +6,12 @@ import { z } from "zod";
 import { Address, Generation, SymbolName } from "./ids.js";
 
 /** Raised whenever a request, an answer or an event changes its meaning. */
-export const AGENT_PROTOCOL = 1;
+export const AGENT_PROTOCOL = 2;
 
-/** A marked function of generation 0 that cannot be patched, and why. */
+/** A marked function of generation 0 that cannot be patched, and why; or records of it that cannot be read. */
 export const RefusedMark = z.object({
   name: SymbolName,
-  code: z.enum(["entry-too-small", "ambiguous-name"]),
+  code: z.enum(["entry-too-small", "ambiguous-name", "unknown-version"]),
   reason: z.string(),
 });
 export type RefusedMark = z.infer<typeof RefusedMark>;

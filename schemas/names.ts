@@ -26,19 +26,25 @@ export const UNALIGNED =
  */
 export function tellApart<T extends { readonly name: string; readonly file: string | null }>(
   functions: readonly T[],
-): { readonly unique: Map<string, T>; readonly ambiguous: Map<string, number> } {
+): { readonly unique: Map<string, T>; readonly ambiguous: Map<string, readonly T[]> } {
   const unique = new Map<string, T>();
-  const ambiguous = new Map<string, number>();
+  const ambiguous = new Map<string, readonly T[]>();
   const byName = group(functions, (f) => f.name);
   for (const [name, same] of byName) {
     if (same.length === 1 && same[0] !== undefined) unique.set(name, same[0]);
     else
       for (const [full, twins] of group(same, (f) => (f.file === null ? name : `${name} [${f.file}]`))) {
         if (twins.length === 1 && twins[0] !== undefined) unique.set(full, twins[0]);
-        else ambiguous.set(full, twins.length);
+        else ambiguous.set(full, twins);
       }
   }
   return { unique, ambiguous };
+}
+
+/** Why functions of one name cannot be patched, with the places in their sources as far as records say them. */
+export function whyAmbiguous(twins: readonly { readonly place: string | null }[]): string {
+  const places = twins.flatMap(({ place }) => place ?? []);
+  return `${twins.length} marked functions have this name${places.length > 0 ? `: ${places.join(", ")}` : ""}`;
 }
 
 function group<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -4,6 +4,7 @@
  */
 import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
+import { type FunctionRecord, type Records, readRecords } from "./records.js";
 
 /** Sections that hold marked code: functions, and inline ones that gcc cannot put beside them. */
 const PLAIN_SECTION = "hotpatch";
@@ -35,19 +36,24 @@ const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: B
 const TEMPLATE_ENTRY = ENTRIES[0]?.bytes ?? Buffer.alloc(0);
 /** So many int3 in a row are no instruction's operand. */
 const INT3_RUN = 8;
+/** jmp rel32 */
+const JUMP = 0xe9;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
 
-/** A function whose symbol lies in a marked section, or is a template's instance. */
+/** A function whose entry lies in a marked section, or is a template's instance: a record names it, or else a symbol. */
 export interface MarkedFunction {
   /** Without the suffixes compilers add; what marks are matched by. Two functions of one file may share it. */
   readonly name: string;
-  /** As the symbol table has it. */
+  /** As the symbol table has it; the name once more where only a record names it. */
   readonly symbol: string;
   /** Address relative to the load base. */
   readonly value: number;
+  /** Bytes of its code; 0 where nobody says, or where it is but a jump to a body that lies elsewhere. */
   readonly size: number;
   /** Source file of a static function (STT_FILE): tells two statics of one name apart; otherwise null. */
   readonly file: string | null;
+  /** "file:line" of the source, where a record says it. */
+  readonly place: string | null;
   /** Whose 8-byte entry it starts with; null when there is none, with the reason. */
   readonly entry: "gcc" | "clang" | null;
   readonly reason: string | null;
@@ -67,11 +73,12 @@ export interface Marks {
   readonly unnamedBytes: number;
   /** File offset of each flag's first byte; the flag itself is byte 15. */
   readonly flags: readonly number[];
+  readonly records: Records;
 }
 
 /**
  * Reads the marks of a library.
- * @throws ElfError when a section or a symbol cannot be read
+ * @throws ElfError when a section, a symbol or a record cannot be read
  */
 export function readMarks(elf: Elf): Marks {
   const named = (name: (one: string) => boolean) =>
@@ -81,9 +88,15 @@ export function readMarks(elf: Elf): Marks {
   checkTotal(elf, [...sections, ...flagSections]);
   const instances = sections.length + flagSections.length === 0 ? new Map<ElfSection, Set<number>>() : templates(elf);
   const inside = symbolsBySection(elf, [...sections, ...instances.keys()]);
+  const records = readRecords(elf);
+  const recorded = recordsBySection(records.functions, sections);
+  const contents = sections.map((section) => {
+    const { index } = section;
+    return { section, symbols: inside.get(index) ?? [], own: recorded.get(index) ?? [] };
+  });
   return {
     functions: [
-      ...sections.flatMap((section) => functionsIn(elf, section, inside.get(section.index) ?? [])),
+      ...contents.flatMap(({ section, symbols, own }) => functionsIn(elf, section, symbols, own)),
       ...[...instances].flatMap(([section, entries]) =>
         functionsIn(
           elf,
@@ -94,8 +107,9 @@ export function readMarks(elf: Elf): Marks {
     ],
     sections,
     codeBytes: total(sections),
-    unnamedBytes: sections.reduce((sum, one) => sum + unnamedIn(elf, one, inside.get(one.index) ?? []), 0),
+    unnamedBytes: contents.reduce((sum, { section, symbols, own }) => sum + unnamedIn(elf, section, symbols, own), 0),
     flags: flagSections.flatMap((section) => flagsIn(elf, section)),
+    records,
   };
 }
 
@@ -134,11 +148,42 @@ function symbolsBySection(elf: Elf, sections: readonly ElfSection[]): Map<number
   return map;
 }
 
-function functionsIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[]): MarkedFunction[] {
+/** @throws ElfError for a record whose entry lies in no marked section */
+function recordsBySection(
+  records: readonly FunctionRecord[],
+  sections: readonly ElfSection[],
+): Map<number, FunctionRecord[]> {
+  const map = new Map<number, FunctionRecord[]>(sections.map((one) => [one.index, []]));
+  for (const record of records) {
+    const home = sections.find(({ addr, size }) => record.entry >= addr && record.entry < addr + size);
+    if (home === undefined)
+      throw new ElfError(
+        "invalid",
+        `the record of ${record.name} leads to 0x${record.entry.toString(16)}, where no marked code is`,
+      );
+    map.get(home.index)?.push(record);
+  }
+  return map;
+}
+
+function functionsIn(
+  elf: Elf,
+  section: ElfSection,
+  symbols: readonly ElfSymbol[],
+  records: readonly FunctionRecord[] = [],
+): MarkedFunction[] {
   const found = new Map<string, MarkedFunction>();
   const whole = new Set(symbols.map((one) => one.name));
+  const sizes = new Map(symbols.filter((one) => one.type === STT_FUNC).map((one) => [one.value, one]));
+  const recorded = new Set(records.map((one) => one.entry));
+  const named = records.map(({ name, entry: value, place }) => {
+    const symbol = sizes.get(value);
+    const size = leadsElsewhere(elf, section, value) ? 0 : (symbol?.size ?? 0);
+    const entry = entryOf(elf, section, value);
+    return { name, symbol: symbol?.name ?? name, value, size, file: null, place, inline: false, ...entry };
+  });
   for (const symbol of symbols) {
-    if (symbol.type !== STT_FUNC || symbol.name === "") continue;
+    if (symbol.type !== STT_FUNC || symbol.name === "" || recorded.has(symbol.value)) continue;
     const name = cleanName(symbol.name);
     // A split-off part of a function that is here is no function of its own: it is reached from that one only.
     if (isFragment(symbol.name) && whole.has(name)) continue;
@@ -146,12 +191,27 @@ function functionsIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[
     if (found.has(key)) continue;
     const { value, size, file } = symbol;
     const inline = section.name !== PLAIN_SECTION;
-    found.set(key, { name, symbol: symbol.name, value, size, file, inline, ...entryOf(elf, section, symbol) });
+    found.set(key, {
+      name,
+      symbol: symbol.name,
+      value,
+      size,
+      file,
+      place: null,
+      inline,
+      ...entryOf(elf, section, value),
+    });
   }
-  return [...found.values()].sort((a, b) => a.value - b.value);
+  return [...named, ...found.values()].sort((a, b) => a.value - b.value);
 }
 
-function entryOf(elf: Elf, section: ElfSection, { value }: ElfSymbol): Entry {
+/** Whether a jump stands behind the entry, as in Rust's marks: then the bytes here say nothing of the body. */
+function leadsElsewhere(elf: Elf, { addr, size, offset }: ElfSection, value: number): boolean {
+  const at = value + 8 - addr;
+  return at < size && elf.bytes.u8(offset + at) === JUMP;
+}
+
+function entryOf(elf: Elf, section: ElfSection, value: number): Entry {
   const at = value - section.addr;
   const inside = at >= 0 && at + 8 <= section.size;
   return entryAt(value, inside ? elf.bytes.slice(section.offset + at, 8, "an entry") : null);
@@ -168,9 +228,20 @@ export function entryAt(address: number, bytes: Buffer | null): Entry {
   return none(`it starts with ${(bytes.toString("hex").match(/../g) ?? []).join(" ")}, not with a patchable entry`);
 }
 
-function unnamedIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[]): number {
+function unnamedIn(
+  elf: Elf,
+  section: ElfSection,
+  symbols: readonly ElfSymbol[],
+  records: readonly FunctionRecord[],
+): number {
   const code = elf.contentsOf(section);
-  const sized = symbols.filter((one) => one.size > 0).sort((a, b) => a.value - b.value);
+  // A record gives no size: what follows its entry is its own, up to the next one that is named.
+  const starts = [...records.map((one) => one.entry), ...symbols.map((one) => one.value)].sort((a, b) => a - b);
+  const recorded = records.map(({ entry }) => ({
+    value: entry,
+    size: (starts[endOfRun(starts, entry)] ?? section.addr + section.size) - entry,
+  }));
+  const sized = [...recorded, ...symbols.filter((one) => one.size > 0)].sort((a, b) => a.value - b.value);
   let unnamed = 0;
   let covered = 0;
   for (const symbol of sized) {
@@ -179,6 +250,17 @@ function unnamedIn(elf: Elf, section: ElfSection, symbols: readonly ElfSymbol[])
     covered = Math.max(covered, Math.min(start + symbol.size, code.length));
   }
   return unnamed + codeIn(code.subarray(covered));
+}
+
+/** Index of the first of the sorted numbers that is above `value`. */
+function endOfRun(sorted: readonly number[], value: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? 0) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /**

@@ -5,7 +5,8 @@
  */
 import { ElfBytes, ElfError } from "./elf-bytes.js";
 import { CODE_SECTIONS, entryAt, FLAG_MAGIC, FLAG_SECTION } from "./marks.js";
-import { type StateRecord, stateRecordsIn, textAt } from "./state.js";
+import { textAt } from "./record-section.js";
+import { type StateRecord, stateRecordsIn } from "./state.js";
 
 const MACHINE_X86_64 = 0x8664;
 const PE32_PLUS = 0x20b;

@@ -1,7 +1,7 @@
 /** `hotpatch inspect`: what one library file offers, and what will not follow an edit. Touches no process. */
 import { readFileSync } from "node:fs";
 import type { LibraryReport } from "../../schemas/library-report.js";
-import { tellApart } from "../../schemas/names.js";
+import { tellApart, whyAmbiguous } from "../../schemas/names.js";
 import { type Elf, ElfError, STB_LOCAL, STT_OBJECT, validateLibrary } from "../binary/elf.js";
 import { switchHooks, writableExports } from "../binary/exports.js";
 import { readMarks } from "../binary/marks.js";
@@ -39,7 +39,7 @@ function inspectElf(path: string, elf: Elf): LibraryReport {
   const { unique, ambiguous } = tellApart([...marks.functions]);
   const functions = [
     ...[...unique].map(([name, { reason }]) => ({ name, reason })),
-    ...[...ambiguous].map(([name, n]) => ({ name, reason: `${n} marked functions have this name` })),
+    ...[...ambiguous].map(([name, twins]) => ({ name, reason: whyAmbiguous(twins) })),
   ];
   const debugInfo = elf.sections.some((one) => /^\.z?debug_info$/.test(one.name));
   return {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Hooks, RefusedMark } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
-import { tellApart } from "../../schemas/names.js";
+import { tellApart, whyAmbiguous } from "../../schemas/names.js";
 import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.js";
 import { type ExportedVariable, switchHooks, writableExports } from "../binary/exports.js";
 import { type Marks, readMarks } from "../binary/marks.js";
@@ -17,7 +17,7 @@ export interface Inspected {
   readonly buildId: string | null;
   /** sha256 of the whole file. */
   readonly hash: string;
-  /** Marked function -> hash of its code bytes: equal hashes mean an unchanged function. */
+  /** Marked function -> hash of its code bytes, or of the whole file where its body cannot be told: equal hashes mean an unchanged function. */
   readonly code: ReadonlyMap<string, string>;
   /** Marked function -> address relative to the load base. */
   readonly entries: ReadonlyMap<string, number>;
@@ -34,6 +34,8 @@ export type Inspection =
   /** A writer is at work: look again at the next change. */
   | { readonly kind: "incomplete"; readonly report: ErrorReport }
   | { readonly kind: "unfit"; readonly report: ErrorReport };
+
+const hashOf = (code: Buffer): string => createHash("sha1").update(code).digest("hex");
 
 /** @param running what the target runs meanwhile, for the report */
 export function inspect(path: string, library: string, bytes: Buffer, running: string): Inspection {
@@ -56,13 +58,14 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
     return { kind: "unfit", report: noMarks(library, running) };
   if (marks.functions.length === 0)
     return { kind: "unfit", report: strippedMarks(library, marks.unnamedBytes, running) };
+  const hash = contentHash(bytes);
   const { unique, ambiguous } = tellApart(marks.functions);
   const code = new Map<string, string>();
   const entries = new Map<string, number>();
-  const refused: RefusedMark[] = [...ambiguous].map(([name, n]) => ({
+  const refused: RefusedMark[] = [...ambiguous].map(([name, twins]) => ({
     name,
     code: "ambiguous-name",
-    reason: `${n} marked functions have this name`,
+    reason: whyAmbiguous(twins),
   }));
   for (const [name, f] of unique) {
     const start = elf.fileOffsetOf(f.value);
@@ -70,12 +73,7 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
       refused.push({ name, code: "entry-too-small", reason: f.reason ?? "its code is not in the file" });
       continue;
     }
-    code.set(
-      name,
-      createHash("sha1")
-        .update(bytes.subarray(start, start + f.size))
-        .digest("hex"),
-    );
+    code.set(name, f.size === 0 ? hash : hashOf(bytes.subarray(start, start + f.size)));
     entries.set(name, f.value);
   }
   return {
@@ -85,7 +83,7 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
       elf,
       marks,
       buildId: elf.buildId,
-      hash: contentHash(bytes),
+      hash,
       code,
       entries,
       refused,

@@ -2,6 +2,7 @@
 import type { StateVariable } from "../../schemas/agent.js";
 import type { ExportedVariable } from "../binary/exports.js";
 import type { StateRecord } from "../binary/state.js";
+import { changedTypes, type Types } from "../evidence/types.js";
 import type { StatePointer } from "./prepare.js";
 
 export type Claim =
@@ -32,6 +33,23 @@ export function claimState(live: readonly StateVariable[], records: readonly Sta
     pointers.push({ fileOffset: pointerOffset, address: BigInt(owner.address) });
   }
   return differences.length > 0 ? { kind: "changed", differences } : { kind: "fits", pointers };
+}
+
+/**
+ * Variables that both builds have and whose text names a type that is laid out differently now, whatever their own sizes
+ * are.
+ * @param before types as the live data has them
+ */
+export function changedTypesOfState(
+  live: readonly StateVariable[],
+  records: readonly StateRecord[],
+  before: Types,
+  after: Types,
+): string[] {
+  const names = new Set(records.map((record) => record.name));
+  return live
+    .filter((variable) => names.has(variable.name))
+    .flatMap(({ name, type }) => changedTypes(before, after, type).map((change) => `state ${name}: ${change}`));
 }
 
 /**

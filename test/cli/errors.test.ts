@@ -35,6 +35,7 @@ const all: ErrorReport[] = [
   errors.loadFailed("libgame.so", 4, "why", RUNNING),
   errors.loadTimeout("libgame.so", 4, "why", RUNNING),
   errors.hookTimeout("libgame.so", "hotpatch_before_switch", "why", RUNNING),
+  errors.signatureChanged("libgame.so", "why", RUNNING),
   errors.layoutChanged("libgame.so", "why", RUNNING),
   errors.buildFailed("make", 2, "why", RUNNING),
   errors.noSuchGeneration("libgame.so", 9, "why", RUNNING),

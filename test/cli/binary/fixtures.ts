@@ -48,6 +48,59 @@ extern void bare_label(void);
 void call_bare(void) { bare_label(); }
 `;
 
+/** How a record is changed: its version, what a caller relies on, and where it says it is from. */
+export interface Recorded {
+  readonly version?: string;
+  readonly name?: string;
+  readonly signature?: string;
+  readonly hash?: number;
+  readonly entry?: string;
+}
+
+/**
+ * A function `value` with its record and that of the type it takes, by hand as docs/marks.md has them. The function has no
+ * symbol of its own name in the marked section: `entry` is a local label.
+ */
+export function recorded(body: string, change: Recorded = {}): string {
+  const { version = "1", name = "game::value", signature = "fn(&Rule) -> i32", hash = 7, entry = "entry" } = change;
+  const assembly = `
+    .pushsection hotpatch,"ax",@progbits
+    .p2align 4
+    entry: .byte 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0
+    jmp body@PLT
+    .popsection
+    .globl value
+    .type value,@function
+    value: jmp entry
+    .size value, .-value
+    .pushsection hp_marks,"aw",@progbits
+    .balign 8
+    .quad 0                                    # padding
+    .ascii "HPMARKS${version}"
+    .long 48 + 2 * 24, 2
+    .quad ${entry}, name, signature, place
+    .quad 8, 8, ${hash}                        # the argument
+    .quad 4, 4, 0                              # the result
+    .popsection
+    .pushsection hp_types,"aw",@progbits
+    .balign 8
+    .ascii "HPTYPES1"
+    .long 40 + 32, 1
+    .quad 4, 4, type
+    .quad 0, 4, field, field_type
+    .popsection
+    .pushsection .rodata
+    name: .asciz "${name}"
+    signature: .asciz "${signature}"
+    place: .asciz "src/game.rs:12"
+    type: .asciz "game::Rule"
+    field: .asciz "factor"
+    field_type: .asciz "${hash === 7 ? "i32" : "f32"}"
+    .popsection
+  `;
+  return `int body(int x) { return ${body}; }\n__asm__(${JSON.stringify(assembly)});\n`;
+}
+
 /** A temporary directory, removed when the test ends. */
 export async function workFolder(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "hotpatch-test-"));

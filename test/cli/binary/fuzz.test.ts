@@ -11,7 +11,7 @@ import { type Marks, readMarks } from "../../../cli/binary/marks.js";
 import { readState } from "../../../cli/binary/state.js";
 import { bindCandidates, type EditedCopy, editCopy } from "../../../cli/steps/prepare.js";
 import { liveBytes, random } from "../../support/damage.js";
-import { build, has, SAMPLE, workFolder } from "./fixtures.js";
+import { build, has, recorded, SAMPLE, workFolder } from "./fixtures.js";
 
 const CASES = 24_000;
 const BATCH = 100;
@@ -70,7 +70,7 @@ function fieldsOf(elf: Elf): Field[] {
       [one.fileOffset + 16, 8],
     );
   }
-  for (const one of elf.sections.filter(({ name }) => /hash|note/.test(name))) {
+  for (const one of elf.sections.filter(({ name }) => /hash|note|hp_marks|hp_types/.test(name))) {
     for (let at = one.offset; at + 4 <= one.offset + one.size; at += 4) fields.push([at, 4]);
   }
   return fields;
@@ -125,6 +125,8 @@ test(`${CASES} damaged libraries end in a result or an ElfError, soon and in lit
     await build(folder, "gcc.so", SAMPLE),
     await build(folder, "small.so", SAMPLE, [...small, "-Wl,--hash-style=sysv"]),
     await build(folder, "stripped.so", SAMPLE, [...small, "-s"]),
+    await build(folder, "recorded.so", recorded("x"), [...small, "-s"]),
+    await build(folder, "packed.so", recorded("x"), [...small, "-Wl,-z,pack-relative-relocs"]),
     ...(has("clang") ? [await build(folder, "clang.so", SAMPLE, [], "clang")] : []),
     ...(has("clang") && has("ld.lld") ? [await build(folder, "lld.so", SAMPLE, ["-fuse-ld=lld"], "clang")] : []),
   ];

@@ -1,0 +1,54 @@
+/** Compares what the records of two builds say of a function: its signature, and the layouts of what it is given. Pure. */
+import type { FunctionRecord, Layout, Records } from "../binary/records.js";
+import { changedTypes, type Types } from "./types.js";
+import type { Change, Verdict, Verdicts } from "./verdict.js";
+
+/** What is known of a library's functions and types: those of a build, or of all that runs. */
+export interface Recorded {
+  readonly functions: ReadonlyMap<string, FunctionRecord>;
+  readonly types: Types;
+}
+
+export const NOTHING_RECORDED: Recorded = { functions: new Map(), types: new Map() };
+
+/** Two functions of one name are refused elsewhere; here the last counts. */
+export const recorded = ({ functions, types }: Records): Recorded => ({
+  functions: new Map(functions.map((one) => [one.name, one])),
+  types,
+});
+
+/** Of the functions that both sides have a record of. */
+export function compareRecords(before: Recorded, after: Recorded): Verdicts {
+  const verdicts = new Map<string, Verdict>();
+  for (const [name, now] of after.functions) {
+    const was = before.functions.get(name);
+    if (was === undefined || saysNothing(was) || saysNothing(now)) continue;
+    verdicts.set(name, { check: "record", change: changeOf(was, now, before.types, after.types) });
+  }
+  return verdicts;
+}
+
+const saysNothing = ({ signature, layouts }: FunctionRecord): boolean => signature === null && layouts.length === 0;
+
+function changeOf(before: FunctionRecord, after: FunctionRecord, old: Types, types: Types): Change | null {
+  if (before.signature !== null && after.signature !== null && before.signature !== after.signature)
+    return { code: "signature-changed", reasons: [`${before.signature} -> ${after.signature}`] };
+  if (before.layouts.length === 0 || after.layouts.length === 0) return null;
+  if (before.layouts.length !== after.layouts.length) {
+    const reason = `${before.layouts.length - 1} -> ${after.layouts.length - 1} arguments`;
+    return { code: "signature-changed", reasons: [reason] };
+  }
+  const reasons = before.layouts.flatMap((was, i) => {
+    const what = i === before.layouts.length - 1 ? "result" : `argument ${i + 1}`;
+    return layoutChange(what, was, after.layouts[i] ?? was);
+  });
+  if (reasons.length === 0) return null;
+  return { code: "layout-changed", reasons: [...reasons, ...changedTypes(old, types, before.signature ?? "")] };
+}
+
+function layoutChange(what: string, before: Layout, after: Layout): string[] {
+  if (before.size !== after.size) return [`${what}: size ${before.size} -> ${after.size}`];
+  if (before.align !== after.align) return [`${what}: alignment ${before.align} -> ${after.align}`];
+  const known = before.hash !== 0n && after.hash !== 0n;
+  return known && before.hash !== after.hash ? [`${what}: laid out differently, inside or behind a pointer`] : [];
+}
