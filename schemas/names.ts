@@ -43,7 +43,7 @@ export function tellApart<T extends { readonly name: string; readonly file: stri
 
 /** Why functions of one name cannot be patched, with the places in their sources as far as records say them. */
 export function whyAmbiguous(twins: readonly { readonly place: string | null }[]): string {
-  const places = twins.flatMap(({ place }) => place ?? []);
+  const places = twins.flatMap(({ place }) => place ?? []).sort();
   return `${twins.length} marked functions have this name${places.length > 0 ? `: ${places.join(", ")}` : ""}`;
 }
 

@@ -12,15 +12,26 @@ const run = promisify(execFile);
 export const RUST = join(ROOT, "mark/rust");
 const MARK = join(RUST, "hotpatch-mark");
 const HAS_CARGO = spawnSync("cargo", ["--version"]).status === 0;
-/** For tests of which one would be enough to keep both cores busy. */
+/** For a test's builds together, on a machine that has other work too. */
 const BUILD_MS = 180_000;
 
-/** How a crate is built: settings of cargo's dev profile, so that all kinds share their dependencies' macros. */
+/**
+ * How a crate is built. Settings of the dev profile (CARGO_PROFILE_DEV_*) are the cheapest: all kinds share one build of
+ * the macros.
+ */
 export interface Build {
   readonly what: string;
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** For the linker of the library alone. */
+  readonly linkArg?: string;
 }
+
+/** What a release build does, at the price of a dev build. */
+export const OPTIMISED: Build = {
+  what: "optimised",
+  env: { CARGO_PROFILE_DEV_OPT_LEVEL: "3", CARGO_PROFILE_DEV_DEBUG: "0" },
+};
 
 /**
  * A test that needs cargo: skipped with a message where there is none, but never in CI. One after the other, because each
@@ -87,6 +98,9 @@ ${dependencies}
 [workspace]
 `,
     );
+    const { linkArg } = build;
+    if (linkArg !== undefined)
+      this.write("build.rs", `fn main() { println!("cargo::rustc-link-arg-cdylib=${linkArg}"); }`);
   }
 
   /** Where cargo writes the library. */
