@@ -81,6 +81,7 @@ export class FollowedLibrary {
     return {
       functions: new Map(all.flatMap(({ functions }) => [...functions])),
       types: new Map(all.flatMap(({ types }) => [...types])),
+      compiler: this.runs.records.compiler,
     };
   }
 

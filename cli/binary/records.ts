@@ -56,7 +56,12 @@ export interface Records {
   readonly functions: readonly FunctionRecord[];
   /** By their names. */
   readonly types: ReadonlyMap<string, TypeRecord>;
+  /** "rustc version 1.95.0 (...)"; null for other languages, and where the file does not say. */
+  readonly compiler: string | null;
 }
+
+/** Compilers leave their names in this section; strip lets them be. */
+const COMMENT = ".comment";
 
 /**
  * All records of a file.
@@ -68,7 +73,15 @@ export function readRecords(elf: Elf): Records {
     types: new Map(
       [...recordsOf(elf, TYPES)].map(({ record }) => [record.text(TYPE.name, "name"), typeRecord(record)]),
     ),
+    compiler: compilerOf(elf),
   };
+}
+
+function compilerOf(elf: Elf): string | null {
+  const comment = elf.sections.find((one) => one.name === COMMENT);
+  if (comment === undefined) return null;
+  const [found] = /rustc version [^\0]+/.exec(elf.contentsOf(comment).toString("latin1")) ?? [];
+  return found ?? null;
 }
 
 const partsOf = <T>({ parts }: RecordBytes, start: number, size: number, read: (at: number) => T): T[] =>

@@ -6,7 +6,7 @@ import { type Elf, ElfError, STB_LOCAL, STT_OBJECT, validateLibrary } from "../b
 import { switchHooks, writableExports } from "../binary/exports.js";
 import { readMarks } from "../binary/marks.js";
 import { isPe, readPe } from "../binary/pe.js";
-import { readState } from "../binary/state.js";
+import { readState, type StateRecord } from "../binary/state.js";
 import { demangle } from "../demangle.js";
 import { artifactInvalid, HotpatchError, libraryNotFound, wrongArchitecture } from "../errors.js";
 
@@ -55,7 +55,7 @@ function inspectElf(path: string, elf: Elf): LibraryReport {
     notes: [
       ...noteMarks(marks.functions.length, marks.unnamedBytes),
       ...(debugInfo ? [] : [NO_DEBUG_INFO]),
-      ...noteData(elf),
+      ...noteData(elf, state),
       ...noteVtables(elf),
       ...noteTls(elf),
     ],
@@ -113,13 +113,17 @@ function noteMarks(functions: number, unnamedBytes: number): Note[] {
 const list = (names: readonly string[]): string =>
   names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "");
 
-/** What compilers and hotpatch.h put into a library by themselves. */
-const NOT_THE_AUTHORS = /^(completed|__|DW\.ref\.|guard variable for |hotpatch_(storage|state|flag)_)/;
+/** What compilers, Rust's standard library and hotpatch.h put into a library by themselves. */
+const NOT_THE_AUTHORS =
+  /^(completed|__|guard variable for |hotpatch_(storage|state|flag)_|DW\.ref\.|_rust_extern|<?(std|core|alloc|panic_unwind|memchr)(::|\[))/;
 
-function noteData(elf: Elf): Note[] {
+function noteData(elf: Elf, state: readonly StateRecord[]): Note[] {
+  const records = new Set(elf.sections.filter((one) => one.name.startsWith("hp_")).map((one) => one.index));
+  const kept = new Set(state.map((one) => one.storage));
   const locals = elf
     .symbols()
-    .filter((one) => one.bind === STB_LOCAL && one.type === STT_OBJECT && one.size > 0 && elf.writableAt(one.value));
+    .filter((one) => one.bind === STB_LOCAL && one.type === STT_OBJECT && one.size > 0 && elf.writableAt(one.value))
+    .filter((one) => !records.has(one.sectionIndex) && !kept.has(one.value));
   const statics = demangle(locals.map((one) => one.name)).filter((name) => !NOT_THE_AUTHORS.test(name));
   const exported = [...writableExports(elf).keys()];
   const notes: Note[] = [];

@@ -7,14 +7,17 @@ import type { Change, Verdict, Verdicts } from "./verdict.js";
 export interface Recorded {
   readonly functions: ReadonlyMap<string, FunctionRecord>;
   readonly types: Types;
+  /** Of Rust code; null where it is not known. */
+  readonly compiler: string | null;
 }
 
-export const NOTHING_RECORDED: Recorded = { functions: new Map(), types: new Map() };
+export const NOTHING_RECORDED: Recorded = { functions: new Map(), types: new Map(), compiler: null };
 
 /** Two functions of one name are refused elsewhere; here the last counts. */
-export const recorded = ({ functions, types }: Records): Recorded => ({
+export const recorded = ({ functions, types, compiler }: Records): Recorded => ({
   functions: new Map(functions.map((one) => [one.name, one])),
   types,
+  compiler,
 });
 
 /** Of the functions that both sides have a record of. */
@@ -23,10 +26,17 @@ export function compareRecords(before: Recorded, after: Recorded): Verdicts {
   for (const [name, now] of after.functions) {
     const was = before.functions.get(name);
     if (was === undefined || saysNothing(was) || saysNothing(now)) continue;
-    verdicts.set(name, { check: "record", change: changeOf(was, now, before.types, after.types) });
+    const change = changeOf(was, now, before.types, after.types) ?? compilerChange(before.compiler, after.compiler);
+    verdicts.set(name, { check: "record", change });
   }
   return verdicts;
 }
+
+/** Two versions of rustc may lay the same type out differently, and pass it otherwise, wherever `repr(C)` is not written. */
+const compilerChange = (before: string | null, after: string | null): Change | null =>
+  before === null || after === null || before === after
+    ? null
+    : { code: "layout-changed", reasons: [`built by ${before} -> ${after}`] };
 
 const saysNothing = ({ signature, layouts }: FunctionRecord): boolean => signature === null && layouts.length === 0;
 

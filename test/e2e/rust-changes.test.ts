@@ -150,34 +150,53 @@ impl Cat {
   t.is(await tool.end(), 0);
 });
 
-cargoTest(
-  "records of another version are refused with both versions named, and told when the host has them",
-  async (t) => {
-    const shop = new Workshop(t);
-    const crate = new Crate(shop, "game");
-    const built = await crate.build(library(1));
-    const later = readFileSync(built);
-    later.write("HPMARKS2", later.indexOf("HPMARKS1"), "latin1");
-    const lib = shop.path("libgame.so");
-    const place = (bytes: Buffer) => {
-      writeFileSync(`${lib}.new`, bytes);
-      renameSync(`${lib}.new`, lib);
-    };
-    const says = "a record of hp_marks has version 2; this hotpatch reads version 1";
-    const host = await shop.host("host", DLOPEN_HOST);
-    place(readFileSync(built));
-    const tool = Tool.spawn(shop, ["--", host, lib]);
-    await tool.prints("value 1");
-    place(later);
-    const refused = await tool.next("generation:refused");
-    t.is(refused.code, "artifact-invalid");
-    t.is(refused.detail, says);
-    t.is(await tool.end(), 0);
+/** A built library, and a way to put others like it in its place. */
+async function placed(shop: Workshop) {
+  const built = readFileSync(await new Crate(shop, "game").build(library(1)));
+  const lib = shop.path("libgame.so");
+  const place = (bytes: Buffer) => {
+    writeFileSync(`${lib}.new`, bytes);
+    renameSync(`${lib}.new`, lib);
+  };
+  place(built);
+  /** The library with one text in it written over by another of the same length. */
+  const other = (from: string, to: string): Buffer => {
+    const bytes = Buffer.from(built);
+    bytes.write(to, bytes.indexOf(from), "latin1");
+    return bytes;
+  };
+  return { lib, place, other };
+}
 
-    const other = Tool.spawn(shop, ["--", host, lib]);
-    const warning = await other.next("warning");
-    t.is(warning.code, "artifact-invalid");
-    t.is(warning.detail, says);
-    t.is(await other.end(), 0);
-  },
-);
+cargoTest("a build of another rustc is refused: it may lay the same types out differently", async (t) => {
+  const shop = new Workshop(t);
+  const { lib, place, other } = await placed(shop);
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
+  await tool.prints("value 1");
+  place(other("rustc version 1.", "rustc version 0."));
+  const refused = await tool.next("generation:refused");
+  t.is(refused.code, "layout-changed");
+  t.regex(refused.detail, /^game::rule: built by rustc version 1\S+ .* -> rustc version 0\S+ .*$/);
+  await tool.prints("value 1", tool.output.all.length);
+  t.is(await tool.end(), 0);
+});
+
+cargoTest("records of another version are refused with both versions named, and told of the host's own", async (t) => {
+  const shop = new Workshop(t);
+  const { lib, place, other } = await placed(shop);
+  const says = "a record of hp_marks has version 2; this hotpatch reads version 1";
+  const host = await shop.host("host", DLOPEN_HOST);
+  const tool = Tool.spawn(shop, ["--", host, lib]);
+  await tool.prints("value 1");
+  place(other("HPMARKS1", "HPMARKS2"));
+  const refused = await tool.next("generation:refused");
+  t.is(refused.code, "artifact-invalid");
+  t.is(refused.detail, says);
+  t.is(await tool.end(), 0);
+
+  const second = Tool.spawn(shop, ["--", host, lib]);
+  const warning = await second.next("warning");
+  t.is(warning.code, "artifact-invalid");
+  t.is(warning.detail, says);
+  t.is(await second.end(), 0);
+});

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { inspectLibrary } from "../../cli/commands/inspect.js";
 import { type Build, Crate, cargoTest } from "../support/cargo.js";
 import { DLOPEN_HOST } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
@@ -23,7 +24,7 @@ const BUILDS: readonly Build[] = [
   { what: "packed relocations", linkArg: "-Wl,-z,pack-relative-relocs" },
 ];
 
-const library = (n: number) => `
+const library = (n: number, more = "") => `
 use hotpatch_mark::{HotpatchLayout, hotpatch, state};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -32,7 +33,7 @@ state! { static CALLS: AtomicI32 = AtomicI32::new(0); }
 #[derive(HotpatchLayout)]
 struct Rule { factor: i32 }
 
-fn unmarked() -> i32 { ${n} }
+fn unmarked() -> i32 { ${more} ${n} }
 
 mod rules {
     use super::*;
@@ -121,3 +122,25 @@ cargoTest("marks of a crate that the library depends on are switched as its own"
   await tool.prints("value 2");
   t.is(await tool.end(), 0);
 });
+
+cargoTest(
+  "inspect tells a Rust library's marks and state, and of its statics those that the author wrote",
+  async (t) => {
+    const shop = new Workshop(t);
+    const counter = "static COUNT: AtomicI32 = AtomicI32::new(0); COUNT.fetch_add(1, Ordering::Relaxed);";
+    const { functions, state, notes, flag } = inspectLibrary(await new Crate(shop, "game").build(library(1, counter)));
+    t.deepEqual(
+      functions.map(({ demangled, patchable }) => [demangled, patchable]),
+      [["game::rules::apply", true]],
+    );
+    t.deepEqual(
+      state.map(({ name, type }) => [name, type]),
+      [["game::CALLS", "AtomicI32"]],
+    );
+    t.true(flag);
+    t.deepEqual(
+      notes.map((note) => note.what),
+      ["statics start anew in each generation: game::unmarked::COUNT"],
+    );
+  },
+);

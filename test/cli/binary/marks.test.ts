@@ -135,7 +135,7 @@ test("a library without marks has none", async (t) => {
     codeBytes: 0,
     unnamedBytes: 0,
     flags: [],
-    records: { functions: [], types: new Map() },
+    records: { functions: [], types: new Map(), compiler: null },
   });
 });
 

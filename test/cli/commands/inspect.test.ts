@@ -5,7 +5,7 @@ import test from "ava";
 import { LibraryReport } from "../../../schemas/library-report.js";
 import { CLI } from "../../support/tool.js";
 import { Workshop } from "../../support/workshop.js";
-import { has } from "../binary/fixtures.js";
+import { has, recorded } from "../binary/fixtures.js";
 
 const run = promisify(execFile);
 
@@ -77,6 +77,13 @@ test("a stripped library and one without -g are told what they miss, with the cu
   const notes = (await report(await shop.library("libgame.so", source, ["-s"]))).notes;
   t.regex(notes[0]?.what ?? "", /\d+ bytes of marked code have no name: the library is stripped/);
   t.true(notes.some((note) => note.what.startsWith("no debug information") && note.cure.includes("-g")));
+});
+
+test("a stripped library's marks are known by their records", async (t) => {
+  const shop = new Workshop(t);
+  const found = await report(await shop.library("libgame.so", recorded("x"), ["-s"]));
+  t.deepEqual(found.functions, [{ name: "game::value", demangled: "game::value", patchable: true, reason: null }]);
+  t.false(found.notes.some((note) => /no name/.test(note.what)));
 });
 
 test("an entry that cannot be patched says why", async (t) => {

@@ -20,6 +20,7 @@ const side = (change: Partial<FunctionRecord> = {}, types: readonly TypeRecord[]
     ],
   ]),
   types: new Map(types.map((one) => [one.name, one])),
+  compiler: null,
 });
 const type = (name: string, size: number, ...parts: readonly (readonly [string, string, number | null, number])[]) => ({
   name,
@@ -60,8 +61,19 @@ test("an argument of another size, alignment or hash is named, and the type that
 
 test("a hash on one side only is no evidence, nor is a function that one side lacks", (t) => {
   t.is(verdict(side(), side({ layouts: [layout(8), layout(4), layout(4)] }))?.change, null);
-  t.is(verdict(side(), { functions: new Map(), types: new Map() }), undefined);
+  t.is(verdict(side(), { functions: new Map(), types: new Map(), compiler: null }), undefined);
   t.is(verdict(side({ signature: null, layouts: [] }), side()), undefined);
+});
+
+test("another compiler is a change of layouts, unless one side does not say which it was", (t) => {
+  const by = (compiler: string | null) => ({ ...side(), compiler });
+  const [older, newer] = [by("rustc version 1.88.0"), by("rustc version 1.95.0")];
+  t.deepEqual(verdict(older, newer)?.change, {
+    code: "layout-changed",
+    reasons: ["built by rustc version 1.88.0 -> rustc version 1.95.0"],
+  });
+  t.is(verdict(newer, newer)?.change, null);
+  t.is(verdict(by(null), newer)?.change, null);
 });
 
 test("without texts the number of arguments tells", (t) => {
