@@ -157,7 +157,7 @@ export const noMarks = (library: string, running: string): ErrorReport =>
     `${library} has no marked functions`,
     "it has no section named hotpatch or hotpatci",
     running,
-    'include "hotpatch.h", put HOTPATCH before a function, and build without HOTPATCH_DISABLE',
+    'include "hotpatch.h", put HOTPATCH before a function, and build without HOTPATCH_DISABLE; in Rust, #[hotpatch_mark::hotpatch]',
   ]);
 
 export const strippedMarks = (library: string, bytes: number, running: string): ErrorReport =>
@@ -181,7 +181,7 @@ export const entryTooSmall = (name: string, detail: string, running: string): Er
     `${name} cannot be patched`,
     detail,
     running,
-    "mark it with HOTPATCH from hotpatch.h, which gives every function its 8-byte entry",
+    "mark it with HOTPATCH from hotpatch.h or Rust's #[hotpatch], which gives every function its 8-byte entry",
   ]);
 
 export const ambiguousName = (name: string, detail: string, running: string): ErrorReport =>

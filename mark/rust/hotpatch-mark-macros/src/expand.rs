@@ -1,12 +1,12 @@
 //! What a marked function becomes:
 //!
 //! ```text
-//! unsafe fn damage(player: &mut Player, amount: i32) -> i32 {   what callers see; one copy per generation
-//!     unsafe fn __hotpatch_body(player: ..., ...) {...}     what the author wrote
-//!     extern "C" fn __hotpatch_caught(...) -> Result        runs the body; a panic is a value from here on
-//!     extern "C" fn __hotpatch_entry(...) -> Result         one 8-byte no-op, jmp __hotpatch_caught: the mark's entry
-//!     static RECORD                                         in hp_marks: its name, its entry, its signature
-//!     match __hotpatch_entry(player, amount) { ... }        the panic goes on, in the caller's own copy of std
+//! unsafe fn damage(player: &mut Player, amount: i32) -> i32 {  what callers see; each copy has one
+//!     unsafe fn __hotpatch_body(player: ..., ...) {...}        what the author wrote
+//!     extern "C" fn __hotpatch_caught(...) -> Result           runs the body; a panic is a value from here on
+//!     extern "C" fn __hotpatch_entry(...) -> Result            one 8-byte no-op, jmp __hotpatch_caught: the mark's entry
+//!     static RECORD                                            in hp_marks: its name, its entry, its signature
+//!     match __hotpatch_entry(player, amount) { ... }           the panic goes on, in the caller's own copy of std
 //! }
 //! ```
 //!
