@@ -34,6 +34,7 @@ test("new files, new headers, a unit that comes late, statics of one name and fa
   const host = await shop.host("host", LINKED_HOST, [lib, `-Wl,-rpath,${shop.folder}`]);
   const make = ["--build", `make -s -C ${shop.folder}`, "--watch", shop.path("src"), "--library", lib];
   const tool = Tool.spawn(shop, [...make, "--", host]);
+  await tool.ready();
   await tool.prints("value 12");
 
   // A call of a unit that does not exist yet: it links, and the target's loader refuses it.
