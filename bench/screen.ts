@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { CLI } from "../test/support/tool.js";
@@ -173,7 +173,7 @@ async function measure(columns: number, rows: number, args: readonly string[]): 
 
 const folder = mkdtempSync(join(tmpdir(), "hotpatch-bench-"));
 try {
-  console.log(machine());
+  console.log(`${machine()}, load average ${loadavg()[0]?.toFixed(1)}`);
   const path = build(folder, "libscale.so", library);
   for (const lines of [LINES_A_SECOND, 0]) {
     const program = join(folder, `host${lines}`);

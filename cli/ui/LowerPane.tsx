@@ -26,8 +26,9 @@ export function LowerPane(props: Props) {
   return (
     <Box flexDirection="column" height={rows}>
       <Rule title={title} note={note} columns={columns} active={typing} theme={context.theme} />
-      {lines.map(({ key, line }) => (
-        <StyledLine key={key} line={line} theme={context.theme} />
+      {lines.map((line, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a row is a place; lines that move up are cheaper as new texts
+        <StyledLine key={i} line={line} theme={context.theme} />
       ))}
     </Box>
   );
@@ -36,30 +37,19 @@ export function LowerPane(props: Props) {
 interface Shown {
   readonly title: string;
   readonly note: string;
-  readonly lines: readonly { readonly key: number; readonly line: Line }[];
+  readonly lines: readonly Line[];
 }
 
-/** Rows that one line of output may take: a bound for its keys. */
-const MOST_PARTS = 2048;
 const CURSOR = { text: " ", style: { inverse: true } } as const;
 
 function output({ state, top, typing, rows, columns }: Props): Shown {
   const page = rows - 1;
   const { lines, first, total } = outputWindow(state.output, top, page);
   const back = total - first - lines.length;
-  const numbered = lines.map((line, i) => ({ key: first + i, line }));
-  const open = state.output.current.length > 0;
-  const last = numbered.at(-1);
-  if (typing && back === 0) {
-    if (open && last !== undefined) numbered[numbered.length - 1] = { ...last, line: [...last.line, CURSOR] };
-    else numbered.push({ key: total, line: [CURSOR] });
-  }
+  const shown = [...lines];
+  if (typing && back === 0) shown.push([...(state.output.current.length > 0 ? (shown.pop() ?? []) : []), CURSOR]);
   // Lines looked back at are cut; the newest are wrapped, so that nothing of them is lost.
-  const fitted = numbered.flatMap(({ key, line }) =>
-    wrapLine(line, columns - 1)
-      .slice(0, back > 0 ? 1 : undefined)
-      .map((part, i) => ({ key: key * MOST_PARTS + i, line: part })),
-  );
+  const fitted = shown.flatMap((line) => wrapLine(line, columns - 1).slice(0, back > 0 ? 1 : undefined));
   return {
     title: typing ? "output: keys go to the host, Esc stops" : "output",
     note: back > 0 ? `${back} newer lines below` : "",
@@ -69,13 +59,9 @@ function output({ state, top, typing, rows, columns }: Props): Shown {
 
 function log({ state, rows, columns, context }: Props): Shown {
   const entries = state.log.slice(-Math.max(1, rows - 1));
-  const first = state.log.length - entries.length;
   return {
     title: "log",
     note: "",
-    lines: entries.map((entry, i) => ({
-      key: first + i,
-      line: wrapLine(entryLine(entry, context), columns - 1)[0] ?? [],
-    })),
+    lines: entries.map((entry) => wrapLine(entryLine(entry, context), columns - 1)[0] ?? []),
   };
 }

@@ -22,12 +22,12 @@ export function TextPanel({ title, lines, scroll, rows, columns, theme }: Props)
   const first = Math.max(0, Math.min(scroll, lines.length - page));
   const hidden = lines.length > page;
   const note = hidden ? `${first + 1}-${Math.min(lines.length, first + page)} of ${lines.length}` : "";
-  const shown = lines.slice(first, first + page).map((line, i) => ({ key: first + i, line }));
   return (
     <Box flexDirection="column" height={rows}>
       <Rule title={title} note={note} columns={columns} active theme={theme} />
-      {shown.map(({ key, line }) => (
-        <StyledLine key={key} line={line} theme={theme} />
+      {lines.slice(first, first + page).map((line, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a row is a place on the screen
+        <StyledLine key={i} line={line} theme={theme} />
       ))}
     </Box>
   );
