@@ -180,6 +180,7 @@ function told(state: SessionState, event: Exclude<SessionEvent, { type: "target:
     case "build:failed":
       return buildFailed(state, event);
     case "artifact:changed":
+      if (isRefusedElsewhere(state, event.library)) return state;
       return { ...state, problem: null, save: { step: "taking", at, library: event.library, reason: event.reason } };
     case "artifact:incomplete":
     case "artifact:unchanged": {
@@ -209,6 +210,10 @@ function told(state: SessionState, event: Exclude<SessionEvent, { type: "target:
       return state;
   }
 }
+
+/** The refusal of one library stays in sight until that library, or a new build, has better news. */
+const isRefusedElsewhere = ({ problem }: SessionState, library: string): boolean =>
+  problem?.kind === "refused" && problem.report.library !== library;
 
 const lastOf = <T>(items: readonly T[], kept: number): readonly T[] =>
   items.length > kept ? items.slice(-kept) : items;
@@ -276,8 +281,7 @@ const changedIn = (functions: readonly FunctionResult[], shared: string | null):
 function switched(state: SessionState, event: EventOf<"generation:switched">): SessionState {
   const { at, generation, library: name, ms, why } = event;
   const fromBuild = why === "artifact";
-  // A refusal of another library of the same build stays in sight.
-  const keepsFailure = state.save.step === "failed" && fromBuild && state.save.at >= (state.builds.at(-1)?.at ?? at);
+  const keepsFailure = fromBuild && isRefusedElsewhere(state, name);
   const save: Save = fromBuild
     ? { step: "arrived", at, library: name, generation, liveMs: ms }
     : { step: "moved", at, library: name, generation, why };

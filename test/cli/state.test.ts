@@ -1,6 +1,7 @@
 /** What a session has come to, from its events. */
 import test from "ava";
 import { reduce, START, summary } from "../../cli/state.js";
+import type { SessionEvent } from "../../schemas/event.js";
 import {
   built,
   eventful,
@@ -64,14 +65,29 @@ test("a refused build leaves generations alone and tells why for each function",
   t.is(state.problem?.kind, "refused");
 });
 
-test("a refused library stays in sight when another of the same build arrives, until the next build", (t) => {
+test("a refused library stays in sight when another one arrives, until it changes itself or the next build ends", (t) => {
   const two = play([found("libtwo.so", 1)], begun());
+  const changed = (library: string, at: number): SessionEvent => ({
+    type: "artifact:changed",
+    at,
+    library,
+    path: "p",
+    reason: "r",
+  });
   const state = play(
-    [...built(3000), refused([], 3010, "libtwo.so"), switched(1, [result("a", "switched")], 3020)],
+    [
+      ...built(3000),
+      changed("libtwo.so", 3005),
+      refused([], 3010, "libtwo.so"),
+      changed("libgame.so", 3015),
+      switched(1, [result("a", "switched")], 3020),
+    ],
     two,
   );
   t.is(state.save.step, "failed");
+  t.is(state.problem?.kind, "refused");
   t.is(state.libraries[0]?.running, 1, "although the first library's switch counts");
+  t.is(play([changed("libtwo.so", 4000)], state).save.step, "taking");
   t.is(play([...built(5000), switched(2, [result("a", "switched")], 5010)], state).save.step, "arrived");
 });
 

@@ -280,6 +280,15 @@ for (const [columns, rows] of SIZES)
       }
   });
 
+test("a terminal too small for anything still gets a frame", (t) => {
+  for (const [columns, rows] of [
+    [1, 1],
+    [5, 2],
+    [20, 5],
+  ] as const)
+    for (const [, state] of STATES) for (const view of VIEWS) t.true(frame(state, view, { columns, rows }).length > 0);
+});
+
 test("below 60x15 what runs, the last save and the functions are still there", (t) => {
   const shown = text(frame(eventful(), {}, { columns: 40, rows: 10 }));
   for (const part of [/game 4711 +generation 3/, /✓ the last save runs/, /damage +3 {2}switched/]) t.regex(shown, part);
