@@ -2,59 +2,19 @@
  * What a session has come to, from its events: every number on the screen and in --plain's summary comes from here.
  * Pure: no clock, no I/O. Bounded: everything that grows with time has a limit.
  */
-import type { Check, FunctionResult, FunctionStatus, SessionEvent } from "../schemas/event.js";
+import type { SessionEvent } from "../schemas/event.js";
+import {
+  attempted,
+  foundLibrary,
+  type LibraryState,
+  refusedLibrary,
+  switchedLibrary,
+  withStatus,
+} from "./library-state.js";
 import { EMPTY, feed, type Line, type Scrollback } from "./text/scrollback.js";
-import { eventLines } from "./wording.js";
+import { count, eventLines } from "./wording.js";
 
 type EventOf<T extends SessionEvent["type"]> = Extract<SessionEvent, { type: T }>;
-
-/** Times are `at`s: ms since the session began. */
-export interface FunctionState {
-  /** As its library spells it. */
-  readonly name: string;
-  readonly library: string;
-  /** Whose body it runs. */
-  readonly generation: number;
-  /** What the last change did to it; "adopted" before the first. */
-  readonly status: FunctionStatus | "adopted";
-  readonly check: Check | null;
-  readonly reason: string | null;
-  /** Since when this body runs. */
-  readonly since: number;
-  /** When something else than "unchanged" was last said of it. */
-  readonly changedAt: number;
-  readonly oldThreads: number | null;
-  /** "file:line" */
-  readonly source: string | null;
-}
-
-/** What happened to a library, in order. `changed` leaves out the unchanged functions. */
-export type Attempt =
-  | {
-      readonly kind: "generation";
-      readonly generation: number;
-      readonly at: number;
-      /** From the complete artifact to the switch. */
-      readonly liveMs: number | null;
-      readonly changed: Changed;
-    }
-  | { readonly kind: "moved"; readonly generation: number; readonly at: number; readonly changed: Changed }
-  | { readonly kind: "refused"; readonly code: string; readonly at: number; readonly changed: Changed }
-  | { readonly kind: "build-failed"; readonly at: number };
-export type Changed = ReadonlyMap<string, FunctionResult>;
-
-export interface LibraryState {
-  readonly name: string;
-  readonly path: string;
-  readonly running: number;
-  readonly since: number;
-  /** Known from the start, unlike the functions' names. */
-  readonly count: number;
-  readonly functions: ReadonlyMap<string, FunctionState>;
-  /** Generations that can be run, ascending. */
-  readonly generations: readonly number[];
-  readonly attempts: readonly Attempt[];
-}
 
 /** Why the last save does not run. */
 export type Problem =
@@ -134,7 +94,9 @@ export interface SessionState {
   readonly exited: EventOf<"target:exited"> | null;
 }
 
-const KEPT = { attempts: 200, builds: 200, log: 1000 } as const;
+const KEPT = { builds: 200, log: 1000 } as const;
+/** Characters of a log entry. */
+const LONGEST_ENTRY = 2000;
 
 export const START: SessionState = {
   phase: "arriving",
@@ -226,20 +188,10 @@ function logged(state: SessionState, event: Exclude<SessionEvent, { type: "targe
       : event.type === "warning"
         ? "warning"
         : "info";
-  const entries = eventLines(event).map((text): LogEntry => ({ at: event.at, level, text }));
+  const entries = eventLines(event).map(
+    (text): LogEntry => ({ at: event.at, level, text: text.slice(0, LONGEST_ENTRY) }),
+  );
   return { ...state, log: lastOf([...state.log, ...entries], KEPT.log) };
-}
-
-function foundLibrary({
-  at,
-  library: name,
-  path,
-  generation,
-  functions: count,
-}: EventOf<"library:found">): LibraryState {
-  const found: Attempt = { kind: "generation", generation, at, liveMs: null, changed: new Map() };
-  const generations = generation === 0 ? [0] : [0, generation];
-  return { name, path, running: generation, since: at, count, functions: new Map(), generations, attempts: [found] };
 }
 
 function built(state: SessionState, build: Build): SessionState {
@@ -260,23 +212,10 @@ function buildFailed(state: SessionState, event: EventOf<"build:failed">): Sessi
   };
 }
 
-const attempted = (library: LibraryState, attempt: Attempt): LibraryState => ({
-  ...library,
-  attempts: lastOf([...library.attempts, attempt], KEPT.attempts),
-});
-
 const update = (state: SessionState, name: string, change: (library: LibraryState) => LibraryState): SessionState => ({
   ...state,
   libraries: state.libraries.map((library) => (library.name === name ? change(library) : library)),
 });
-
-/** What is told of each function by its own result: `shared` is a reason that all have, which says nothing of one. */
-const changedIn = (functions: readonly FunctionResult[], shared: string | null): Changed =>
-  new Map(
-    functions
-      .filter((f) => f.status !== "unchanged" && (shared === null || f.reason !== shared))
-      .map((f) => [f.name, f]),
-  );
 
 function switched(state: SessionState, event: EventOf<"generation:switched">): SessionState {
   const { at, generation, library: name, ms, why } = event;
@@ -286,18 +225,7 @@ function switched(state: SessionState, event: EventOf<"generation:switched">): S
     ? { step: "arrived", at, library: name, generation, liveMs: ms }
     : { step: "moved", at, library: name, generation, why };
   const { totals } = state;
-  const next = update(state, name, (library) => {
-    const changed = changedIn(event.functions, null);
-    const attempt: Attempt = fromBuild
-      ? { kind: "generation", generation, at, liveMs: ms, changed }
-      : { kind: "moved", generation, at, changed };
-    const functions = new Map(library.functions);
-    for (const result of event.functions)
-      functions.set(result.name, afterSwitch(functions.get(result.name), result, event));
-    const generations = [...new Set([...library.generations, generation])].sort((a, b) => a - b);
-    const count = Math.max(library.count, functions.size);
-    return attempted({ ...library, running: generation, since: at, functions, generations, count }, attempt);
-  });
+  const next = update(state, name, (library) => switchedLibrary(library, event));
   return {
     ...next,
     save: keepsFailure ? state.save : save,
@@ -306,41 +234,10 @@ function switched(state: SessionState, event: EventOf<"generation:switched">): S
   };
 }
 
-/** A missing function keeps the body it had; `status` tells when that was another one. */
-function afterSwitch(
-  before: FunctionState | undefined,
-  { name, status, check, reason }: FunctionResult,
-  { at, generation, library, from }: EventOf<"generation:switched">,
-): FunctionState {
-  const keeps = status === "missing" || status === "refused";
-  return {
-    name,
-    library,
-    generation: keeps ? (before?.generation ?? from) : generation,
-    status,
-    check,
-    reason: reason ?? null,
-    since: keeps ? (before?.since ?? at) : at,
-    changedAt: status === "unchanged" ? (before?.changedAt ?? 0) : at,
-    oldThreads: null,
-    source: before?.source ?? null,
-  };
-}
-
 function refused(state: SessionState, event: EventOf<"generation:refused">): SessionState {
-  const { at, code, library: name } = event;
+  const { at } = event;
   const problem: Problem = { kind: "refused", at, report: event };
-  const changed = changedIn(event.functions, code);
-  const next = update(state, name, (library) => {
-    const functions = new Map(library.functions);
-    for (const { name, status, check, reason } of event.functions) {
-      const before = functions.get(name);
-      if (before === undefined) continue; // a new function of a build that was not taken
-      const changedAt = changed.has(name) ? at : before.changedAt;
-      functions.set(name, { ...before, status, check, reason: reason ?? null, changedAt });
-    }
-    return attempted({ ...library, functions }, { kind: "refused", code, at, changed });
-  });
+  const next = update(state, event.library, (library) => refusedLibrary(library, event));
   const { totals } = state;
   return {
     ...next,
@@ -350,39 +247,12 @@ function refused(state: SessionState, event: EventOf<"generation:refused">): Ses
   };
 }
 
-function withStatus(library: LibraryState, event: EventOf<"status">): LibraryState {
-  const said = event.libraries.find((l) => l.library === library.name);
-  if (said === undefined) return library;
-  const functions = new Map(library.functions);
-  for (const { name, generation, check, oldThreads, source = null } of said.functions) {
-    const before = functions.get(name);
-    const fresh = {
-      name,
-      library: library.name,
-      status: "adopted",
-      reason: null,
-      since: library.since,
-      changedAt: 0,
-    } as const;
-    functions.set(name, { ...(before ?? fresh), generation, check, oldThreads, source });
-  }
-  const known = said.generations.map((g) => g.generation).sort((a, b) => a - b);
-  return {
-    ...library,
-    functions,
-    running: said.generation,
-    generations: known,
-    count: Math.max(library.count, functions.size),
-  };
-}
-
-/** One line for the end: how often the code was changed, and what runs. */
+/** One line for the end: how often the code was changed. */
 export function summary({ totals, libraries, builds }: SessionState): string {
-  const { builds: all, failed, generations, refused } = totals;
   const last = builds.at(-1);
   return [
-    `in this session: ${all} builds (${failed} failed${last === undefined ? "" : `, the last took ${Math.round(last.ms)} ms`})`,
-    `${generations} new generations, ${refused} refused`,
-    ...libraries.map((l) => `${l.name} has had ${l.generations.length}`),
+    `in this session: ${count(totals.builds, "build")} (${totals.failed} failed${last === undefined ? "" : `, the last took ${Math.round(last.ms)} ms`})`,
+    `${count(totals.generations, "new generation")}, ${totals.refused} refused`,
+    ...libraries.map((l) => `${l.name} has ${count(l.generations.length, "generation")}`),
   ].join("; ");
 }

@@ -1,5 +1,6 @@
 import { Box, Text } from "ink";
-import type { LibraryState, SessionState } from "../state.js";
+import type { LibraryState } from "../library-state.js";
+import type { SessionState } from "../state.js";
 import { textWidth, toWidth } from "../text/width.js";
 import { count, printable, seconds } from "../wording.js";
 import type { Context } from "./context.js";

@@ -1,5 +1,6 @@
 import { Text } from "ink";
-import type { Attempt, Build, LibraryState } from "../state.js";
+import type { Attempt, LibraryState } from "../library-state.js";
+import type { Build } from "../state.js";
 import { textWidth } from "../text/width.js";
 import type { Context } from "./context.js";
 import { type Glyphs, look } from "./theme.js";

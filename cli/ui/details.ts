@@ -1,5 +1,6 @@
 /** All that is known of one function. Pure. */
-import type { Attempt, FunctionState, SessionState } from "../state.js";
+import type { Attempt, FunctionState } from "../library-state.js";
+import type { SessionState } from "../state.js";
 import { line } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";
 import { count } from "../wording.js";
@@ -52,7 +53,7 @@ function threads({ oldThreads }: FunctionState): string {
 }
 
 function historyLine(attempt: Attempt, { name }: FunctionState, { now }: Context): Line[] {
-  if (attempt.kind === "build-failed") return [];
+  if (attempt.kind === "build-failed" || attempt.changed === null) return [];
   const result = attempt.changed.get(name);
   const status = result?.status ?? (attempt.kind === "refused" ? "refused" : "unchanged");
   const what =

@@ -120,7 +120,7 @@ test("status corrects what each function runs, and counts threads", (t) => {
 test("the summary counts builds, failures, generations and refusals", (t) => {
   t.is(
     summary(eventful()),
-    "in this session: 5 builds (1 failed, the last took 840 ms); 3 new generations, 1 refused; libgame.so has had 4",
+    "in this session: 5 builds (1 failed, the last took 840 ms); 3 new generations, 1 refused; libgame.so has 4 generations",
   );
 });
 
@@ -132,6 +132,15 @@ test("nothing grows without limit", (t) => {
   t.true((state.libraries[0]?.attempts.length ?? 0) <= 200);
   t.true(state.output.lines.length <= 5000);
   t.is(state.totals.failed, 1500, "but the totals are");
+});
+
+test("what each of very many functions went through is forgotten in time, that it was a generation is not", (t) => {
+  const all = Array.from({ length: 10_000 }, (_, i) => result(`f${i}`, "switched"));
+  let state = begun();
+  for (let n = 1; n <= 8; n++) state = reduce(state, switched(n, all, n * 1000));
+  const attempts = state.libraries[0]?.attempts ?? [];
+  t.is(attempts.length, 9);
+  t.is(attempts.filter((attempt) => attempt.kind === "generation" && attempt.changed === null).length, 3);
 });
 
 test("the state of the past is not changed by what comes after", (t) => {

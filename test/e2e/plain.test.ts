@@ -31,7 +31,7 @@ test("lines say what the screen would, by the names of the source, and end with 
   t.is(await ended, 0);
   t.regex(
     lines.all.at(-1) ?? "",
-    /in this session: 0 builds \(0 failed\); 1 new generations, 0 refused; libgame\.so has had 2/,
+    /in this session: 0 builds \(0 failed\); 1 new generation, 0 refused; libgame\.so has 2 generations/,
   );
 });
 
