@@ -4,7 +4,10 @@ import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HotpatchError, spawnFailed } from "./errors.js";
 import type { SessionOptions } from "./options.js";
-import { checkAttachable, checkExecutable, findProcess } from "./processes.js";
+import { checkExecutable } from "./preflight/executable.js";
+import { checkOwnPlace } from "./preflight/place.js";
+import { findProcess } from "./preflight/process.js";
+import { refuseProblem, refuseUnfit } from "./preflight/target.js";
 import { openBackend } from "./target/open.js";
 import type { Backend, Target } from "./target/target.js";
 
@@ -19,14 +22,15 @@ export async function arrive(options: SessionOptions): Promise<{ backend: Backen
   const { arrival, cwd, env } = options;
   if (arrival.kind === "attach") {
     const pid = findProcess(arrival.target);
-    checkAttachable(pid);
+    refuseUnfit(pid);
     return withBackend(options, (backend) => backend.attach(pid, agentSource()));
   }
   const [name = "", ...rest] = arrival.argv;
   if (!existsSync(cwd) || !statSync(cwd).isDirectory())
     throw new HotpatchError(spawnFailed(name, `there is no folder ${cwd} to start it in`));
   const program = findProgram(name, cwd, env.PATH ?? "");
-  checkExecutable(program, null);
+  refuseProblem(checkExecutable(program, null));
+  refuseProblem(checkOwnPlace());
   const { columns = COLS, rows = ROWS } = process.stdout;
   const spawn = { argv: [program, ...rest], env, cwd, cols: columns, rows };
   return withBackend(options, (backend) => backend.spawn(spawn, agentSource()));

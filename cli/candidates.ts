@@ -3,7 +3,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } fr
 import { basename } from "node:path";
 import { CODE_SECTIONS } from "./binary/marks.js";
 import { sectionNames } from "./binary/section-names.js";
-import { namesOf, ownProcesses } from "./processes.js";
+import { namesOf, ownProcesses } from "./preflight/process.js";
 
 export interface Candidate {
   readonly pid: number;

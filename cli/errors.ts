@@ -62,6 +62,17 @@ export const attachBusy = (pid: number, detail: string): ErrorReport =>
     "end the debugger, tracer or other hotpatch session first; gdb may attach after hotpatch has",
   ]);
 
+export const stoppedProcess = (pid: number): ErrorReport =>
+  make("stopped-process", [
+    `cannot attach to pid ${pid}: it is stopped`,
+    "it got a stop signal (SIGSTOP, or Ctrl-Z in its terminal), and an attach would set it running again",
+    "nothing: it is stopped still, and was not touched",
+    `let it go on first: kill -CONT ${pid}, or fg in its shell`,
+  ]);
+
+export const sandboxedHost = (pid: number, detail: string, cure: string): ErrorReport =>
+  make("sandboxed-host", [`cannot attach to pid ${pid}: its sandbox is in the way`, detail, UNTOUCHED, cure]);
+
 export const staticHost = (pid: number | null, path: string): ErrorReport =>
   make("static-host", [
     `cannot patch ${named(pid, path)}: it is statically linked`,
@@ -86,11 +97,15 @@ export const wrongArchitecture = (what: string, detail: string, running: string)
     "build for x86_64 ELF, 64 bit, little endian: the only kind hotpatch patches today",
   ]);
 
-export const attachFailed = (pid: number, detail: string): ErrorReport =>
+export const attachFailed = (
+  pid: number,
+  detail: string,
+  running = "as far as is known the process runs its own code",
+): ErrorReport =>
   make("attach-failed", [
     `cannot attach to pid ${pid}`,
     detail,
-    "as far as is known the process runs its own code",
+    running,
     "run with -vv and look at the log; `hotpatch attach` may be tried again",
   ]);
 
@@ -216,12 +231,22 @@ export const copyFailed = (path: string, detail: string, running: string): Error
     "free space or fix the permissions; TMPDIR chooses another folder",
   ]);
 
+/** Found out before anything is touched. `detail`: one line for each place that was tried. */
+export const noPlace = (pid: number, detail: string): ErrorReport =>
+  make("copy-failed", [
+    `there is no folder for copies that pid ${pid} can load code from`,
+    detail,
+    UNTOUCHED,
+    "make one of these writable for both, executable and free enough, or name another with TMPDIR",
+  ]);
+
+/** Found out just before the load. */
 export const copyUnseen = (path: string, copy: string, running: string): ErrorReport =>
   make("copy-failed", [
     `cannot make a copy of ${path} that the target can see`,
-    `for the target ${copy} is not what was written there: it has a root directory or mounts of its own (a container, chroot), or somebody has changed the file`,
+    `for the target ${copy} is not what was written there: somebody has changed the file, or mounted something over it`,
     running,
-    "set TMPDIR to a folder that is the same inside and outside, or run hotpatch where the target runs",
+    "look who else writes there; TMPDIR names another folder",
   ]);
 
 export const unsafeFolder = (path: string, detail: string): ErrorReport =>

@@ -8,6 +8,7 @@ import { FollowedLibrary } from "./followed.js";
 import { aliasesOf } from "./steps/aliases.js";
 import type { Inspected } from "./steps/inspect.js";
 import { generationZero, keptCopy } from "./steps/zero.js";
+import { viewOf } from "./view.js";
 
 export class Libraries {
   readonly #wanted: readonly string[];
@@ -26,12 +27,14 @@ export class Libraries {
   /** Takes in what the agent adopted, with generation 0's own file as far as it can still be read. */
   add(pid: number, found: FoundLibrary): { library: FollowedLibrary; zero: Inspected | null } {
     const file = basename(found.path);
-    const library = new FollowedLibrary(found, this.#wanted.find((path) => namesOf(path).includes(file)) ?? found.path);
+    const view = viewOf(pid);
+    const wanted = this.#wanted.find((path) => namesOf(path).includes(file));
+    const library = new FollowedLibrary(found, wanted ?? view.here(found.path));
     this.#found.set(library.name, library);
-    const zero = generationZero(pid, found);
+    const zero = generationZero(pid, found, view);
     for (const known of [...library.generations.values()]) {
       const { generation } = known;
-      const file = generation === 0 ? zero : keptCopy(found, generation);
+      const file = generation === 0 ? zero : keptCopy(found, generation, view);
       if (file === null) continue;
       const { code, entries, hooks, marks } = file;
       const records = recorded(marks.records);

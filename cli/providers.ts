@@ -2,12 +2,14 @@
  * Whose definition a name leads to, for generation 0: the rule by which a copy's references are bound to the copy. Only
  * what generation 0 itself takes from itself is bound; a host's override of a weak default stays the host's.
  */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { readElf } from "./binary/elf.js";
 import { copyRelocations, definesSymbol } from "./binary/host.js";
+import { viewOf } from "./view.js";
 
 interface Host {
-  readonly path: string;
+  /** Whether a module's path, as the target has it, is the executable's. */
+  is(path: string): boolean;
   /** Whether the executable itself defines the name. */
   supplies(name: string): boolean;
 }
@@ -26,24 +28,35 @@ export function providersOf(pid: number, names: readonly string[], provided: rea
       host ??= readHost(pid);
       // Seen from the loader the executable "supplies" what it only refers to: the address of its own PLT stub for a
       // function, its COPY of an object's first bytes. Neither is a definition of its own.
-      if (host.path === provider && !host.supplies(name)) own.add(name);
+      if (provider !== undefined && host.is(provider) && !host.supplies(name)) own.add(name);
     }
   });
   return own;
 }
 
 /** Unreadable: then the loader's view stands, for no path is the executable's. */
-const UNKNOWN: Host = { path: "", supplies: () => true };
+const UNKNOWN: Host = { is: () => false, supplies: () => true };
 
 function readHost(pid: number): Host {
   try {
-    const elf = readElf(readFileSync(`/proc/${pid}/exe`));
+    const exe = `/proc/${pid}/exe`;
+    const elf = readElf(readFileSync(exe));
     const copied = copyRelocations(elf);
+    const view = viewOf(pid);
     return {
-      path: readlinkSync(`/proc/${pid}/exe`),
+      is: (path) => readlinkSync(exe) === path || sameFile(view.here(path), exe),
       supplies: (name) => definesSymbol(elf, name) && !copied.has(name),
     };
   } catch {
     return UNKNOWN;
+  }
+}
+
+function sameFile(one: string, other: string): boolean {
+  try {
+    const [a, b] = [statSync(one, { bigint: true }), statSync(other, { bigint: true })];
+    return a.ino === b.ino && a.dev === b.dev;
+  } catch {
+    return false; // one of the two leads nowhere
   }
 }

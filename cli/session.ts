@@ -16,6 +16,7 @@ import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
 import type { FunctionResult, UntimedEvent } from "../schemas/event.js";
 import { arrive } from "./arrive.js";
+import { CopyFolder, sweepPlaces } from "./copies.js";
 import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
 import { HotpatchError } from "./errors.js";
@@ -31,15 +32,7 @@ import { agentError, changeError, lateHook, refusedMark, stateError } from "./re
 import { partedAliases } from "./steps/aliases.js";
 import { BuildLoop } from "./steps/build.js";
 import { compare } from "./steps/compare.js";
-import {
-  isSeenBy,
-  makeFolder,
-  ownerOf,
-  removeFolder,
-  removeFoldersOf,
-  startTimeOf,
-  sweepFolders,
-} from "./steps/folder.js";
+import { isSeenBy } from "./steps/folder.js";
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
@@ -64,7 +57,7 @@ export class Session {
   readonly #decoders = { stdout: new StringDecoder(), stderr: new StringDecoder(), tty: new StringDecoder() };
   #target: Target | null = null;
   #build: BuildLoop | null = null;
-  #folder: string | null = null;
+  #folder: CopyFolder | null = null;
   /** Everything that changes the target goes through here, one after the other. */
   #queue: Promise<void> = Promise.resolve();
   #end: (ending: Ending) => void = () => {};
@@ -102,15 +95,14 @@ export class Session {
   /** From arriving to leaving. Resolves with the exit code; rejects with a HotpatchError when it could not arrive. */
   async run(): Promise<number> {
     settleTemp();
-    sweepFolders();
+    sweepPlaces();
     await this.#buildMissing();
     const { backend, target } = await arrive(this.#options);
     this.#target = target;
-    const startTime = startTimeOf(target.pid);
     let ours = false; // not while another session has the target
     let kept = false;
     try {
-      this.#folder = await makeFolder(target.pid, startTime, ownerOf(target.pid));
+      this.#folder = await CopyFolder.make(target.pid);
       const begun = await this.#begin(target);
       ours = true;
       const { name, version } = backend;
@@ -124,8 +116,8 @@ export class Session {
       await letGo(target);
       await backend.close();
       // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
-      if (ours && !kept) removeFoldersOf(target.pid, startTime);
-      else if (!ours && this.#folder !== null) removeFolder(this.#folder);
+      if (!kept) this.#folder?.remove(ours);
+      this.#folder?.close();
     }
   }
 
@@ -319,8 +311,11 @@ export class Session {
     // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
     for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
     const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
+    const folder = this.#folder;
+    if (folder === null) throw new Error("there is no folder for copies yet");
     try {
-      const path = await writeCopy(this.#folder ?? "", library.name, library.next, library.attempts, bytes);
+      const written = await writeCopy(folder.here, library.name, library.next, library.attempts, bytes);
+      const path = folder.thereOf(written);
       if (isSeenBy(this.#target?.pid ?? 0, path, bytes)) return path;
       library.attempts += 1;
       return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));

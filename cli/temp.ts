@@ -15,13 +15,26 @@ import { trustedOwners } from "./owners.js";
 export function settleTemp(): void {
   const asked = tmpdir();
   const real = realPathOf(asked);
-  for (let folder = real; ; folder = dirname(folder)) {
-    const weakness = weaknessOf(folder);
-    if (weakness !== null) throw new HotpatchError(unsafeFolder(asked, weakness));
-    if (folder === dirname(folder)) break;
-  }
+  const weakness = weaknessOn(real, trustedOwners());
+  if (weakness !== null) throw new HotpatchError(unsafeFolder(asked, weakness));
   // Where Python and Frida look; their orders of TMP and TEMP differ from node's.
   process.env.TMPDIR = real;
+}
+
+/**
+ * How others could exchange what is put into a folder, by it or by one above it; null when they cannot.
+ * @param path without links on the way
+ * @param here what we call the file that is meant by a path
+ */
+export function weaknessOn(
+  path: string,
+  trusted: ReadonlySet<number>,
+  here: (path: string) => string = (one) => one,
+): string | null {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const weakness = weaknessOf(folder, here(folder), trusted);
+    if (weakness !== null || folder === dirname(folder)) return weakness;
+  }
 }
 
 function realPathOf(folder: string): string {
@@ -33,9 +46,9 @@ function realPathOf(folder: string): string {
 }
 
 /** How others could exchange an entry of this folder; null when they cannot. The sticky bit leaves that to owners. */
-function weaknessOf(folder: string): string | null {
-  const { mode, uid, gid } = statSync(folder);
-  if (!trustedOwners().has(uid)) return `${folder} belongs to user ${uid}`;
+function weaknessOf(folder: string, here: string, trusted: ReadonlySet<number>): string | null {
+  const { mode, uid, gid } = statSync(here);
+  if (!trusted.has(uid)) return `${folder} belongs to user ${uid}`;
   if ((mode & constants.S_IFMT) !== constants.S_IFDIR) return `${folder} is not a folder`;
   if ((mode & 0o1000) !== 0) return null;
   if ((mode & 0o002) !== 0) return `everybody may write to ${folder}, and it has no sticky bit`;

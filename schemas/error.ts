@@ -34,6 +34,8 @@ export const ErrorCode = z.enum([
   "copy-failed",
   "unsafe-folder",
   "marks-in-executable",
+  "stopped-process",
+  "sandboxed-host",
   "spawn-failed",
   "attach-failed",
   "usage",

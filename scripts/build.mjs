@@ -1,6 +1,6 @@
-/** Compiles all folders, bundles the agent, and puts the bridge beside the program that starts it. */
+/** Compiles all folders, bundles the agent, and puts the Python scripts beside the programs that start them. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -41,6 +41,6 @@ function bundleAgent() {
 removeOrphans();
 node("node_modules/typescript/bin/tsc", ["-b"]);
 bundleAgent();
-mkdirSync("dist/cli/target", { recursive: true });
-copyFileSync("cli/target/bridge.py", "dist/cli/target/bridge.py");
+for (const script of ["target/bridge.py", "preflight/seccomp.py"])
+  copyFileSync(join("cli", script), join("dist/cli", script));
 chmodSync("dist/cli/main.js", 0o755);

@@ -16,10 +16,10 @@ import {
   unlinkSync,
 } from "node:fs";
 import { chmod, chown, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const NAME = /^hotpatch-(\d+)-(\d+)-[A-Za-z0-9]{6}$/;
+/** Six characters from node, eight with underscores from bridge.py. */
+const NAME = /^hotpatch-(\d+)-(\d+)-\w{6,8}$/;
 
 /**
  * When a process started, in clock ticks since boot; null when there is no such process. With it a pid means one process.
@@ -36,25 +36,21 @@ export function startTimeOf(pid: number): number | null {
   return Number.isSafeInteger(ticks) ? ticks : null;
 }
 
-/** The user a process runs as; null when there is no such process. Source: proc(5), Uid of /proc/PID/status. */
-export function ownerOf(pid: number): number | null {
-  try {
-    const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return uid === undefined ? null : Number(uid);
-  } catch {
-    return null; // it ended this moment
-  }
-}
-
 /**
- * Makes the private folder (mode 0700) for a target's copies, under the temporary directory.
+ * Makes the private folder (mode 0700) for a target's copies.
+ * @param parent folder to make it in, as we call it
  * @param startTime what {@link startTimeOf} says of `pid`; null is written as 0, which fits no process
  * @param uid the target's user, who must be able to open the copies; null: the one we run as. Heeded as root only.
  * @returns its path
  * @throws the file system's own error
  */
-export async function makeFolder(pid: number, startTime: number | null, uid: number | null): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), `hotpatch-${pid}-${startTime ?? 0}-`));
+export async function makeFolder(
+  parent: string,
+  pid: number,
+  startTime: number | null,
+  uid: number | null,
+): Promise<string> {
+  const path = await mkdtemp(join(parent, `hotpatch-${pid}-${startTime ?? 0}-`));
   await chmod(path, 0o700); // mkdtemp's mode, less whatever an odd umask took from it
   if (uid !== null && process.getuid?.() === 0 && uid !== 0) await chown(path, uid, -1);
   return path;
@@ -94,11 +90,19 @@ function holds(file: number, bytes: Buffer): boolean {
   }
   return true;
 }
+const entriesOf = (folder: string): string[] => {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // one of several places, and not there on this machine
+  }
+};
 
 /** Removes all folders of a process, also those of sessions that were killed. Only its one session may do that. */
-export function removeFoldersOf(pid: number, startTime: number | null): void {
-  for (const name of readdirSync(tmpdir()))
-    if (name.startsWith(`hotpatch-${pid}-${startTime ?? 0}-`) && NAME.test(name)) removeFolder(join(tmpdir(), name));
+export function removeFoldersOf(parents: readonly string[], pid: number, startTime: number | null): void {
+  for (const parent of parents)
+    for (const name of entriesOf(parent))
+      if (name.startsWith(`hotpatch-${pid}-${startTime ?? 0}-`) && NAME.test(name)) removeFolder(join(parent, name));
 }
 
 /**
@@ -106,15 +110,16 @@ export function removeFoldersOf(pid: number, startTime: number | null): void {
  * to the targets' users).
  * @returns the paths that were removed
  */
-export function sweepFolders(): string[] {
+export function sweepFolders(parents: readonly string[]): string[] {
   const removed: string[] = [];
-  for (const name of readdirSync(tmpdir())) {
-    const [, pid, startTime] = NAME.exec(name) ?? [];
-    if (pid === undefined || startTime === undefined) continue;
-    if (startTimeOf(Number(pid)) === Number(startTime)) continue;
-    const path = join(tmpdir(), name);
-    if (removeFolder(path)) removed.push(path);
-  }
+  for (const parent of parents)
+    for (const name of entriesOf(parent)) {
+      const [, pid, startTime] = NAME.exec(name) ?? [];
+      if (pid === undefined || startTime === undefined) continue;
+      if (startTimeOf(Number(pid)) === Number(startTime)) continue;
+      const path = join(parent, name);
+      if (removeFolder(path)) removed.push(path);
+    }
   return removed;
 }
 

@@ -1,15 +1,16 @@
 /** Step: the files of what a target has loaded already, as far as they can still be read. */
 import { readFileSync, statSync } from "node:fs";
 import type { FoundLibrary } from "../../schemas/agent.js";
+import type { View } from "../view.js";
 import { type Inspected, inspect } from "./inspect.js";
 
 /**
  * The file that the target has mapped: by its path while that still leads to the same file, else through
  * /proc/PID/map_files (which needs privileges). Null when neither works or it is not readable as a library.
  */
-export function generationZero(pid: number, found: FoundLibrary): Inspected | null {
+export function generationZero(pid: number, found: FoundLibrary, view: View): Inspected | null {
   try {
-    const source = mappedFile(pid, found);
+    const source = mappedFile(pid, found, view);
     const inspection = inspect(found.path, found.library, readFileSync(source), "");
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
@@ -18,17 +19,17 @@ export function generationZero(pid: number, found: FoundLibrary): Inspected | nu
 }
 
 /** What an earlier session's copy says of itself; null when its file is gone. */
-export function keptCopy(found: FoundLibrary, generation: number): Inspected | null {
+export function keptCopy(found: FoundLibrary, generation: number, view: View): Inspected | null {
   const path = found.generations.find((one) => one.generation === generation)?.path ?? "";
   try {
-    const inspection = inspect(path, found.library, readFileSync(path), "");
+    const inspection = inspect(path, found.library, readFileSync(view.here(path)), "");
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
     return null; // its folder was removed by hand
   }
 }
 
-function mappedFile(pid: number, found: FoundLibrary): string {
+function mappedFile(pid: number, found: FoundLibrary, view: View): string {
   const base = BigInt(found.base).toString(16);
   const line = readFileSync(`/proc/${pid}/maps`, "utf8")
     .split("\n")
@@ -37,7 +38,8 @@ function mappedFile(pid: number, found: FoundLibrary): string {
   if (fields === null) throw new Error(`nothing is mapped at ${found.base}`);
   const [, range, , inode] = fields;
   try {
-    if (statSync(found.path, { bigint: true }).ino === BigInt(inode ?? 0)) return found.path;
+    const path = view.here(found.path);
+    if (statSync(path, { bigint: true }).ino === BigInt(inode ?? 0)) return path;
   } catch {
     // the path leads nowhere any more: the mapping itself may still be read
   }

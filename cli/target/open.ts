@@ -1,5 +1,5 @@
 /** Which Frida binding: npm's where it loads, else the Python wheel. */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,10 +38,19 @@ export async function openBackend(wanted: "auto" | "native" | "python"): Promise
   throw new HotpatchError(noBackend(wanted, reasons.join("\n")));
 }
 
+/** Not existsSync: that asks access(2), which leaves the process's own capabilities out. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // not there, or not for us
+  }
+}
+
 /** The interpreter that was asked for is the only one tried. */
 function pythons(): Python[] {
   const named = process.env.HOTPATCH_PYTHON;
   const commands = named === undefined ? ["python3", "python"] : [named];
-  const packages = [...PACKAGES.filter(existsSync), null];
+  const packages = [...PACKAGES.filter(isFolder), null];
   return commands.flatMap((command) => packages.map((folder) => ({ command, packages: folder })));
 }

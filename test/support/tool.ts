@@ -20,8 +20,15 @@ export class Tool {
   #stderr = "";
   #pid = 0;
 
-  constructor(workshop: Workshop, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.child = workshop.start(process.execPath, [CLI, ...args], {
+  /** @param through a command that starts it: `setpriv ...`, `unshare ...` */
+  constructor(
+    workshop: Workshop,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    through: readonly string[] = [],
+  ) {
+    const [command = process.execPath, ...rest] = [...through, process.execPath, CLI, ...args];
+    this.child = workshop.start(command, rest, {
       env: { ...process.env, TMPDIR: workshop.temp, ...env },
     });
     const { stdout, stderr } = this.child;

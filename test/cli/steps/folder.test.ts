@@ -53,7 +53,7 @@ test.serial("a start time is read behind a process name with spaces and parenthe
 });
 
 test.serial("a folder is private and named after its process", async (t) => {
-  const path = await makeFolder(process.pid, 4711, null);
+  const path = await makeFolder(scratch, process.pid, 4711, null);
   t.regex(basename(path), new RegExp(`^hotpatch-${process.pid}-4711-[A-Za-z0-9]{6}$`));
   t.is(statSync(path).mode & 0o7777, 0o700);
   t.true(removeFolder(path));
@@ -62,20 +62,22 @@ test.serial("a folder is private and named after its process", async (t) => {
 
 const root = process.getuid?.() === 0;
 (root ? test.serial : test.serial.skip)("as root the folder belongs to the target's user", async (t) => {
-  const path = await makeFolder(process.pid, 1, 65534);
+  const path = await makeFolder(scratch, process.pid, 1, 65534);
   t.is(statSync(path).uid, 65534);
   t.true(removeFolder(path));
 });
 
 test.serial("a sweep removes the folders of ended processes and of reused pids, and keeps a live one's", async (t) => {
   const { pid, startTime } = await deadProcess();
-  const dead = await makeFolder(pid, startTime, null);
+  const dead = await makeFolder(scratch, pid, startTime, null);
   writeFileSync(join(dead, "libgame.g1.so"), "copy");
-  const reused = await makeFolder(process.pid, (startTimeOf(process.pid) ?? 0) - 1, null);
-  const live = await makeFolder(process.pid, startTimeOf(process.pid), null);
+  const reused = await makeFolder(scratch, process.pid, (startTimeOf(process.pid) ?? 0) - 1, null);
+  const live = await makeFolder(scratch, process.pid, startTimeOf(process.pid), null);
   const others = ["hotpatch-test-abcdef", "hotpatch-1-2", "other-1-2-abcdef"].map((name) => join(scratch, name));
   for (const other of others) mkdirSync(other);
-  t.deepEqual(sweepFolders().sort(), [dead, reused].sort());
+  const bridges = join(scratch, `hotpatch-${pid}-${startTime}-ab_cd1ef`); // as Python's tempfile names them
+  mkdirSync(bridges);
+  t.deepEqual(sweepFolders([scratch]).sort(), [dead, reused, bridges].sort());
   t.deepEqual([dead, reused, live, ...others].map(existsSync), [false, false, true, true, true, true]);
   removeFolder(live);
 });
@@ -89,12 +91,12 @@ test.serial("a sweep neither follows nor removes what links lead to", async (t) 
   symlinkSync(precious, link);
   const file = join(scratch, `hotpatch-${pid}-${startTime}-afile0`);
   writeFileSync(file, "not a folder");
-  const nested = await makeFolder(pid, startTime, null);
+  const nested = await makeFolder(scratch, pid, startTime, null);
   mkdirSync(join(nested, "directory"));
   symlinkSync(precious, join(nested, "directory", "link"));
-  const inner = await makeFolder(pid, startTime, null);
+  const inner = await makeFolder(scratch, pid, startTime, null);
   symlinkSync(join(precious, "file"), join(inner, "libgame.g1.so"));
-  t.deepEqual(sweepFolders().sort(), [inner, nested].sort(), "links inside go, what they lead to stays");
+  t.deepEqual(sweepFolders([scratch]).sort(), [inner, nested].sort(), "links inside go, what they lead to stays");
   t.true(lstatSync(link).isSymbolicLink());
   t.true(existsSync(file));
   t.is(readFileSync(join(precious, "file"), "utf8"), "keep me");
@@ -102,16 +104,19 @@ test.serial("a sweep neither follows nor removes what links lead to", async (t) 
 
 test.serial("a process's last session removes what killed ones left, and nothing of other processes", async (t) => {
   const startTime = startTimeOf(process.pid);
-  const mine = [await makeFolder(process.pid, startTime, null), await makeFolder(process.pid, startTime, null)];
-  const parents = await makeFolder(process.ppid, startTimeOf(process.ppid), null);
+  const mine = [
+    await makeFolder(scratch, process.pid, startTime, null),
+    await makeFolder(scratch, process.pid, startTime, null),
+  ];
+  const parents = await makeFolder(scratch, process.ppid, startTimeOf(process.ppid), null);
   writeFileSync(join(mine[0] ?? "", "libgame.g1.so"), "copy");
-  removeFoldersOf(process.pid, startTime);
+  removeFoldersOf([scratch], process.pid, startTime);
   t.deepEqual(mine.map(existsSync), [false, false]);
   t.true(removeFolder(parents));
 });
 
 test.serial("a copy counts as seen only with the very bytes that were written", async (t) => {
-  const folder = await makeFolder(process.pid, 1, null);
+  const folder = await makeFolder(scratch, process.pid, 1, null);
   const path = join(folder, "libgame.g1.so");
   const bytes = Buffer.alloc(3_000_000, 7);
   const seen = () => isSeenBy(process.pid, path, bytes);

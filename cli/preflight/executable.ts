@@ -1,0 +1,33 @@
+/** Owns the question whether a program may be a host at all: its architecture, its loader, its C library. */
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostKind } from "../binary/host.js";
+import { attachFailed, muslHost, staticHost, UNTOUCHED, wrongArchitecture } from "../errors.js";
+import { type Finding, fine, problem } from "./finding.js";
+
+/**
+ * @param path of the executable: `/proc/PID/exe` for a process
+ * @param pid null: a program that is not running yet
+ */
+export function checkExecutable(path: string, pid: number | null): Finding {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (pid !== null && code === "ENOENT")
+      return problem(attachFailed(pid, "it runs no executable: it is a thread of the kernel", UNTOUCHED));
+    return fine(`the executable cannot be read (${message}): Frida will say what it thinks of it`);
+  }
+  const name = pid === null ? path : readlinkSync(path);
+  const { kind, detail } = hostKind(bytes);
+  switch (kind) {
+    case "ok":
+      return fine(`${name} is x86_64 ELF, loaded by ${detail}`);
+    case "static":
+      return problem(staticHost(pid, name));
+    case "musl":
+      return problem(muslHost(pid, name, detail));
+    case "architecture":
+      return problem(wrongArchitecture(name, detail, UNTOUCHED));
+  }
+}

@@ -1,0 +1,76 @@
+/** Owns the question whether the kernel lets us into a process. Asks the kernel itself, and only then explains. */
+import { closeSync, openSync, statSync } from "node:fs";
+import { attachDenied, noSuchProcess } from "../errors.js";
+import { type Finding, fine, problem } from "./finding.js";
+import { factsOf, type ProcessFacts, readProc } from "./process.js";
+
+/** Source: linux/capability.h, bit 19. */
+const CAP_SYS_PTRACE = 1n << 19n;
+
+/** Why the kernel said no, where it can be known. */
+interface Asking {
+  readonly uid: number;
+  readonly capabilities: bigint;
+  /** /proc/sys/kernel/yama/ptrace_scope; null: a kernel without Yama. */
+  readonly yama: number | null;
+}
+
+/** What this process may do. */
+export function asking(): Asking {
+  const { uid, capabilities } = factsOf(process.pid) ?? { uid: process.geteuid?.() ?? 0, capabilities: 0n };
+  const scope = readProc("/proc/sys/kernel/yama/ptrace_scope");
+  return { uid, capabilities, yama: scope === null ? null : Number(scope) };
+}
+
+export const mayTraceAll = ({ capabilities }: Asking): boolean => (capabilities & CAP_SYS_PTRACE) !== 0n;
+
+/**
+ * Opening /proc/PID/mem asks the kernel what an attach would ask it (PTRACE_MODE_ATTACH: users, capabilities, dumpable,
+ * Yama and other security modules), without touching the process. Source: fs/proc/base.c, mem_open.
+ */
+export function checkPermission(target: ProcessFacts): Finding {
+  const { pid } = target;
+  try {
+    closeSync(openSync(`/proc/${pid}/mem`, "r"));
+    return fine("the kernel permits tracing it");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH") return problem(noSuchProcess(`pid ${pid}`, "it has just ended"));
+    const why = whyDenied(target, asking(), shownOwner(pid));
+    return problem(attachDenied(pid, why === null ? message : `${why} (${message})`));
+  }
+}
+
+/**
+ * Null when none of the known reasons applies.
+ * @param shownAs whom the files in /proc/PID belong to: another user than the process's own when it is not dumpable
+ * Source: ptrace(2), "Ptrace access mode checking"; kernel Documentation/admin-guide/LSM/Yama.rst.
+ */
+export function whyDenied(target: ProcessFacts, us: Asking, shownAs: number | null): string | null {
+  const { uid, capabilities } = target;
+  if (us.uid !== uid && us.uid !== 0) return `it belongs to user ${uid}, hotpatch runs as user ${us.uid}`;
+  if (us.uid === 0 && !mayTraceAll(us))
+    return "hotpatch runs as root without the capability CAP_SYS_PTRACE, as in a container (docker run --cap-add SYS_PTRACE)";
+  if ((capabilities & ~us.capabilities) !== 0n) return "it has capabilities that hotpatch has not";
+  if (shownAs !== null && shownAs !== uid)
+    return "it has made itself untraceable (not dumpable: a setuid program, or PR_SET_DUMPABLE)";
+  switch (us.yama) {
+    case 1:
+      return "kernel.yama.ptrace_scope is 1: only a process's own parents may attach to it";
+    case 2:
+      return "kernel.yama.ptrace_scope is 2: only root may attach";
+    case 3:
+      return "kernel.yama.ptrace_scope is 3: nobody may attach until the machine is started anew";
+    default:
+      return null;
+  }
+}
+
+/** Root, instead of its user, where the process is not dumpable. Source: proc(5). */
+function shownOwner(pid: number): number | null {
+  try {
+    return statSync(`/proc/${pid}/status`).uid;
+  } catch {
+    return null; // ended meanwhile
+  }
+}

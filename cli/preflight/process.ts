@@ -1,0 +1,113 @@
+/**
+ * Owns which process is meant, and what /proc says of it. Reads /proc only; judges nothing: the other files of this
+ * folder do.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
+import { ambiguousProcess, HotpatchError, noSuchProcess } from "../errors.js";
+
+/** Source: proc(5), /proc/PID/status. */
+export interface ProcessFacts {
+  readonly pid: number;
+  /** "R", "S", "T" (stopped), "t" (stopped by its tracer), "Z" (zombie), ... */
+  readonly state: string;
+  readonly parent: number;
+  /** Pid of the process that traces it; 0: none. */
+  readonly tracer: number;
+  /** Effective user, group, and supplementary groups. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  /** Effective capabilities, one bit each. */
+  readonly capabilities: bigint;
+  /** 0: none, 1: strict, 2: filters. */
+  readonly seccompMode: number;
+  /** Number of seccomp filters; null on kernels before 5.9. */
+  readonly seccompFilters: number | null;
+  /** Its pid in each pid namespace it is in, ours first. */
+  readonly pids: readonly number[];
+}
+
+/** The file's text, or null when it is gone or not ours to read. */
+export function readProc(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null; // the process ended, or is another user's: the caller says what that means
+  }
+}
+
+/** Null when there is no such process. */
+export function factsOf(pid: number): ProcessFacts | null {
+  const status = readProc(`/proc/${pid}/status`);
+  if (status === null) return null;
+  const field = (name: string): string => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1]?.trim() ?? "";
+  const numbers = (name: string): number[] => field(name).split(/\s+/).filter(Boolean).map(Number);
+  const filters = field("Seccomp_filters");
+  return {
+    pid,
+    state: field("State").charAt(0),
+    parent: Number(field("PPid")),
+    tracer: Number(field("TracerPid")),
+    uid: numbers("Uid")[1] ?? 0,
+    gid: numbers("Gid")[1] ?? 0,
+    groups: numbers("Groups"),
+    capabilities: BigInt(`0x${field("CapEff") || "0"}`),
+    seccompMode: Number(field("Seccomp")),
+    seccompFilters: filters === "" ? null : Number(filters),
+    pids: numbers("NSpid"),
+  };
+}
+
+/** The exact names a process answers to: its executable's file name and its comm. */
+export function namesOf(pid: number): string[] {
+  const names: string[] = [];
+  try {
+    names.push(basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, ""));
+  } catch {
+    // a kernel thread or another user's process has no readable exe; its comm still counts
+  }
+  const comm = readProc(`/proc/${pid}/comm`);
+  if (comm !== null) names.push(comm.trimEnd());
+  return names;
+}
+
+/** The parents of this process and itself: never a target that a name could mean. */
+export function ownProcesses(): Set<number> {
+  const own = new Set<number>();
+  for (let pid = process.pid; pid > 1 && !own.has(pid); pid = factsOf(pid)?.parent ?? 0) own.add(pid);
+  return own;
+}
+
+const hasEnded = ({ state }: ProcessFacts): boolean => "ZX".includes(state);
+
+/**
+ * The pid that `wanted` (a number or an exact name) means. Throws no-such-process or ambiguous-process.
+ */
+export function findProcess(wanted: string): number {
+  if (/^\d+$/.test(wanted)) {
+    const pid = Number(wanted);
+    const facts = pid > 0 ? factsOf(pid) : null;
+    if (facts !== null && !hasEnded(facts)) return pid;
+    const why =
+      facts === null
+        ? `/proc has no process ${wanted}`
+        : `it has ended, and is a zombie until its parent ${facts.parent} (${namesOf(facts.parent)[0] ?? "unknown"}) has asked for its exit code`;
+    throw new HotpatchError(noSuchProcess(`pid ${wanted}`, why));
+  }
+  const own = ownProcesses();
+  const pids = readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((pid) => !own.has(pid) && namesOf(pid).includes(wanted))
+    .filter((pid) => {
+      const facts = factsOf(pid);
+      return facts !== null && !hasEnded(facts);
+    })
+    .sort((a, b) => a - b);
+  const [pid] = pids;
+  if (pid === undefined)
+    throw new HotpatchError(noSuchProcess(`"${wanted}"`, "no process has this name (names are compared whole)"));
+  if (pids.length > 1) throw new HotpatchError(ambiguousProcess(wanted, pids));
+  return pid;
+}

@@ -1,0 +1,21 @@
+/** Owns the question whether Frida finds its way in a target that has another root folder than we have. */
+import { existsSync } from "node:fs";
+import { sandboxedHost } from "../errors.js";
+import { viewOf } from "../view.js";
+import { type Finding, fine, problem } from "./finding.js";
+import type { ProcessFacts } from "./process.js";
+
+/** Frida reads /proc/PID/auxv from inside to find the target's loader: measured, "auxv-not-found" without it. */
+export function checkRootFolder({ pid, pids }: ProcessFacts): Finding {
+  const view = viewOf(pid);
+  if (view.same) return fine("it sees the same files as hotpatch");
+  if (pids.some((one) => existsSync(view.here(`/proc/${one}/auxv`))))
+    return fine("it has a mount namespace or root folder of its own, with /proc in it");
+  return problem(
+    sandboxedHost(
+      pid,
+      "it has a root folder of its own without /proc, by which Frida finds its loader",
+      `mount one in it (mount -t proc proc /proc/${pid}/root/proc), then attach again`,
+    ),
+  );
+}

@@ -1,0 +1,50 @@
+/**
+ * The checks of a process before anything touches it, in their order. Attach throws the first problem; `hotpatch doctor`
+ * shows them all. Only a seccomp filter of its own makes one of them touch it: to read that, it is stopped for a moment.
+ */
+import { attachBusy, HotpatchError, noSuchProcess, stoppedProcess } from "../errors.js";
+import { checkExecutable } from "./executable.js";
+import { type Finding, fine, problem } from "./finding.js";
+import { checkPermission } from "./permission.js";
+import { checkPlace } from "./place.js";
+import { factsOf, namesOf, type ProcessFacts } from "./process.js";
+import { checkRootFolder } from "./root-folder.js";
+import { checkSeccomp } from "./seccomp.js";
+
+export interface TargetCheck {
+  /** What is looked at, in a word or two. */
+  readonly about: string;
+  look(target: ProcessFacts): Finding;
+}
+
+export const targetChecks: readonly TargetCheck[] = [
+  { about: "permission", look: checkPermission },
+  { about: "tracer", look: checkTracer },
+  { about: "state", look: checkState },
+  { about: "executable", look: ({ pid }) => checkExecutable(`/proc/${pid}/exe`, pid) },
+  { about: "seccomp", look: checkSeccomp },
+  { about: "file system", look: checkRootFolder },
+  { about: "copies", look: checkPlace },
+];
+
+/** Throws what would make the attach fail, or harm the process. */
+export function refuseUnfit(pid: number): void {
+  const target = factsOf(pid);
+  if (target === null) throw new HotpatchError(noSuchProcess(`pid ${pid}`, "it has just ended"));
+  for (const { look } of targetChecks) refuseProblem(look(target));
+}
+
+export function refuseProblem(finding: Finding): void {
+  if (!finding.ok) throw new HotpatchError(finding.problem);
+}
+
+/** Frida waits ten seconds for a process that another tracer holds. */
+function checkTracer({ pid, tracer }: ProcessFacts): Finding {
+  if (tracer === 0) return fine("nobody traces it");
+  return problem(attachBusy(pid, `it is traced by pid ${tracer} (${namesOf(tracer)[0] ?? "unknown"})`));
+}
+
+/** Frida attaches to a stopped process and leaves it running, which is not what whoever stopped it asked for. */
+function checkState({ pid, state }: ProcessFacts): Finding {
+  return state === "T" ? problem(stoppedProcess(pid)) : fine("it runs");
+}

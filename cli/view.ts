@@ -1,0 +1,32 @@
+/**
+ * Owns the difference between a target's file system and ours: a process in another mount namespace or under another
+ * root has other files under the same names. Reads only.
+ */
+import { readlinkSync, statSync } from "node:fs";
+
+export interface View {
+  /** False: the target's file names mean something else than ours. */
+  readonly same: boolean;
+  /** What we call the file that the target calls `path`; absolute. */
+  here(path: string): string;
+}
+
+/** Ours, and that of every process in our mount namespace under our root. */
+const OURS: View = { same: true, here: (path) => path };
+
+/**
+ * Through /proc/PID/root, which follows the target's own mounts. That is for paths as the kernel reports them (maps):
+ * an absolute symbolic link in the middle would lead back to our root.
+ * Source: proc(5), /proc/PID/root.
+ */
+export function viewOf(pid: number): View {
+  const root = `/proc/${pid}/root`;
+  try {
+    const [ours, theirs] = [statSync("/", { bigint: true }), statSync(`${root}/`, { bigint: true })];
+    const one = readlinkSync("/proc/self/ns/mnt") === readlinkSync(`/proc/${pid}/ns/mnt`);
+    if (one && ours.ino === theirs.ino && ours.dev === theirs.dev) return OURS;
+    return { same: false, here: (path) => root + path };
+  } catch {
+    return OURS; // ended, or not ours to look at: what follows fails on its own
+  }
+}

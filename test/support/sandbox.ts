@@ -1,0 +1,70 @@
+/** Hosts and tools behind walls: another user, another mount namespace, another root folder. Linux's own tools do it. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, copyFileSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import test, { type TestFn } from "ava";
+import type { Workshop } from "./workshop.js";
+
+const isRoot = process.getuid?.() === 0;
+
+/** Walls are built by root alone; elsewhere the test is shown as skipped. */
+export const asRoot: TestFn["serial"] | TestFn["skip"] | TestFn = isRoot ? test : test.skip;
+
+export const NOBODY = 65534;
+
+/**
+ * Runs what follows as the user nobody. It may read every file, because the clone may lie in a folder of root's; that
+ * capability has no say in what may be traced.
+ */
+export const AS_NOBODY = [
+  "setpriv",
+  `--reuid=${NOBODY}`,
+  `--regid=${NOBODY}`,
+  "--clear-groups",
+  "--inh-caps=-all,+dac_read_search",
+  "--ambient-caps=-all,+dac_read_search",
+];
+
+/** A host of nobody's has no capability at all. */
+export const HOST_OF_NOBODY = [
+  "setpriv",
+  `--reuid=${NOBODY}`,
+  `--regid=${NOBODY}`,
+  "--clear-groups",
+  "--inh-caps=-all",
+];
+
+/** Lets nobody into the workshop. `tool`: it is the one who runs hotpatch there, so that the temporary folder is its own. */
+export function openTo(shop: Workshop, tool: "root's tool" | "nobody's tool"): void {
+  chmodSync(shop.folder, 0o755);
+  if (tool === "nobody's tool") chownSync(shop.temp, NOBODY, NOBODY);
+}
+
+/** Runs `script` and then what follows in a mount namespace of its own: mounts are gone with it. */
+export const withMounts = (script: string): string[] => [
+  "unshare",
+  "--mount",
+  "sh",
+  "-c",
+  `set -e; ${script}; exec "$@"`,
+  "sh",
+];
+
+/** A root folder with a program, its libraries and its loader in it. `folders`: more of them, by absolute path. */
+export function makeRoot(shop: Workshop, program: string, library: string, folders: readonly string[]): string {
+  const root = shop.path("root");
+  const place = (path: string, at: string) => {
+    mkdirSync(dirname(join(root, at)), { recursive: true });
+    copyFileSync(path, join(root, at));
+  };
+  place(program, "/app/host");
+  place(library, "/app/libgame.so");
+  const needed = execFileSync("ldd", [program], { encoding: "utf8" }).match(/\/\S+/g) ?? [];
+  for (const path of needed) place(path, path);
+  // What Frida's agent is linked against.
+  const libc = needed.find((path) => path.includes("libc.so")) ?? "";
+  for (const name of ["libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1"])
+    place(join(dirname(libc), name), join(dirname(libc), name));
+  for (const folder of folders) mkdirSync(join(root, folder), { recursive: true });
+  return root;
+}
