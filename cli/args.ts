@@ -12,6 +12,8 @@ export interface Actions {
   /** The pid of a running process; null when the user chose none. */
   choose(): Promise<number | null>;
   inspect(path: string, output: ReportOptions): void;
+  /** @param wanted pid or exact name; null: the machine alone */
+  doctor(wanted: string | null, output: Pick<ReportOptions, "json">): Promise<void>;
 }
 
 interface Flags {
@@ -123,6 +125,15 @@ export function parser(version: string, actions: Actions): Command {
     .addHelpText("after", "\nExample:\n  hotpatch inspect build/libgame.so\n")
     .action((library: string, flags: { json?: boolean; verbose?: boolean }) =>
       actions.inspect(library, { json: flags.json ?? false, verbose: flags.verbose ?? false }),
+    );
+  program
+    .command("doctor")
+    .description("is everything there to work, and may a process be patched: each line ok, or a problem and its cure")
+    .argument("[target]", "pid, or exact process name")
+    .option("--json", "one JSON object")
+    .addHelpText("after", "\nExample:\n  hotpatch doctor 4711\n")
+    .action((target: string | undefined, flags: { json?: boolean }) =>
+      actions.doctor(target ?? null, { json: flags.json ?? false }),
     );
   return program;
 }

@@ -15,7 +15,8 @@ import type { Backend, Target } from "./target/target.js";
 const COLS = 80;
 const ROWS = 24;
 
-const agentSource = (): string => readFileSync(fileURLToPath(new URL("../agent.js", import.meta.url)), "utf8");
+/** The agent as it is loaded into a target. */
+export const agentSource = (): string => readFileSync(fileURLToPath(new URL("../agent.js", import.meta.url)), "utf8");
 
 /** Rejects with a HotpatchError; then nothing is left running. */
 export async function arrive(options: SessionOptions): Promise<{ backend: Backend; target: Target }> {

@@ -7,7 +7,10 @@ import { factsOf } from "./preflight/process.js";
 import { makeFolder, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "./steps/folder.js";
 import { viewOf } from "./view.js";
 
-/** Removes what dead sessions left in the places we see. */
+/**
+ * Removes what dead sessions left in the places we see. Not in those of targets with a mount namespace of their own: the
+ * pids in the names there may be of another pid namespace, and their owners alive.
+ */
 export const sweepPlaces = (): string[] => sweepFolders(candidates());
 
 export class CopyFolder {
@@ -42,7 +45,6 @@ export class CopyFolder {
     if (place === null) throw new HotpatchError(noPlace(pid, passed.join("\n")));
     const anchor = viewOf(pid).same ? null : openSync(place.here, constants.O_RDONLY | constants.O_DIRECTORY);
     const parent = anchor === null ? place.here : `/proc/self/fd/${anchor}`;
-    if (anchor !== null) sweepFolders([parent]);
     const here = await makeFolder(parent, pid, startTime, target.uid);
     return new CopyFolder({ here, there: join(place.there, basename(here)), parent, anchor }, { pid, startTime });
   }

@@ -7,12 +7,14 @@ import { CommanderError } from "commander";
 import type { ErrorReport } from "../schemas/error.js";
 import type { SessionEvent, UntimedEvent } from "../schemas/event.js";
 import { parser } from "./args.js";
+import { diagnose } from "./commands/doctor.js";
 import { inspectLibrary } from "./commands/inspect.js";
 import { HotpatchError, reportOf } from "./errors.js";
 import { type Level, openLog } from "./log.js";
 import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
+import { doctorLines } from "./ui/doctor-report.js";
 import { jsonText } from "./ui/json.js";
 import { reportLines } from "./ui/library-report.js";
 import { inProduction, openView } from "./ui/open.js";
@@ -23,6 +25,7 @@ const CANNOT_ARRIVE = 3;
 const NO_BACKEND = 4;
 const OUR_FAULT = 1;
 const NOTHING_TO_PATCH = 1;
+const SOMETHING_MISSING = 1;
 const SIGNAL_BASE = 128;
 /** ms that the reader of our output may take for the rest of it. */
 const DRAIN_MS = 2000;
@@ -94,8 +97,15 @@ function inspect(path: string, { json, verbose }: ReportOptions): void {
   if (!report.functions.some((one) => one.patchable)) process.exitCode = NOTHING_TO_PATCH;
 }
 
+/** Sets exit code 1 when something that is needed is missing. */
+async function doctor(wanted: string | null, { json }: Pick<ReportOptions, "json">): Promise<void> {
+  const report = await diagnose(wanted);
+  process.stdout.write(`${json ? jsonText(report) : doctorLines(report).join("\n")}\n`);
+  if (!report.ok) process.exitCode = SOMETHING_MISSING;
+}
+
 async function main(): Promise<void> {
-  const program = parser(version(), { session, choose, inspect });
+  const program = parser(version(), { session, choose, inspect, doctor });
   for (const command of [program, ...program.commands]) command.exitOverride();
   if (process.argv.length <= 2) return program.outputHelp();
   try {

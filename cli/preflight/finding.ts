@@ -1,9 +1,29 @@
-/** What a check found: the one shape that preflight throws from and `hotpatch doctor` shows. */
+/** What a check found: the shapes that preflight throws from and `hotpatch doctor` shows. */
 import type { ErrorReport } from "../../schemas/error.js";
 
-export type Finding =
-  | { readonly ok: true /** What is there, in words. */; readonly says: string }
-  | { readonly ok: false; readonly problem: ErrorReport };
+/** All is well; `says` tells what is there. */
+export interface Fine {
+  readonly ok: true;
+  readonly says: string;
+}
 
-export const fine = (says: string): Finding => ({ ok: true, says });
-export const problem = (report: ErrorReport): Finding => ({ ok: false, problem: report });
+/** Attach or spawn would refuse. */
+export interface Problem {
+  readonly ok: false;
+  readonly problem: ErrorReport;
+}
+
+/** Of the machine: attach and spawn do not look at it, but would fail, or do less. */
+export interface Lack {
+  readonly ok: false;
+  readonly lack: string;
+  readonly cure: string;
+  /** Whether nothing works without it. */
+  readonly needed: boolean;
+}
+
+export type Finding = Fine | Problem;
+
+export const fine = (says: string): Fine => ({ ok: true, says });
+export const problem = (report: ErrorReport): Problem => ({ ok: false, problem: report });
+export const lacking = (lack: string, cure: string, needed: boolean): Lack => ({ ok: false, lack, cure, needed });

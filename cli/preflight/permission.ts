@@ -1,7 +1,7 @@
 /** Owns the question whether the kernel lets us into a process. Asks the kernel itself, and only then explains. */
-import { closeSync, openSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { attachDenied, noSuchProcess } from "../errors.js";
-import { type Finding, fine, problem } from "./finding.js";
+import { type Finding, type Fine, fine, type Lack, lacking, problem } from "./finding.js";
 import { factsOf, type ProcessFacts, readProc } from "./process.js";
 
 /** Source: linux/capability.h, bit 19. */
@@ -23,6 +23,34 @@ export function asking(): Asking {
 }
 
 export const mayTraceAll = ({ capabilities }: Asking): boolean => (capabilities & CAP_SYS_PTRACE) !== 0n;
+
+const inContainer = (): boolean =>
+  existsSync("/.dockerenv") || existsSync("/run/.containerenv") || process.env.container !== undefined;
+
+/** Which processes the kernel would let us into, before one is named. */
+export function checkTracing(us = asking()): Fine | Lack {
+  const who = `user ${us.uid}${inContainer() ? " in a container" : ""}`;
+  if (us.yama === 3)
+    return lacking(
+      "kernel.yama.ptrace_scope is 3: nobody may trace",
+      "it cannot be undone but by a new start of the machine",
+      true,
+    );
+  if (mayTraceAll(us)) return fine(`${who} may trace every process (CAP_SYS_PTRACE)`);
+  if (us.yama === 2)
+    return lacking(
+      `kernel.yama.ptrace_scope is 2: only root may trace, not ${who}`,
+      "run hotpatch as root, or sysctl -w kernel.yama.ptrace_scope=0",
+      true,
+    );
+  if (us.yama === 1)
+    return lacking(
+      `kernel.yama.ptrace_scope is 1: ${who} may trace only what it starts itself: spawn works, attach does not`,
+      "attach as root, or sysctl -w kernel.yama.ptrace_scope=0",
+      false,
+    );
+  return fine(`${who} may trace processes of its own${us.uid === 0 ? " only: CAP_SYS_PTRACE is missing" : ""}`);
+}
 
 /**
  * Opening /proc/PID/mem asks the kernel what an attach would ask it (PTRACE_MODE_ATTACH: users, capabilities, dumpable,

@@ -6,9 +6,9 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, lstatSync, mkdtempSync, realpathSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
-import { noPlace } from "../errors.js";
+import { HotpatchError, noPlace } from "../errors.js";
 import { trustedOwners } from "../owners.js";
-import { weaknessOn } from "../temp.js";
+import { settleTemp, weaknessOn } from "../temp.js";
 import { type View, viewOf } from "../view.js";
 import { type Finding, fine, problem } from "./finding.js";
 import { factsOf, type ProcessFacts } from "./process.js";
@@ -57,6 +57,17 @@ export function checkPlace(target: ProcessFacts): Finding {
   const { place, passed } = findPlace(target);
   if (place === null) return problem(noPlace(target.pid, passed.join("\n")));
   return fine(`go to ${place.there}${passed.length === 0 ? "" : ` (${passed.join("; ")})`}`);
+}
+
+/** The temporary folder is settled by it, as a session does at its start. */
+export function checkTemp(): Finding {
+  try {
+    settleTemp();
+    return fine(`${tmpdir()}, where nobody else can exchange what hotpatch puts`);
+  } catch (error) {
+    if (!(error instanceof HotpatchError)) throw error;
+    return problem(error.report);
+  }
 }
 
 /** For a host that will be started: it sees what we see. */

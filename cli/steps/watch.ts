@@ -3,11 +3,16 @@
  * when the file is replaced. Says only that something changed; settling and building are others' work.
  */
 import { spawnSync } from "node:child_process";
-import { type Dirent, type FSWatcher, lstatSync, readdirSync, statSync, watch } from "node:fs";
+import { type Dirent, existsSync, type FSWatcher, lstatSync, readdirSync, statSync, watch } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 
 export interface Watcher {
   close(): void;
+}
+
+export interface SourceWatcher extends Watcher {
+  /** Folders that are followed, and how many of them the system does not watch for us (its limits are used up). */
+  count(): { readonly folders: number; readonly unwatched: number };
 }
 
 export interface WatchOptions {
@@ -22,6 +27,8 @@ export interface SourceOptions extends WatchOptions {
 
 /** ms between tries to watch a folder that is not there and whose parent gives no sign. */
 const REARM_MS = 200;
+/** ms between looks at a folder that is there but cannot be watched: the user's inotify limits are used up. */
+const UNWATCHED_MS = 1000;
 /** Folders watched at most: each takes one of the user's inotify watches. */
 const MOST_FOLDERS = 4096;
 
@@ -57,7 +64,7 @@ function every(ms: number, look: () => void): Watcher {
 }
 
 /** Watches one folder; when it is gone, waits for it to come back. `onEvent(null)`: look at everything. */
-function watchFolder(folder: string, onEvent: (name: string | null) => void): Watcher {
+function watchFolder(folder: string, onEvent: (name: string | null) => void): Watcher & { watched(): boolean } {
   let watcher: FSWatcher | null = null;
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
@@ -71,7 +78,10 @@ function watchFolder(folder: string, onEvent: (name: string | null) => void): Wa
     } catch {
       watcher?.close();
       watcher = null;
-      timer = setTimeout(arm, REARM_MS); // not there (yet): its maker will be followed by a look below
+      // Not there (yet): its maker will be followed by a look below. Or there, and no watch to be had for it.
+      const there = existsSync(folder);
+      if (there) onEvent(null);
+      timer = setTimeout(arm, there ? UNWATCHED_MS : REARM_MS);
       return;
     }
     watcher.on("change", (_, name) => {
@@ -99,6 +109,7 @@ function watchFolder(folder: string, onEvent: (name: string | null) => void): Wa
   const guard = setInterval(check, REARM_MS);
   arm();
   return {
+    watched: () => watcher !== null,
     close() {
       closed = true;
       clearInterval(guard);
@@ -117,9 +128,9 @@ export function watchSources(
   folders: readonly string[],
   onChange: (path: string) => void,
   options: SourceOptions,
-): Watcher {
+): SourceWatcher {
   const faces = new Map<string, string>();
-  const watchers = new Map<string, Watcher>();
+  const watchers = new Map<string, Watcher & { watched?(): boolean }>();
   const roots = new Set(folders);
 
   const isSource = (path: string) => !NOT_SOURCES.test(basename(path)) && !options.ignore(path);
@@ -181,6 +192,10 @@ export function watchSources(
   };
   for (const folder of folders) enter(folder, false);
   return {
+    count: () => ({
+      folders: watchers.size,
+      unwatched: [...watchers.values()].filter((one) => one.watched?.() === false).length,
+    }),
     close() {
       for (const watcher of watchers.values()) watcher.close();
       watchers.clear();

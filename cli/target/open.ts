@@ -35,7 +35,7 @@ export async function openBackend(wanted: "auto" | "native" | "python"): Promise
       const bridge = await attempt(() => openBridge(python));
       if (bridge !== null) return bridge;
     }
-  throw new HotpatchError(noBackend(wanted, reasons.join("\n")));
+  throw new HotpatchError(noBackend(wanted, [...new Set(reasons)].join("\n")));
 }
 
 /** Not existsSync: that asks access(2), which leaves the process's own capabilities out. */

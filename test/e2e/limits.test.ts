@@ -1,6 +1,7 @@
 /** What hotpatch does not do: the lines of docs/limits.md that no other file shows. */
 import test from "ava";
-import { DLOPEN_HOST, LINKED_HOST } from "../support/programs.js";
+import { DLOPEN_HOST, LINKED_HOST, library } from "../support/programs.js";
+import { withoutWatches } from "../support/sandbox.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 
@@ -104,3 +105,18 @@ test("under spawn, constructors of a library that the host links have run before
   t.is(await tool.prints(/^value/), "value 1");
   t.is(await tool.end(), 0);
 });
+
+(withoutWatches === null ? test.skip : test)(
+  "where inotify's limits are used up, a change is noticed within a second all the same",
+  async (t) => {
+    const shop = new Workshop(t);
+    const lib = await shop.library("libgame.so", library(1));
+    const host = await shop.host("host", DLOPEN_HOST);
+    const tool = new Tool(shop, ["spawn", "--json", "--", host, lib], {}, withoutWatches ?? []);
+    await tool.ready();
+    await shop.library("libgame.so", library(2));
+    await tool.switched(1);
+    await tool.prints("value 2");
+    t.is(await tool.end(), 0);
+  },
+);

@@ -1,5 +1,5 @@
 /** Hosts and tools behind walls: another user, another mount namespace, another root folder. Linux's own tools do it. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test, { type TestFn } from "ava";
@@ -49,6 +49,20 @@ export const withMounts = (script: string): string[] => [
   `set -e; ${script}; exec "$@"`,
   "sh",
 ];
+
+const NO_WATCHES = [
+  "unshare",
+  "--user",
+  "--map-root-user",
+  "sh",
+  "-c",
+  'echo 0 > /proc/sys/user/max_inotify_watches; exec "$@"',
+  "sh",
+];
+
+/** Runs what follows in a user namespace that may watch no folder; null where there are no user namespaces. */
+export const withoutWatches =
+  spawnSync(NO_WATCHES[0] ?? "", [...NO_WATCHES.slice(1), "true"]).status === 0 ? NO_WATCHES : null;
 
 /** A root folder with a program, its libraries and its loader in it. `folders`: more of them, by absolute path. */
 export function makeRoot(shop: Workshop, program: string, library: string, folders: readonly string[]): string {

@@ -1,0 +1,20 @@
+/** Owns the question whether the sources can be watched: does it, as a session would. */
+import { watchSources } from "../steps/watch.js";
+import { type Fine, fine, type Lack, lacking } from "./finding.js";
+import { readProc } from "./process.js";
+
+/** Source: inotify(7). One instance serves all folders of a node process; each folder takes one watch. */
+const LIMITS = ["max_user_instances", "max_user_watches"] as const;
+
+export function checkWatching(folder: string): Fine | Lack {
+  const limits = LIMITS.map((name) => `${name} ${readProc(`/proc/sys/fs/inotify/${name}`)?.trim() ?? "unknown"}`);
+  const watcher = watchSources([folder], () => {}, { pollMs: null, ignore: () => false });
+  const { folders, unwatched } = watcher.count();
+  watcher.close();
+  if (unwatched === 0) return fine(`${folders} source folders below ${folder}; inotify: ${limits.join(", ")}`);
+  return lacking(
+    `${unwatched} of ${folders} source folders below ${folder} cannot be watched, and are looked at once a second: inotify's limits are used up (${limits.join(", ")})`,
+    "raise them: sysctl -w fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
+    false,
+  );
+}
