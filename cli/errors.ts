@@ -17,6 +17,9 @@ export class HotpatchError extends Error {
 /** What the target runs, in words, before hotpatch has touched it. */
 export const UNTOUCHED = "the target was not touched";
 
+/** The same, when a host was started for it. */
+export const ENDED = "nothing: the host that was started has been ended";
+
 type Said = readonly [message: string, detail: string, running: string, hint: string];
 const make = (code: ErrorCode, [message, detail, running, hint]: Said): ErrorReport => ({
   code,
@@ -212,7 +215,7 @@ export const artifactIncomplete = (path: string, detail: string, running: string
     `${path} is not complete yet`,
     detail,
     running,
-    "nothing: it is looked at again at its next change",
+    "wait for its writer: a session looks at it again at its next change",
   ]);
 
 export const artifactInvalid = (path: string, detail: string, running: string): ErrorReport =>
@@ -304,7 +307,7 @@ export const buildFailed = (command: string, exitCode: number | null, output: st
     `the build failed${exitCode === null ? "" : ` with exit code ${exitCode}`}: ${command}`,
     output,
     running,
-    "fix the error and save: the build runs again",
+    "fix the error, and start hotpatch again",
   ]);
 
 export const noSuchGeneration = (library: string, generation: number, known: string, running: string): ErrorReport =>
@@ -341,6 +344,14 @@ export const untrustedConfig = (path: string, detail: string): ErrorReport =>
 
 export const usage = (message: string, detail: string): ErrorReport =>
   make("usage", [message, detail, UNTOUCHED, "see `hotpatch --help`"]);
+
+export const logLost = (path: string, detail: string): ErrorReport =>
+  make("log-lost", [
+    `the log ${path} is not written any more`,
+    detail,
+    "what it ran: the session goes on without a log",
+    "free space; the next session writes it again",
+  ]);
 
 export const internal = (attempted: string, detail: string, running: string): ErrorReport =>
   make("internal", [

@@ -1,5 +1,7 @@
 /** The NDJSON log of --log: events and what -v adds, with levels. Written at once, so that a crash loses nothing. */
-import { appendFileSync } from "node:fs";
+import { openSync, writeSync } from "node:fs";
+import type { ErrorReport } from "../schemas/error.js";
+import { HotpatchError, logLost, usage } from "./errors.js";
 import { jsonText } from "./ui/json.js";
 
 export type Level = "error" | "info" | "debug" | "trace";
@@ -10,14 +12,37 @@ export interface Log {
   write(level: Level, at: number, entry: object): void;
 }
 
-/** @param verbosity 0: error and info; 1: debug too; 2: all */
-export function openLog(path: string | null, verbosity: number): Log {
-  if (path === null) return { write: () => {} };
+const SILENT: Log = { write: () => {} };
+
+/**
+ * A log that can no longer be written (disk full) is given up: a session does not end for it.
+ * @param verbosity 0: error and info; 1: debug too; 2: all
+ * @param onLost told once
+ * @throws HotpatchError usage when the file cannot be opened
+ */
+export function openLog(path: string | null, verbosity: number, onLost: (report: ErrorReport) => void): Log {
+  if (path === null) return SILENT;
+  const file = opened(path);
   const enabled = new Set(LEVELS.slice(0, 2 + verbosity));
+  let lost = false;
   return {
     write(level, at, entry) {
-      // Ours alone: with -vv it holds all that the target printed.
-      if (enabled.has(level)) appendFileSync(path, `${jsonText({ level, at, ...entry })}\n`, { mode: 0o600 });
+      if (lost || !enabled.has(level)) return;
+      try {
+        writeSync(file, `${jsonText({ level, at, ...entry })}\n`);
+      } catch (error) {
+        lost = true;
+        onLost(logLost(path, error instanceof Error ? error.message : String(error)));
+      }
     },
   };
+}
+
+function opened(path: string): number {
+  try {
+    return openSync(path, "a", 0o600); // ours alone: with -vv it holds all that the target printed
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HotpatchError(usage(`cannot write the log ${path}`, why), error);
+  }
 }

@@ -50,7 +50,7 @@ const levelOf = (event: SessionEvent): Level =>
 async function session(options: SessionOptions, output: OutputOptions): Promise<void> {
   const began = performance.now();
   const elapsed = () => Math.round((performance.now() - began) * 100) / 100;
-  const log = openLog(output.log, output.verbosity);
+  const log = openLog(output.log, output.verbosity, (lost) => say({ type: "warning", ...lost }));
   // Events and keys come after both have been made.
   const say = (event: UntimedEvent) => {
     const timed = { ...event, at: elapsed() } as SessionEvent;
@@ -73,7 +73,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   try {
     process.exitCode = await running.run();
   } catch (error) {
-    const report = reportOf(error, "the session failed", "unknown");
+    const report = reportOf(error, "the session failed", running.leftRunning);
     say({ type: "error", ...report });
     log.write("debug", elapsed(), { stack: error instanceof Error ? error.stack : String(error) });
     if (output.verbosity > 0)

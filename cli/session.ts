@@ -101,6 +101,7 @@ export class Session {
     this.#target = target;
     let ours = false; // not while another session has the target
     let kept = false;
+    let failed = true;
     try {
       this.#folder = await CopyFolder.make(target.pid);
       const begun = await this.#begin(target);
@@ -110,15 +111,23 @@ export class Session {
       await this.#follow(target, begun);
       const ending = await this.#ended;
       kept = await this.#leave(target, ending);
+      failed = false;
       return exitCodeOf(ending, this.#options.arrival.kind);
     } finally {
       this.#close();
       await letGo(target);
+      if (failed && this.#options.arrival.kind === "spawn") await this.#stopStarted(target);
       await backend.close();
       // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
       if (!kept) this.#folder?.remove(ours);
       this.#folder?.close();
     }
+  }
+
+  /** What the target runs, in words, after `run` has rejected. */
+  get leftRunning(): string {
+    if (this.#target === null) return errors.UNTOUCHED;
+    return this.#options.arrival.kind === "spawn" ? errors.ENDED : "the host's own code: hotpatch has let go of it";
   }
 
   /** Takes a command of --json or of a key. Never throws: a failure is an event. */
@@ -169,7 +178,9 @@ export class Session {
     const missing = libraries.find((path) => !existsSync(path));
     if (missing === undefined) return;
     if (build === null) throw new HotpatchError(errors.libraryNotFound(missing, "no such file"));
-    await this.#makeBuild(build).once();
+    const result = await this.#makeBuild(build).once();
+    if (result.kind === "failed")
+      throw new HotpatchError(errors.buildFailed(build, result.exitCode, result.output, errors.UNTOUCHED));
     if (!existsSync(missing))
       throw new HotpatchError(errors.libraryNotFound(missing, `the build command ran and did not make it: ${build}`));
   }
@@ -180,8 +191,9 @@ export class Session {
     const begun = await target.call("begin", { protocol: AGENT_PROTOCOL, owner: process.pid, libraries });
     if (begun.ok) return begun.value;
     const { code, detail } = begun.error;
-    const report = code === "attach-busy" ? errors.attachBusy : errors.attachFailed;
-    throw new HotpatchError(report(target.pid, detail));
+    if (code === "attach-busy") throw new HotpatchError(errors.attachBusy(target.pid, detail));
+    const running = this.#options.arrival.kind === "spawn" ? errors.ENDED : undefined;
+    throw new HotpatchError(errors.attachFailed(target.pid, detail, running));
   }
 
   /** The target runs; from here on events drive everything. */
@@ -432,6 +444,15 @@ export class Session {
     if (last.kind === "lost") this.#error(errors.bridgeDied(target.pid, last.reason));
     this.#say({ type: "session:ended", restored: released.restored, reason: ending.reason });
     return released.kept;
+  }
+
+  /** A host that was started for a session which could not begin. */
+  async #stopStarted(target: Target): Promise<void> {
+    target.listen((event) => this.#hear(event));
+    await stopHost(
+      target,
+      this.#gone.then(() => null),
+    );
   }
 
   /** Back to the host's own code the way every switch goes: its hooks are called, and it is told. */

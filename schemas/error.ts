@@ -39,6 +39,7 @@ export const ErrorCode = z.enum([
   "spawn-failed",
   "attach-failed",
   "usage",
+  "log-lost",
   "internal",
 ]);
 export type ErrorCode = z.infer<typeof ErrorCode>;

@@ -8,12 +8,14 @@ import { readMarks } from "../binary/marks.js";
 import { isPe, readPe } from "../binary/pe.js";
 import { readState, type StateRecord } from "../binary/state.js";
 import { demangle } from "../demangle.js";
-import { artifactInvalid, HotpatchError, libraryNotFound, wrongArchitecture } from "../errors.js";
+import { artifactIncomplete, artifactInvalid, HotpatchError, libraryNotFound, wrongArchitecture } from "../errors.js";
 
 type Note = LibraryReport["notes"][number];
 const NOTHING_TOUCHED = "no process was touched";
 /** Names in one note. */
 const SHOWN = 6;
+
+const REPORTS = { architecture: wrongArchitecture, incomplete: artifactIncomplete, invalid: artifactInvalid } as const;
 
 /** @throws HotpatchError when there is no such file, or it is not a library that can be read */
 export function inspectLibrary(path: string): LibraryReport {
@@ -27,8 +29,7 @@ export function inspectLibrary(path: string): LibraryReport {
     return isPe(bytes) ? inspectPe(path, bytes) : inspectElf(path, validateLibrary(bytes));
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
-    const report = error.kind === "architecture" ? wrongArchitecture : artifactInvalid;
-    throw new HotpatchError(report(path, error.message, NOTHING_TOUCHED), error);
+    throw new HotpatchError(REPORTS[error.kind](path, error.message, NOTHING_TOUCHED), error);
   }
 }
 

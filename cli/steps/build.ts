@@ -85,7 +85,7 @@ export class BuildLoop {
   readonly #start: () => Build;
   readonly #listener: BuildListener;
   #burst: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
+  #running: Promise<BuildResult> | null = null;
   #build: Build | null = null;
   #again = false;
   #closed = false;
@@ -104,8 +104,8 @@ export class BuildLoop {
     }, BURST_MS);
   }
 
-  /** Builds now; resolves when the build, and any that superseded it, has ended. */
-  once(): Promise<void> {
+  /** Builds now; resolves with the result of the build, or of the last one that superseded it. */
+  once(): Promise<BuildResult> {
     if (this.#running !== null) {
       this.#again = true;
       this.#build?.cancel();
@@ -124,16 +124,18 @@ export class BuildLoop {
     this.#build?.cancel();
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<BuildResult> {
+    let result: BuildResult = { kind: "cancelled" };
     do {
       this.#again = false;
       this.#listener.onStarted();
       this.#build = this.#start();
-      const result = await this.#build.done;
+      result = await this.#build.done;
       this.#build = null;
       if (this.#closed || this.#again) continue; // stale: overtaken by a newer save
       if (result.kind === "finished") this.#listener.onFinished(result);
       else if (result.kind === "failed") this.#listener.onFailed(result);
     } while (this.#again && !this.#closed);
+    return result;
   }
 }

@@ -13,6 +13,7 @@ import {
   attachFailed,
   attachRefused,
   bridgeDied,
+  ENDED,
   HotpatchError,
   noBackend,
   spawnFailed,
@@ -63,7 +64,7 @@ class Bridge {
     );
     child.stdin.on("error", () => {}); // the bridge is gone: `close` below says so
     child.stdout.setEncoding("utf8");
-    child.stdout.on("data", (chunk: string) => this.#channel.receive(chunk));
+    child.stdout.on("data", (chunk: string) => this.#receive(chunk));
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (chunk: string) => {
       this.#stderr = (this.#stderr + chunk).slice(-STDERR_TAIL);
@@ -78,6 +79,16 @@ class Bridge {
       child.once("error", (error) => end(error.message));
       child.once("close", (code, signal) => end(`the bridge ended with ${signal ?? `exit code ${code}`}`));
     });
+  }
+
+  /** A bridge that does not keep to the contract is of no use any more. */
+  #receive(chunk: string): void {
+    try {
+      this.#channel.receive(chunk);
+    } catch (error) {
+      this.#stderr = `it said what is not in the contract: ${error instanceof Error ? error.message : String(error)}`;
+      this.#child.kill("SIGKILL");
+    }
   }
 
   async ready(command: string): Promise<{ frida: string; python: string }> {
@@ -122,7 +133,10 @@ class Bridge {
         throw new HotpatchError(spawnFailed(program, error.message), error);
       });
     if (typeof pid !== "number") throw new HotpatchError(spawnFailed(program, "the bridge gave no pid"));
-    return this.#enter(pid, source);
+    return this.#enter(pid, source).catch((error: HotpatchError) => {
+      endHost(pid);
+      throw new HotpatchError({ ...error.report, running: ENDED }, error);
+    });
   }
 
   async #attach(pid: number, source: string): Promise<Target> {
@@ -152,6 +166,15 @@ class Bridge {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_MS);
     await this.#ended;
     clearTimeout(timer);
+  }
+}
+
+/** One that stands at its entry point still. */
+function endHost(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it has ended by itself
   }
 }
 

@@ -16,6 +16,7 @@ import {
   attachFailed,
   attachRefused,
   bridgeDied,
+  ENDED,
   HotpatchError,
   noBackend,
   spawnFailed,
@@ -66,9 +67,9 @@ class NativeBackend implements Backend {
       .catch((error: Error) => {
         throw new HotpatchError(spawnFailed(program, error.message), error);
       });
-    return this.#enter(pid, source).catch(async (error: unknown) => {
+    return this.#enter(pid, source).catch(async (error: HotpatchError) => {
       await this.#device.kill(pid);
-      throw error;
+      throw new HotpatchError({ ...error.report, running: ENDED }, error);
     });
   }
 

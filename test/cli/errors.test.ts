@@ -45,6 +45,7 @@ const all: ErrorReport[] = [
   errors.badConfig("hotpatch.json", "why"),
   errors.untrustedConfig("/src/hotpatch.json", "why"),
   errors.usage("what", "why"),
+  errors.logLost("/log", "why"),
   errors.internal("what", "why", RUNNING),
 ];
 

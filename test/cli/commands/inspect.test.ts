@@ -98,7 +98,7 @@ test("exit codes: 1 for a library without marks, 3 for no file and for no librar
   const shop = new Workshop(t);
   t.is((await inspect(await shop.library("libplain.so", "int f(void) { return 1; }"))).code, 1);
   t.is((await inspect(shop.path("nothing.so"))).code, 3);
-  const { code, stderr } = await inspect(shop.write("text.so", "not a library"));
+  const { code, stderr } = await inspect(shop.write("text.so", "not a library\n".repeat(20)));
   t.is(code, 3);
   t.regex(stderr, /artifact-invalid[\s\S]*runs now: no process was touched/);
 });
