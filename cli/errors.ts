@@ -188,7 +188,7 @@ export const strippedMarks = (library: string, bytes: number, running: string): 
 
 export const marksInExecutable = (host: string, functions: number): ErrorReport =>
   make("marks-in-executable", [
-    `${functions} marked functions are in the executable ${host} itself`,
+    `${functions === 1 ? "1 marked function is" : `${functions} marked functions are`} in the executable ${host} itself`,
     "an executable cannot be rebuilt into a library copy",
     "the host's own code",
     "move the marked functions into a shared library that the executable links or opens",

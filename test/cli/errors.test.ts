@@ -68,6 +68,11 @@ test("docs/errors.md has one heading for every code", (t) => {
   t.deepEqual(headings.map((h) => h.slice(3)).sort(), [...ErrorCode.options].sort());
 });
 
+test("docs/errors.md says of every code what runs now and what to do", (t) => {
+  const entries = readFileSync(join(ROOT, "docs/errors.md"), "utf8").split(/^## /m).slice(1);
+  for (const entry of entries) t.regex(entry, /^\S+\n.+ Runs now: .+ To do: .+\n+$/);
+});
+
 test("Frida's refusals are told apart by its words", (t) => {
   const code = (detail: string) => errors.attachRefused(7, detail).code;
   t.is(code("unable to find process with pid 7"), "no-such-process");

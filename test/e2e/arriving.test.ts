@@ -19,6 +19,9 @@ async function hotpatch(...args: string[]): Promise<{ code: number; stdout: stri
   }
 }
 
+const LOOP = `#include <unistd.h>
+  int main(void) { for (;;) { write(1, "up\\n", 3); usleep(20000); } }`;
+
 /** An error's five things, as --plain shows them; no stack trace. */
 function said(
   t: { regex(text: string, pattern: RegExp): void; notRegex(text: string, p: RegExp): void },
@@ -94,6 +97,74 @@ test("a static host is refused and lives on", async (t) => {
   const spawned = await hotpatch("spawn", program);
   t.is(spawned.code, 3);
   t.regex(spawned.stdout, /static-host/);
+});
+
+test("a 32-bit host is another architecture: refused, and it lives on", async (t) => {
+  const shop = new Workshop(t);
+  // Without a C library for it: write(1, "up\\n", 3), then nanosleep, for ever, by the 32-bit system call.
+  const source = shop.write(
+    "host32.s",
+    `.globl _start
+    _start: mov $4, %eax; mov $1, %ebx; mov $text, %ecx; mov $3, %edx; int $0x80
+            mov $162, %eax; mov $time, %ebx; xor %ecx, %ecx; int $0x80
+            jmp _start
+    .data
+    text: .ascii "up\\n"
+    time: .long 0, 20000000
+    `,
+  );
+  await run("as", ["--32", source, "-o", shop.path("host32.o")]);
+  await run("ld", ["-m", "elf_i386", shop.path("host32.o"), "-o", shop.path("host32")]);
+  for (const [how, args] of [
+    ["attach", null],
+    ["spawn", [shop.path("host32")]],
+  ] as const) {
+    const host = shop.start(shop.path("host32"), []);
+    const output = new Lines(host.stdout);
+    await output.next((l) => l === "up", "up");
+    const { code, stdout } = await hotpatch(how, ...(args ?? [String(host.pid)]));
+    t.is(code, 3);
+    t.regex(stdout, /wrong-architecture[\s\S]*32-bit/);
+    said(t, stdout);
+    await output.next((l) => l === "up", "up again", output.all.length);
+  }
+});
+
+test("a host whose loader is musl's is refused before it is started, and while it runs", async (t) => {
+  const shop = new Workshop(t);
+  // This machine's own loader under musl's name: the name is what tells the two apart.
+  const loader = shop.path("ld-musl-x86_64.so.1");
+  copyFileSync("/lib64/ld-linux-x86-64.so.2", loader);
+  const program = await shop.host("host", LOOP, [`-Wl,--dynamic-linker=${loader}`]);
+  const host = shop.start(program, []);
+  const output = new Lines(host.stdout);
+  await output.next((l) => l === "up", "up");
+  for (const args of [
+    ["attach", String(host.pid)],
+    ["spawn", program],
+  ]) {
+    const { code, stdout } = await hotpatch(...args);
+    t.is(code, 3);
+    t.regex(stdout, /musl-host[\s\S]*ld-musl-x86_64/);
+    said(t, stdout);
+  }
+  await output.next((l) => l === "up", "up again", output.all.length);
+});
+
+test("marked functions of the executable itself are a warning, and the session goes on with its library", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const marked = `#include "hotpatch.h"\nHOTPATCH int own(int x) { return x; }\n${DLOPEN_HOST}`;
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", marked), lib]);
+  const warning = await tool.next("warning");
+  t.is(warning.code, "marks-in-executable");
+  t.regex(warning.message, /^1 marked function is in the executable .*host itself$/);
+  t.is(warning.running, "the host's own code");
+  await tool.ready();
+  await shop.library("libgame.so", library(2));
+  await tool.switched(1);
+  await tool.prints("value 2");
+  t.is(await tool.end(), 0);
 });
 
 test("a process that a debugger holds is attach-busy, at once", async (t) => {

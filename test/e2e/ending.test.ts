@@ -134,6 +134,22 @@ test("the bridge killed: the host lives on with its own code, and the error says
   t.true(isAlive(pid));
 });
 
+test("the bridge killed in a session that found a kept generation: what the error says runs is what runs", async (t) => {
+  const { shop, tool, patched, runs, pid } = await attached(t, ["--keep"]);
+  await patched();
+  t.is(await tool.end(), 0);
+  await runs(2);
+  const second = Tool.attach(shop, [String(pid)]);
+  t.is((await second.next("library:found")).generation, 1);
+  await second.ready();
+  process.kill(bridgeOf(second), "SIGKILL");
+  const error = await second.next("error");
+  t.is(error.code, "bridge-died");
+  t.is((await second.ended).code, 1);
+  t.regex(error.running, /^generation 0/);
+  await runs(1);
+});
+
 test("the tool killed with -9: the host lives on with its own code, and can be attached again", async (t) => {
   const { shop, tool, patched, runs, pid } = await attached(t);
   await patched();
@@ -196,13 +212,16 @@ test("a host that ignores SIGTERM is ended all the same", async (t) => {
 });
 
 test("the end of stdin is the end; a bad line is an error and the session goes on", async (t) => {
-  const { tool, runs } = await attached(t);
+  const { tool, runs, patched } = await attached(t);
+  await patched();
   tool.send("this is no JSON");
   t.is((await tool.next("error")).code, "bad-command");
   tool.send({ command: "dance" });
   tool.send({ command: "rollback", generation: 9 });
   t.is((await tool.next("error", (e) => e.code === "no-such-generation")).code, "no-such-generation");
   t.is(tool.events.filter((e) => e.type === "error" && e.code === "bad-command").length, 2);
+  for (const event of tool.events) if (event.type === "error") t.is(event.running, "generation 1 of libgame.so");
+  await runs(2);
   tool.child.stdin?.end();
   t.is((await tool.ended).code, 0);
   await runs(1);

@@ -1,5 +1,5 @@
 /** Targets that see other files, belong to other users, or have walls of their own; and folders that copies cannot use. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
@@ -89,6 +89,18 @@ asRoot("a root folder without /proc is refused: Frida could not find its way in"
   const error = await refused(t, Tool.attach(shop, [String(host.pid)]), host);
   t.is(error.code, "sandboxed-host");
   t.regex(error.detail, /without \/proc/);
+});
+
+asRoot("a root folder without the libraries that the agent needs is attach-failed, and the host goes on", async (t) => {
+  const { shop, lib, program } = await made(t);
+  const root = makeRoot(shop, program, lib, ["/proc", "/tmp"]);
+  for (const entry of readdirSync(root, { recursive: true, encoding: "utf8" }))
+    if (basename(entry) === "libdl.so.2") rmSync(join(root, entry));
+  const walls = [...withMounts(`mount -t proc none '${root}/proc'`), "chroot", root];
+  const host = await start(shop, walls, "/app/host", "/app/libgame.so");
+  const error = await refused(t, Tool.attach(shop, [String(host.pid)]), host);
+  t.is(error.code, "attach-failed");
+  t.regex(error.detail, /libdl\.so\.2: cannot open shared object file/);
 });
 
 asRoot("a root folder in which no copy can be put is copy-failed, with every place that was tried", async (t) => {

@@ -1,8 +1,10 @@
 /** `hotpatch inspect`: what it says of libraries of each kind, by the program itself. */
 import { execFile, execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import test from "ava";
 import { LibraryReport } from "../../../schemas/library-report.js";
+import { library } from "../../support/programs.js";
 import { CLI } from "../../support/tool.js";
 import { Workshop } from "../../support/workshop.js";
 import { has, recorded } from "../binary/fixtures.js";
@@ -154,4 +156,14 @@ const mingw = "x86_64-w64-mingw32-gcc";
     }
   }
   t.true(errors > 500 && results > 500, `${errors} errors, ${results} results`);
+});
+
+test("calls a half-written file artifact-incomplete, and touches nothing", async (t) => {
+  const shop = new Workshop(t);
+  const whole = readFileSync(await shop.library("libgame.so", library(1)));
+  writeFileSync(shop.path("half.so"), whole.subarray(0, Math.floor(whole.length / 2)));
+  const { code, stderr } = await inspect(shop.path("half.so"));
+  t.is(code, 3);
+  t.regex(stderr, /\[artifact-incomplete\]/);
+  t.regex(stderr, /runs now: no process was touched/);
 });
