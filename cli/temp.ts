@@ -15,24 +15,15 @@ import { trustedOwners } from "./owners.js";
 export function settleTemp(): void {
   const asked = tmpdir();
   const real = realPathOf(asked);
-  const weakness = weaknessOn(real, trustedOwners());
+  const weakness = weaknessOn(real);
   if (weakness !== null) throw new HotpatchError(unsafeFolder(asked, weakness));
   // Where Python and Frida look; their orders of TMP and TEMP differ from node's.
   process.env.TMPDIR = real;
 }
 
-/**
- * How others could exchange what is put into a folder, by it or by one above it; null when they cannot.
- * @param path without links on the way
- * @param here what we call the file that is meant by a path
- */
-export function weaknessOn(
-  path: string,
-  trusted: ReadonlySet<number>,
-  here: (path: string) => string = (one) => one,
-): string | null {
+function weaknessOn(path: string): string | null {
   for (let folder = path; ; folder = dirname(folder)) {
-    const weakness = weaknessOf(folder, here(folder), trusted);
+    const weakness = weaknessOf(folder, statSync(folder), trustedOwners());
     if (weakness !== null || folder === dirname(folder)) return weakness;
   }
 }
@@ -46,8 +37,11 @@ function realPathOf(folder: string): string {
 }
 
 /** How others could exchange an entry of this folder; null when they cannot. The sticky bit leaves that to owners. */
-function weaknessOf(folder: string, here: string, trusted: ReadonlySet<number>): string | null {
-  const { mode, uid, gid } = statSync(here);
+export function weaknessOf(
+  folder: string,
+  { mode, uid, gid }: { readonly mode: number; readonly uid: number; readonly gid: number },
+  trusted: ReadonlySet<number>,
+): string | null {
   if (!trusted.has(uid)) return `${folder} belongs to user ${uid}`;
   if ((mode & constants.S_IFMT) !== constants.S_IFDIR) return `${folder} is not a folder`;
   if ((mode & 0o1000) !== 0) return null;

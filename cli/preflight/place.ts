@@ -1,32 +1,34 @@
 /**
  * Owns where a target's copies go: a folder that both sides see, that we may write, that the target may read, where
- * nobody else can exchange them, and from which code may be mapped. Every one of these is tried, not read from a table of mounts.
+ * nobody else can exchange them, with room, and from which code may be mapped. Goes from the root folder down by
+ * descriptors and follows no link: a hostile target could turn one towards our own files at any time.
+ * Must execute nothing there.
  */
-import { spawnSync } from "node:child_process";
-import { chmodSync, lstatSync, mkdtempSync, realpathSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdtempSync, openSync, realpathSync, rmdirSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { HotpatchError, noPlace } from "../errors.js";
 import { trustedOwners } from "../owners.js";
-import { settleTemp, weaknessOn } from "../temp.js";
+import { settleTemp, weaknessOf } from "../temp.js";
 import { type View, viewOf } from "../view.js";
 import { type Finding, fine, problem } from "./finding.js";
-import { factsOf, type ProcessFacts } from "./process.js";
+import { factsOf, type ProcessFacts, readProc } from "./process.js";
 
 /** Bytes that must be free: room for a few copies of a middling library. */
 const FREE_BYTES = 16 * 1024 * 1024;
+/** A descriptor that needs no permission to read, only to pass. Source: asm-generic/fcntl.h; node does not name it. */
+const O_PATH = 0o10000000;
 /** CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: folder permissions do not hold its owner. Source: linux/capability.h. */
 const CAP_DAC = 0b110n;
 
-/** A folder under its two names. */
 export interface Place {
-  /** What we call it. */
-  readonly here: string;
   /** What the target calls it. */
-  readonly there: string;
+  readonly path: string;
+  /** The open folder: it stays within reach when the target, and its /proc/PID/root, has ended. The holder closes it. */
+  readonly folder: number;
 }
 
-/** In the order of preference, without links. Not beside the library: that folder is watched, and often under version control. */
+/** In the order of preference, without links. Not beside the library: that is watched, and often under version control. */
 export function candidates(): string[] {
   const { XDG_RUNTIME_DIR: runtime } = process.env;
   const all = [tmpdir(), "/var/tmp", "/tmp", ...(runtime ? [runtime] : []), "/dev/shm"];
@@ -45,10 +47,10 @@ function realPath(folder: string): string {
 export function findPlace(target: ProcessFacts): { place: Place | null; passed: string[] } {
   const view = viewOf(target.pid);
   const passed: string[] = [];
-  for (const there of candidates()) {
-    const why = unfit(there, target, view);
-    if (why === null) return { place: { here: view.here(there), there }, passed };
-    passed.push(`${there}: ${why}`);
+  for (const path of candidates()) {
+    const found = look(path, target, view);
+    if (typeof found === "number") return { place: { path, folder: found }, passed };
+    passed.push(`${path}: ${found}`);
   }
   return { place: null, passed };
 }
@@ -56,7 +58,8 @@ export function findPlace(target: ProcessFacts): { place: Place | null; passed: 
 export function checkPlace(target: ProcessFacts): Finding {
   const { place, passed } = findPlace(target);
   if (place === null) return problem(noPlace(target.pid, passed.join("\n")));
-  return fine(`go to ${place.there}${passed.length === 0 ? "" : ` (${passed.join("; ")})`}`);
+  closeSync(place.folder);
+  return fine(`go to ${place.path}${passed.length === 0 ? "" : ` (${passed.join("; ")})`}`);
 }
 
 /** The temporary folder is settled by it, as a session does at its start. */
@@ -76,60 +79,62 @@ export function checkOwnPlace(): Finding {
   return us === null ? fine("not looked at: /proc is not mounted") : checkPlace(us);
 }
 
-/** Why copies cannot be put there, or null. */
-function unfit(there: string, target: ProcessFacts, view: View): string | null {
-  const closed = unreachable(there, target, view) ?? exchangeable(there, target, view);
-  if (closed !== null) return closed;
-  const folder = view.here(there);
-  let probe: string | null = null;
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    if (bavail * bsize < FREE_BYTES) return `only ${Math.floor((bavail * bsize) / 1024)} KiB are free`;
-    probe = mkdtempSync(join(folder, "hotpatch-probe-"));
-    return notExecutable(probe);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  } finally {
-    if (probe !== null) rmSync(probe, { recursive: true, force: true });
-  }
-}
-
-/**
- * Whether code can be mapped from here: the kernel refuses to execute a file, with EACCES, where it refuses to map one as
- * code. The file names an interpreter that does not exist, so nothing ever runs: ENOENT is the good answer.
- * Source: fs/exec.c and mm/mmap.c, path_noexec.
- */
-function notExecutable(folder: string): string | null {
-  const file = join(folder, "probe");
-  writeFileSync(file, `#!${join(folder, "nothing")}\n`);
-  chmodSync(file, 0o700);
-  const { error } = spawnSync(file);
-  return (error as NodeJS.ErrnoException | undefined)?.code === "EACCES"
-    ? "no code may be mapped from it (noexec)"
-    : null;
-}
-
-/** Why the target could not open a file below, or null. */
-function unreachable(there: string, target: ProcessFacts, view: View): string | null {
+/** Why copies cannot be put there, or the folder's descriptor. */
+function look(there: string, target: ProcessFacts, view: View): string | number {
+  // Whoever the target belongs to decides over what it loads anyway.
+  const trusted = new Set([...trustedOwners(), target.uid]);
   const free = (target.capabilities & CAP_DAC) !== 0n;
-  const parts = there.split(sep).filter(Boolean);
-  for (let depth = 0; depth <= parts.length; depth++) {
-    const path = `/${parts.slice(0, depth).join("/")}`;
-    try {
-      const found = lstatSync(view.here(path));
-      if (found.isSymbolicLink() && !view.same) return `${path} is a symbolic link in the target's root`;
-      if (!free && !passable(statSync(view.here(path)), target))
-        return `user ${target.uid}, whose process it is, may not enter ${path}`;
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+  let folder = openSync(view.here("/"), O_PATH | constants.O_DIRECTORY);
+  let path = "/";
+  let fit = false;
+  try {
+    for (const name of ["", ...there.split(sep).filter(Boolean)]) {
+      if (name !== "") {
+        const next = openSync(inside(folder, name), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+        closeSync(folder);
+        folder = next;
+        path = join(path, name);
+      }
+      const stat = fstatSync(folder);
+      if (!free && !passable(stat, target)) return `user ${target.uid}, whose process it is, may not enter ${path}`;
+      const weakness = weaknessOf(path, stat, trusted);
+      if (weakness !== null) return weakness;
     }
+    const why = useless(folder, target.pid);
+    fit = why === null;
+    return why ?? folder;
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR") return "a link, or no folder, is on the way";
+    return message.split(", ")[0] ?? message; // without the path under which we went there
+  } finally {
+    if (!fit) closeSync(folder);
   }
+}
+
+const inside = (folder: number, name: string): string => `/proc/self/fd/${folder}/${name}`;
+
+/** Why a folder that is safe is of no use, or null. */
+function useless(folder: number, target: number): string | null {
+  const { bavail, bsize } = statfsSync(inside(folder, "."));
+  if (bavail * bsize < FREE_BYTES) return `only ${Math.floor((bavail * bsize) / 1024)} KiB are free`;
+  if (isNoexec(folder, target)) return "no code may be mapped from it (noexec)";
+  rmdirSync(mkdtempSync(inside(folder, "hotpatch-probe-")));
   return null;
 }
 
-/** How others could exchange a copy, or null. Whoever the target belongs to decides over it anyway. */
-const exchangeable = (there: string, target: ProcessFacts, view: View): string | null =>
-  weaknessOn(there, new Set([...trustedOwners(), target.uid]), view.here);
+/**
+ * By the mount that the descriptor is on, as the target has it. To try it, by executing a file, would be an answer too;
+ * but in a folder of a hostile target's that file may be the target's by then, and we may be root.
+ * Source: proc(5), mnt_id in /proc/PID/fdinfo, options in the sixth field of /proc/PID/mountinfo.
+ */
+function isNoexec(folder: number, target: number): boolean {
+  const mount = /^mnt_id:\s*(\d+)$/m.exec(readProc(`/proc/self/fdinfo/${folder}`) ?? "")?.[1];
+  const line = readProc(`/proc/${target}/mountinfo`)
+    ?.split("\n")
+    .find((one) => one.startsWith(`${mount} `));
+  return line?.split(" ")[5]?.split(",").includes("noexec") ?? false;
+}
 
 /** The execute bit of owner, group or others, as the kernel chooses it; access lists are not looked at. */
 function passable(folder: { mode: number; uid: number; gid: number }, { uid, gid, groups }: ProcessFacts): boolean {

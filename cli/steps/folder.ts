@@ -15,7 +15,7 @@ import {
   rmdirSync,
   unlinkSync,
 } from "node:fs";
-import { chmod, chown, mkdtemp } from "node:fs/promises";
+import { mkdtemp, open } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Six characters from node, eight with underscores from bridge.py. */
@@ -51,8 +51,14 @@ export async function makeFolder(
   uid: number | null,
 ): Promise<string> {
   const path = await mkdtemp(join(parent, `hotpatch-${pid}-${startTime ?? 0}-`));
-  await chmod(path, 0o700); // mkdtemp's mode, less whatever an odd umask took from it
-  if (uid !== null && process.getuid?.() === 0 && uid !== 0) await chown(path, uid, -1);
+  // By its descriptor: whoever owns the parent could put a link to anything in the place of what was just made.
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await folder.chmod(0o700); // mkdtemp's mode, less whatever an odd umask took from it
+    if (uid !== null && process.getuid?.() === 0 && uid !== 0) await folder.chown(uid, -1);
+  } finally {
+    await folder.close();
+  }
   return path;
 }
 

@@ -1,5 +1,15 @@
 /** Targets that see other files, belong to other users, or have walls of their own; and folders that copies cannot use. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
@@ -112,6 +122,33 @@ asRoot("a root folder in which no copy can be put is copy-failed, with every pla
   t.is(error.code, "copy-failed");
   t.regex(error.detail, /^\/tmp: .*ENOENT/m);
   t.regex(error.detail, /^\/dev\/shm: .*ENOENT/m);
+});
+
+asRoot("a link in the target's root does not lead hotpatch to our own files", async (t) => {
+  const { shop, lib, program } = await made(t);
+  const root = makeRoot(shop, program, lib, ["/proc", "/var"]);
+  mkdirSync(shop.path("ours"));
+  for (const name of ["tmp", "var/tmp"]) symlinkSync(shop.path("ours"), join(root, name));
+  const walls = [...withMounts(`mount -t proc none '${root}/proc'`), "chroot", root];
+  const host = await start(shop, walls, "/app/host", "/app/libgame.so");
+  const error = await refused(t, Tool.attach(shop, [String(host.pid)]), host);
+  t.is(error.code, "copy-failed");
+  t.regex(error.detail, /^\/var\/tmp: a link, or no folder, is on the way$/m);
+  t.regex(error.detail, /^\/tmp: a link, or no folder, is on the way$/m);
+  t.deepEqual(readdirSync(shop.path("ours")), []);
+});
+
+asRoot("a temporary folder that only the target has as noexec is passed over", async (t) => {
+  const { shop, lib, program } = await made(t);
+  const host = await start(shop, withMounts(`mount -t tmpfs -o noexec none '${shop.temp}'`), program, lib);
+  const tool = Tool.attach(shop, [String(host.pid)]);
+  await tool.ready();
+  await shop.library("libgame.so", library(2));
+  const { path } = await tool.next("generation:loaded");
+  t.true(path.startsWith("/var/tmp/"), path);
+  await host.output.next((line) => line === "value 2", "value 2");
+  t.is(await tool.end(), 0);
+  t.false(existsSync(dirname(path)));
 });
 
 test("a stopped process is refused and stays stopped", async (t) => {
