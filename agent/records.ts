@@ -1,5 +1,6 @@
 /**
- * Records in a module's memory: its file may be gone by now. Finds them and reads those of marked functions (hp_marks). Source of their form: docs/marks.md, byte by byte.
+ * Records in a module's memory: its file may be gone by now. Finds them and reads those of marked functions (hp_marks).
+ * Source of their form: docs/marks.md, byte by byte.
  */
 import { contains, type Extent } from "./memory.js";
 import { pointersIn } from "./pointers.js";
