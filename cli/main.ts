@@ -66,9 +66,9 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
     running.end(name);
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupt(name));
+  process.stdout.on("error", () => running.end("stdout was closed"));
   const controls = { session: running, elapsed, interrupt: () => interrupt("SIGINT") };
   const view = await openView(output.form, options, controls);
-  process.stdout.on("error", () => running.end("stdout was closed"));
   const commands = output.form === "json" ? readCommands(running) : null;
   try {
     process.exitCode = await running.run();

@@ -67,6 +67,11 @@ export class Tmux {
     return tmux;
   }
 
+  /** As when the user closes the window: the terminal is gone. */
+  async close(): Promise<void> {
+    await this.#tell(["kill-server"]);
+  }
+
   async keys(...keys: string[]): Promise<void> {
     await this.#tell(["send-keys", ...keys]);
   }

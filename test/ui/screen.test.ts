@@ -204,6 +204,23 @@ for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"] as const)
     t.false(isAlive(hostPid));
   });
 
+screen("a terminal that is closed ends the session, and the host goes on with its own code", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  const lines = new Lines(host.stdout);
+  await lines.next((line) => line === "value 1", "value 1");
+  const tmux = await Tmux.start(t, shop, ["attach", String(host.pid)]);
+  await tmux.shows(/generation 0 ●/);
+  await shop.library("libgame.so", library(2));
+  await lines.next((line) => line === "value 2", "value 2");
+  const tool = await tmux.pid();
+  await tmux.close();
+  await lines.next((line) => line === "value 1", "value 1 after the terminal was closed", lines.all.length);
+  await until(() => !isAlive(tool));
+  t.is(host.exitCode, null);
+});
+
 screen("a host that dies takes nothing with it: its last lines, the reason and the terminal are there", async (t) => {
   const { tmux, hostPid } = await spawned(t);
   await tmux.shows(/value 1/);
