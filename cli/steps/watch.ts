@@ -29,6 +29,8 @@ export interface SourceOptions extends WatchOptions {
 const REARM_MS = 200;
 /** ms between looks at a folder that is there but cannot be watched: the user's inotify limits are used up. */
 const UNWATCHED_MS = 1000;
+/** ms between looks at a file that nothing was told of: the system's queue of changes may have run over. */
+const SAFETY_MS = 1000;
 /** Folders watched at most: each takes one of the user's inotify watches. */
 const MOST_FOLDERS = 4096;
 
@@ -55,7 +57,13 @@ export function watchFile(path: string, onChange: () => void, options: WatchOpti
   const folder = watchFolder(dirname(path), (name) => {
     if (name === null || name === basename(path)) look();
   });
-  return folder;
+  const net = every(SAFETY_MS, look);
+  return {
+    close() {
+      folder.close();
+      net.close();
+    },
+  };
 }
 
 function every(ms: number, look: () => void): Watcher {
