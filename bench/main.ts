@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { callCost } from "./call-cost.js";
 import { latency } from "./latency.js";
+import { layout } from "./layout.js";
 import { machine } from "./machine.js";
 import { scale } from "./scale.js";
 
 const folder = mkdtempSync(join(tmpdir(), "hotpatch-bench-"));
 try {
   console.log(machine());
-  for (const part of [callCost, latency, scale]) {
+  for (const part of [callCost, latency, scale, layout]) {
     const { title, rows } = await part(folder);
     console.log(`\n${title}\n`);
     const width = Math.max(...rows.map(([what]) => what.length));

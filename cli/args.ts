@@ -25,6 +25,8 @@ interface Flags {
   cwd?: string;
   env?: string[];
   keep?: boolean;
+  partial?: boolean;
+  force?: boolean;
   backend?: "auto" | "native" | "python";
   loadTimeout?: number;
   hookTimeout?: number;
@@ -61,6 +63,8 @@ const sessionOptions = (command: Command): Command =>
     .option("--cwd <dir>", "folder of the spawned host")
     .option("--env <name=value>", "environment of the spawned host (repeatable)", environment)
     .option("--keep", "at the end leave the running generation in place")
+    .option("--partial", "switch what can be switched: functions whose signature or data changed keep their bodies")
+    .option("--force", "switch them too: for changes that you know to be harmless")
     .option(
       "--load-timeout <ms>",
       `how long a copy may take to load (default: ${DEFAULT_LOAD_TIMEOUT_MS})`,
@@ -183,6 +187,10 @@ function merge(arrival: SessionOptions["arrival"], flags: Flags, { config, folde
           : process.cwd(),
     env: { ...inherited(), ...config.env, ...given },
     keep: flags.keep ?? config.keep ?? false,
+    leniency: {
+      partial: flags.partial ?? config.partial ?? false,
+      force: flags.force ?? config.force ?? false,
+    },
     backend: flags.backend ?? config.backend ?? "auto",
     loadTimeoutMs: flags.loadTimeout ?? config.loadTimeout ?? DEFAULT_LOAD_TIMEOUT_MS,
     hookTimeoutMs: flags.hookTimeout ?? config.hookTimeout ?? DEFAULT_HOOK_TIMEOUT_MS,

@@ -2,14 +2,16 @@
 import type { FoundLibrary, Hooks } from "../schemas/agent.js";
 import type { Check, FunctionResult, StatusLibrary } from "../schemas/event.js";
 import type { ExportedVariable } from "./binary/exports.js";
+import { checkByName, LayoutEvidence } from "./evidence/dwarf.js";
 import { compareRecords, NOTHING_RECORDED, type Recorded } from "./evidence/record.js";
+import { changesIn, strictest, type Verdicts } from "./evidence/verdict.js";
+import type { Layouts } from "./layout/type.js";
 import { type Alias, aliasesOf, type Entries } from "./steps/aliases.js";
-import { type Code, checkOf, compare } from "./steps/compare.js";
+import { type Code, compare } from "./steps/compare.js";
 
 export const NO_HOOKS: Hooks = { before: null, after: null };
 /** Of a generation whose file is gone. */
-const UNKNOWN = { code: null, records: NOTHING_RECORDED, hooks: NO_HOOKS };
-
+const UNKNOWN = { code: null, records: NOTHING_RECORDED, layouts: () => null, hooks: NO_HOOKS };
 export interface KnownGeneration {
   readonly generation: number;
   /** ms since the session began; negative or 0: before it. */
@@ -17,8 +19,10 @@ export interface KnownGeneration {
   readonly buildId: string | null;
   /** sha256 of the artifact it was made of; null where unknown. */
   readonly hash: string | null;
-  /** null where its file is gone. */
+  /** Of the functions that are its own, not those it inherits; null where its file is gone. */
   readonly code: Code | null;
+  /** What it was built with; null where its file is gone. Read when it is first asked for. */
+  readonly layouts: () => Layouts | null;
   readonly records: Recorded;
   readonly hooks: Hooks;
   readonly functions: number;
@@ -39,6 +43,8 @@ export class FollowedLibrary {
   /** Generation 0's exported variables; empty where its file is gone. */
   exports: ReadonlyMap<string, ExportedVariable> = new Map();
   running: number;
+  /** Generation -> function -> the generation whose body runs while that one does. */
+  readonly #bodies = new Map<number, ReadonlyMap<string, number>>();
   /** On what each function's last switch rested. */
   readonly #checks = new Map<string, Check>();
   /** Copies tried with the next number whose load failed: a file name is never used twice. */
@@ -55,6 +61,7 @@ export class FollowedLibrary {
     this.running = found.running;
     this.functions = new Set(found.functions.map((f) => f.name));
     for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, ...UNKNOWN });
+    this.#bodies.set(found.running, new Map(found.functions.map((f) => [f.name, f.generation])));
   }
 
   /** The number a copy gets when it has been loaded and accepted. */
@@ -85,8 +92,54 @@ export class FollowedLibrary {
     };
   }
 
-  checkOf(name: string): Check {
-    return this.#checks.get(name) ?? checkOf(name);
+  /** Takes in a copy that has been loaded and accepted. */
+  add(generation: KnownGeneration, entries: Entries): void {
+    const own = [...(generation.code?.keys() ?? [])].map((name) => [name, generation.generation] as const);
+    this.#bodies.set(generation.generation, new Map([...this.#bodiesOf(this.running), ...own]));
+    this.generations.set(generation.generation, generation);
+    this.aliases.push(...aliasesOf(entries));
+    this.attempts = 0;
+    for (const name of generation.code?.keys() ?? []) this.functions.add(name);
+  }
+
+  /** What a function's running body was built with; null where nobody knows. */
+  layoutsBehind(name: string): Layouts | null {
+    return this.#layoutsOf(this.#bodiesOf(this.running).get(name) ?? this.running);
+  }
+
+  /**
+   * What a build means to callers and live data. Compared are the bodies that run: live data that an earlier generation
+   * laid out is used by those already.
+   * @param after functions of the build
+   */
+  judge(after: Code, layouts: Layouts | null, records: Recorded): Verdicts {
+    const known = [...after.keys()].filter((name) => this.functions.has(name));
+    const byRecord = compareRecords(this.recorded, records);
+    if (layouts === null) return byRecord;
+    return strictest(
+      new LayoutEvidence(layouts).functions(known, (name) => this.layoutsBehind(name)),
+      byRecord,
+    );
+  }
+
+  /** What has changed in the types of persistent variables, by the build that had each last. */
+  changedState(layouts: Layouts): string[] {
+    const evidence = new LayoutEvidence(layouts);
+    const numbers = [this.running, ...[...this.generations.keys()].sort((a, b) => b - a)];
+    return [...layouts.state.keys()].flatMap((name) => {
+      const before = numbers.map((number) => this.#layoutsOf(number)).find((one) => one?.state.has(name));
+      return before === undefined ? [] : evidence.state(name, before);
+    });
+  }
+
+  /** What a switch to a known generation does to each function. Nothing is refused: it is the way back. */
+  changesTo(generation: number): FunctionResult[] {
+    const after = this.generations.get(generation);
+    const known = [...this.functions];
+    if (after?.code == null) return known.map((name) => ({ name, status: "switched", check: checkByName(name) }));
+    const verdicts = this.judge(after.code, after.layouts(), after.records);
+    const leniency = { partial: false, force: changesIn(verdicts).size > 0 };
+    return compare({ known, before: this.runs.code, after: after.code, verdicts, leniency }).functions;
   }
 
   /** The library runs another generation. */
@@ -95,23 +148,17 @@ export class FollowedLibrary {
     for (const { name, check } of functions) this.#checks.set(name, check);
   }
 
-  /** Takes in a copy that has been loaded and accepted. */
-  add(generation: KnownGeneration, entries: Entries): void {
-    this.generations.set(generation.generation, generation);
-    this.aliases.push(...aliasesOf(entries));
-    this.attempts = 0;
-    for (const name of generation.code?.keys() ?? []) this.functions.add(name);
+  checkOf(name: string): Check {
+    return this.#checks.get(name) ?? checkByName(name);
   }
 
-  /** What a switch to a known generation does to each function. */
-  changesTo(generation: number): FunctionResult[] {
-    const after = this.generations.get(generation);
-    const known = [...this.functions];
-    if (after?.code != null) {
-      const verdicts = compareRecords(this.recorded, after.records);
-      return compare(known, this.runs.code, after.code, [], verdicts);
-    }
-    return known.map((name) => ({ name, status: "switched", check: checkOf(name) }));
+  #layoutsOf(generation: number): Layouts | null {
+    return this.generations.get(generation)?.layouts() ?? null;
+  }
+
+  #bodiesOf(generation: number): ReadonlyMap<string, number> {
+    const names = [...(this.generations.get(generation)?.code?.keys() ?? [])];
+    return this.#bodies.get(generation) ?? new Map(names.map((name) => [name, generation]));
   }
 
   /** For errors. */

@@ -6,6 +6,7 @@ import { contentHash, readElf } from "./binary/elf.js";
 import { recorded } from "./evidence/record.js";
 import { FollowedLibrary } from "./followed.js";
 import { aliasesOf } from "./steps/aliases.js";
+import { layoutsOf } from "./steps/debug.js";
 import type { Inspected } from "./steps/inspect.js";
 import { generationZero, keptCopy } from "./steps/zero.js";
 import { viewOf } from "./view.js";
@@ -40,7 +41,8 @@ export class Libraries {
       const records = recorded(marks.records);
       library.aliases.push(...aliasesOf(entries));
       const { buildId, hash } = generation === 0 ? file : known; // a copy's own bytes are not its artifact's
-      library.generations.set(generation, { ...known, buildId, hash, code, records, hooks });
+      const layouts = once(() => layoutsOf(file, view.here(found.path)));
+      library.generations.set(generation, { ...known, buildId, hash, code, records, layouts, hooks });
     }
     library.exports = zero?.exports ?? library.exports;
     return { library, zero };
@@ -70,6 +72,16 @@ export class Libraries {
     const all = this.named().map((l) => l.runsText);
     return all.length === 0 ? "the host's own code" : all.join(", ");
   }
+}
+
+/** Holds what `make` gave; what it needed is let go. */
+export function once<T>(make: () => T): () => T {
+  let get = (): T => {
+    const made = make();
+    get = () => made;
+    return made;
+  };
+  return () => get();
 }
 
 /** Whether the file at the artifact's path is something else than what runs: built while nobody watched. */

@@ -16,11 +16,21 @@ export interface SessionOptions {
   /** Complete environment of the spawned host. */
   readonly env: Readonly<Record<string, string>>;
   readonly keep: boolean;
+  /** What a build that would be refused may do all the same. */
+  readonly leniency: Leniency;
   readonly backend: "auto" | "native" | "python";
   /** ms after which a copy's load is given up. */
   readonly loadTimeoutMs: number;
   /** ms that a library's before- or after-switch hook may take. */
   readonly hookTimeoutMs: number;
+}
+
+/** What is done with functions whose callers, or whose data, cannot bear the new build. */
+export interface Leniency {
+  /** They keep their bodies, the others are switched. */
+  readonly partial: boolean;
+  /** They are switched. */
+  readonly force: boolean;
 }
 
 /** How a report about files is shown. */

@@ -14,15 +14,15 @@ import {
 } from "../schemas/agent.js";
 import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
-import type { FunctionResult, UntimedEvent } from "../schemas/event.js";
+import type { FunctionResult, Override, UntimedEvent } from "../schemas/event.js";
 import { arrive } from "./arrive.js";
 import { CopyFolder, sweepPlaces } from "./copies.js";
 import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
 import { HotpatchError } from "./errors.js";
-import { compareRecords, recorded } from "./evidence/record.js";
-import { changesIn } from "./evidence/verdict.js";
+import { recorded } from "./evidence/record.js";
 import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
+import type { Layouts } from "./layout/type.js";
 import { letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
 import type { Level } from "./log.js";
@@ -31,7 +31,8 @@ import { providersOf } from "./providers.js";
 import { agentError, changeError, lateHook, refusedMark, stateError } from "./refusals.js";
 import { partedAliases } from "./steps/aliases.js";
 import { BuildLoop } from "./steps/build.js";
-import { compare } from "./steps/compare.js";
+import { type Compared, compare } from "./steps/compare.js";
+import { layoutsOf } from "./steps/debug.js";
 import { isSeenBy } from "./steps/folder.js";
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
@@ -222,6 +223,8 @@ export class Session {
     for (const mark of found.refused) this.#warn(refusedMark(mark, library), library.name);
     if (zero !== null && zero.marks.unnamedBytes > 0)
       this.#warn(errors.strippedMarks(library.name, zero.marks.unnamedBytes, library.runsText), library.name);
+    // Before the next build: it may overwrite the debug information of what runs.
+    this.#enqueue(async () => void library.runs.layouts());
     if (this.#options.build === null) this.#watchArtifact(library);
     if (differs(library)) this.#changed(library, "built before the session began");
   }
@@ -290,35 +293,58 @@ export class Session {
     }
     this.#say({ type: "artifact:changed", library: name, path, reason });
 
-    const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
-    const unfit = [...artifact.refused, ...parted];
-    const verdicts = compareRecords(library.recorded, recorded(artifact.marks.records));
-    const functions = compare([...library.functions], library.runs.code, artifact.code, unfit, verdicts);
-    const changes = changesIn(verdicts);
-    if (changes.size > 0) return void this.#refuse(library, changeError(changes, library), functions);
-    const [lost] = unfit.filter((mark) => library.functions.has(mark.name));
-    if (lost !== undefined) return void this.#refuse(library, refusedMark(lost, library), functions);
+    const layouts = layoutsOf(artifact, path);
+    const compared = this.#compare(library, artifact, layouts);
+    if (compared === null) return;
 
-    const copy = await this.#prepare(library, artifact);
+    const copy = await this.#prepare(library, artifact, layouts, compared.functions);
     if (copy === null) return;
-    if (await this.#load(library, artifact, copy, functions))
-      await this.#switch(library, library.newest, functions, start, "artifact");
+    if (await this.#load(library, artifact, layouts, copy, compared.functions))
+      await this.#switch(library, library.newest, compared.functions, start, "artifact", compared.override);
+  }
+
+  /** What the switch will do, or null when the build is refused. */
+  #compare(library: FollowedLibrary, artifact: Inspected, layouts: Layouts): Compared | null {
+    const { leniency } = this.#options;
+    const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
+    const compared = compare({
+      known: [...library.functions],
+      before: library.runs.code,
+      after: artifact.code,
+      refused: [...artifact.refused, ...parted],
+      verdicts: library.judge(artifact.code, layouts, recorded(artifact.marks.records)),
+      leniency,
+    });
+    const { changes, lost, functions } = compared;
+    if (compared.fits) return compared;
+    const [mark] = lost;
+    const report = mark === undefined ? changeError(changes, library) : refusedMark(mark, library);
+    return this.#refuse(library, report, functions);
   }
 
   /** The path of a copy fit for this target, or null when that was refused. */
-  async #prepare(library: FollowedLibrary, artifact: Inspected): Promise<string | null> {
+  async #prepare(
+    library: FollowedLibrary,
+    artifact: Inspected,
+    layouts: Layouts,
+    functions: readonly FunctionResult[],
+  ): Promise<string | null> {
     const names = bindCandidates(artifact.elf);
     const [provided, live] = await Promise.all([
       this.#ask("providers", { library: library.name, names: [...names, ...artifact.exports.keys()] }),
       artifact.state.length === 0 ? [] : this.#ask("state", { library: library.name }),
     ]);
     const claim = claimState(live, artifact.state);
+    // Not even --force lets a copy write past the end of what lives: sizes always count, what is inside can be overruled.
+    const { force } = this.#options.leniency;
+    const { types } = library.recorded;
     const changed = [
-      ...changedTypesOfState(live, artifact.state, library.recorded.types, artifact.marks.records.types),
       ...grownExports(library.exports, artifact.exports, provided.slice(names.length)),
+      ...(force ? [] : library.changedState(layouts)),
+      ...(force ? [] : changedTypesOfState(live, artifact.state, types, artifact.marks.records.types)),
     ];
     if (claim.kind === "ambiguous" || claim.kind === "changed" || changed.length > 0)
-      return this.#refuse(library, stateError(claim, changed, library));
+      return this.#refuse(library, stateError(claim, changed, library), functions);
     const own = providersOf(this.#target?.pid ?? 0, names, provided);
     // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
     for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
@@ -341,13 +367,18 @@ export class Session {
   async #load(
     library: FollowedLibrary,
     artifact: Inspected,
+    layouts: Layouts,
     path: string,
     functions: readonly FunctionResult[],
   ): Promise<boolean> {
     const { name, next: generation } = library;
-    const { buildId, hash, code, entries, hooks } = artifact;
+    const { buildId, hash, entries, hooks } = artifact;
     const records = recorded(artifact.marks.records);
-    const marks = [...entries].map(([name, offset]) => ({ name, offset }));
+    // A function that is left out keeps its body for all its callers but those inside this copy: they were built for the
+    // copy's own, which therefore is not led through the table.
+    const left = new Set(functions.filter(({ status }) => status === "refused").map((one) => one.name));
+    const marks = [...entries].map(([name, offset]) => ({ name, offset })).filter(({ name }) => !left.has(name));
+    const code = new Map([...artifact.code].filter(([name]) => !left.has(name)));
     const timeoutMs = this.#options.loadTimeoutMs;
     const loaded = await this.#call("load", { library: name, generation, path, buildId, hash, marks, timeoutMs });
     if (!loaded.ok) {
@@ -357,7 +388,7 @@ export class Session {
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
     const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
-    library.add(known, entries);
+    library.add({ ...known, layouts: () => layouts }, entries);
     return true;
   }
 
@@ -367,6 +398,7 @@ export class Session {
     functions: FunctionResult[],
     start: number,
     why: "artifact" | "rollback" | "restore",
+    override: Override | null = null,
   ): Promise<void> {
     const hooks = library.generations.get(generation)?.hooks ?? NO_HOOKS;
     const timeoutMs = this.#options.hookTimeoutMs;
@@ -376,7 +408,8 @@ export class Session {
     const { from, late } = switched.value;
     if (late) this.#warn(lateHook(library, from, timeoutMs), library.name);
     const ms = Math.round((performance.now() - start) * 100) / 100;
-    this.#say({ type: "generation:switched", library: library.name, generation, from, functions, ms, why });
+    const forced = override !== null && { override };
+    this.#say({ type: "generation:switched", library: library.name, generation, from, functions, ms, why, ...forced });
   }
 
   async #rollback(generation: number, named: string | undefined): Promise<void> {
@@ -527,7 +560,11 @@ export class Session {
   /** Says that the build is not taken. Returns null, for a step that was to give a result. */
   #refuse(library: FollowedLibrary, report: ErrorReport, functions: readonly FunctionResult[] = []): null {
     const { code, message, detail, hint } = report;
-    const refused = functions.map((f) => ({ ...f, status: "refused" as const, reason: f.reason ?? code }));
+    const refused = functions.map((f) => ({
+      ...f,
+      status: "refused" as const,
+      reason: f.status === "refused" && f.reason !== undefined ? f.reason : code,
+    }));
     const what = { library: library.name, functions: refused, running: library.running };
     this.#say({ type: "generation:refused", code, message, detail, hint, ...what });
     return null;

@@ -23,6 +23,19 @@ export function changes(functions: readonly FunctionResult[]): string {
   return parts.join(", ");
 }
 
+/** What is to be known of functions that were switched all the same, or not; each sentence once. */
+function reasons(functions: readonly FunctionResult[]): string[] {
+  const names = new Map<string, string[]>();
+  for (const { name, status, reason, check } of functions) {
+    if (reason === undefined || status === "missing") continue;
+    const sentence = check === "unchecked" && status !== "refused" ? `unchecked: ${reason}` : reason;
+    names.set(sentence, [...(names.get(sentence) ?? []), name]);
+  }
+  return [...names].map(
+    ([sentence, of]) => `  ${of.length > 4 ? `${of.length} functions` : of.join(", ")}: ${sentence}`,
+  );
+}
+
 /** The five things an error says. */
 export const report = (e: {
   message: string;
@@ -82,7 +95,8 @@ export function eventLines(event: Exclude<SessionEvent, { type: "target:output" 
       return [`${event.library}: copy loaded in ${seconds(event.ms)}: ${event.path}`];
     case "generation:switched":
       return [
-        `${event.library}: generation ${event.generation} runs (was ${event.from}; ${event.why}) after ${seconds(event.ms)}: ${changes(event.functions)}`,
+        `${event.library}: generation ${event.generation} runs (was ${event.from}; ${event.why}${event.override === undefined ? "" : `, by --${event.override}`}) after ${seconds(event.ms)}: ${changes(event.functions)}`,
+        ...reasons(event.functions),
       ];
     case "generation:refused":
       return [`${event.library}: REFUSED: ${report(event)[0]}`, ...report(event).slice(1)];
@@ -98,7 +112,10 @@ export function eventLines(event: Exclude<SessionEvent, { type: "target:output" 
         ...l.functions.map((f) => `  ${f.name}: generation ${f.generation}${threads(f.oldThreads)}`),
       ]);
     case "preview":
-      return [`${event.library}: generation ${event.generation} would change: ${changes(event.functions)}`];
+      return [
+        `${event.library}: generation ${event.generation} would change: ${changes(event.functions)}`,
+        ...reasons(event.functions),
+      ];
     case "warning":
       return [`warning: ${report(event)[0]}`, ...report(event).slice(1)];
     case "error":

@@ -14,6 +14,8 @@ export const Config = z
     loadTimeout: z.number().nonnegative().describe("ms a copy may take to load"),
     hookTimeout: z.number().nonnegative().describe("ms a switch hook may take"),
     keep: z.boolean().describe("leave the running generation in place at the end"),
+    partial: z.boolean().describe("switch what can be switched when a signature or a layout has changed"),
+    force: z.boolean().describe("switch also what has another signature or layout than what runs"),
     backend: z.enum(["auto", "native", "python"]).describe("which Frida binding to use"),
   })
   .partial();

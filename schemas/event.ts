@@ -13,10 +13,15 @@ export type Check = z.infer<typeof Check>;
 export const FunctionResult = z.object({
   name: z.string(),
   status: FunctionStatus,
+  /** Why it was refused, or what is different all the same, or why it is unchecked. */
   reason: z.string().optional(),
   check: Check,
 });
 export type FunctionResult = z.infer<typeof FunctionResult>;
+
+/** `partial`: refused functions kept their bodies. `force`: they were switched. */
+export const Override = z.enum(["partial", "force"]);
+export type Override = z.infer<typeof Override>;
 
 /** `at`: ms since the session began. `library`: file name of the library. */
 const base = { at: z.number() };
@@ -93,6 +98,8 @@ export const SessionEvent = z.discriminatedUnion("type", [
     functions: z.array(FunctionResult),
     ms: z.number(),
     why: z.enum(["artifact", "rollback", "restore"]),
+    /** Present when the generation runs only because --partial or --force was given. */
+    override: Override.optional(),
   }),
   z.object({
     type: z.literal("generation:refused"),

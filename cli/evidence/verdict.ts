@@ -13,6 +13,10 @@ export interface Verdict {
   readonly check: Check;
   /** Null: the function may be switched. */
   readonly change: Change | null;
+  /** What is different although callers and data can bear it. */
+  readonly remarks?: readonly string[];
+  /** Why nothing stricter was found to rest on. */
+  readonly reason?: string;
 }
 
 /** By function. One that is missing has no evidence on one of the two sides. */
@@ -21,3 +25,17 @@ export type Verdicts = ReadonlyMap<string, Verdict>;
 /** The functions that may not be switched. */
 export const changesIn = (verdicts: Verdicts): Map<string, Change> =>
   new Map([...verdicts].flatMap(([name, { change }]) => (change === null ? [] : [[name, change]])));
+
+/**
+ * One verdict for each function that either kind of evidence knows. Debug information says more than records do, so its
+ * words are taken where it has any; a change that records alone see (another version of rustc) is one all the same.
+ */
+export function strictest(dwarf: Verdicts, records: Verdicts): Verdicts {
+  const all = new Map(records);
+  for (const [name, verdict] of dwarf) {
+    const record = records.get(name);
+    const isBest = verdict.check === "dwarf" && (verdict.change !== null || record?.change == null);
+    if (isBest || record === undefined) all.set(name, verdict);
+  }
+  return all;
+}

@@ -1,49 +1,73 @@
-/** Step: what a switch does to each function. Pure. */
+/** Step: what a switch does to each function, and whether it may. Pure. */
 import type { RefusedMark } from "../../schemas/agent.js";
-import type { Check, FunctionResult } from "../../schemas/event.js";
-import type { Verdicts } from "../evidence/verdict.js";
-
-/** On what the signature is known to be the same where nothing but the name says it: C++ names hold the parameter types. */
-export const checkOf = (name: string): Check => (/^_Z/.test(name) ? "mangled" : "unchecked");
-
-const NO_VERDICTS: Verdicts = new Map();
+import type { FunctionResult, Override } from "../../schemas/event.js";
+import { checkByName } from "../evidence/dwarf.js";
+import { type Change, changesIn, type Verdict, type Verdicts } from "../evidence/verdict.js";
+import type { Leniency } from "../options.js";
 
 /** Marked function -> hash of its code. */
 export type Code = ReadonlyMap<string, string>;
 
-/**
- * @param known all functions the library has had
- * @param before code of the generation that ran; null where its file is gone
- * @param after code of the generation that runs now
- * @param refused marks of the new build that cannot be patched
- * @param verdicts what comparisons of both builds found; a function that callers cannot bear is refused
- */
-export function compare(
-  known: readonly string[],
-  before: Code | null,
-  after: Code,
-  refused: readonly RefusedMark[] = [],
-  verdicts: Verdicts = NO_VERDICTS,
-): FunctionResult[] {
+const NO_VERDICTS: Verdicts = new Map();
+const STRICT: Leniency = { partial: false, force: false };
+
+/** What a build is to be compared with, and how much may be overlooked. */
+export interface Comparing {
+  /** All functions the library has had. */
+  readonly known: readonly string[];
+  /** Code of the generation that runs; null where its file is gone. */
+  readonly before: Code | null;
+  readonly after: Code;
+  /** Marks of the new build that cannot be patched. */
+  readonly refused?: readonly RefusedMark[];
+  /** What comparisons of both builds found. */
+  readonly verdicts?: Verdicts;
+  readonly leniency?: Leniency;
+}
+
+/** Whether a build may be switched to, and what that does. */
+export interface Compared {
+  readonly functions: FunctionResult[];
+  /** What stands against it: functions that cannot be patched any more, and those that callers or data cannot bear. */
+  readonly lost: readonly RefusedMark[];
+  readonly changes: ReadonlyMap<string, Change>;
+  /** What made it possible all the same. */
+  readonly override: Override | null;
+  readonly fits: boolean;
+}
+
+export function compare(comparing: Comparing): Compared {
+  const { known, before, after, refused = [], verdicts = NO_VERDICTS, leniency = STRICT } = comparing;
   const knownNames = new Set(known);
-  const cannot = new Set(refused.map((mark) => mark.name));
-  const results: FunctionResult[] = [];
+  const cannot = new Map(refused.map((mark) => [mark.name, mark]));
+  const lost = refused.filter(({ name }) => knownNames.has(name));
+  const changes = changesIn(verdicts);
+  const functions: FunctionResult[] = [];
   for (const [name, code] of after) {
     if (cannot.has(name)) continue;
-    const { check, change } = verdicts.get(name) ?? { check: checkOf(name), change: null };
-    if (!knownNames.has(name)) results.push({ name, status: "new", check });
-    else if (change !== null) results.push({ name, status: "refused", reason: change.reasons.join("; "), check });
-    else if (before?.get(name) === code) results.push({ name, status: "unchanged", check });
-    else results.push({ name, status: "switched", check });
+    const verdict = verdicts.get(name) ?? { check: checkByName(name), change: null };
+    const isNew = !knownNames.has(name);
+    const isRefused = verdict.change !== null && !leniency.force;
+    const reason = isNew ? null : reasonOf(verdict);
+    const status = isNew ? "new" : isRefused ? "refused" : before?.get(name) === code ? "unchanged" : "switched";
+    functions.push({ name, status, check: verdict.check, ...(reason !== null && { reason }) });
   }
-  for (const { name, reason } of refused) results.push({ name, status: "refused", reason, check: checkOf(name) });
+  for (const { name, reason } of refused) functions.push({ name, status: "refused", reason, check: checkByName(name) });
   for (const name of known)
     if (!after.has(name) && !cannot.has(name))
-      results.push({
-        name,
-        status: "missing",
-        reason: "not in this build: it keeps the body it had",
-        check: checkOf(name),
-      });
-  return results;
+      functions.push({ name, status: "missing", reason: KEPT, check: checkByName(name) });
+
+  const stays = lost.length > 0 || (changes.size > 0 && !leniency.force);
+  const goes = functions.some(({ status }) => status === "switched" || status === "unchanged" || status === "new");
+  const partial = stays && leniency.partial && goes;
+  const override = partial ? "partial" : changes.size > 0 && leniency.force && !stays ? "force" : null;
+  return { functions, lost, changes, override, fits: !stays || partial };
+}
+
+const KEPT = "not in this build: it keeps the body it had";
+
+function reasonOf({ change, remarks, reason }: Verdict): string | null {
+  if (change !== null) return change.reasons.join("; ");
+  if (remarks !== undefined && remarks.length > 0) return remarks.join("; ");
+  return reason ?? null;
 }

@@ -15,7 +15,7 @@ test("a spawned host calls v1, v2 and v3 of its library through one handle", asy
     const { from, functions, why } = await tool.switched(n - 1);
     t.is(from, n - 2);
     t.is(why, "artifact");
-    t.deepEqual(functions, [{ name: "value", status: "switched", check: "unchecked" }]);
+    t.deepEqual(functions, [{ name: "value", status: "switched", check: "dwarf" }]);
     await tool.prints(`value ${n}`);
   }
   t.is(await tool.end(), 0);
@@ -199,6 +199,6 @@ test("status tells each library's generation and each function's", async (t) => 
     libraries[0]?.generations.map((g) => g.generation),
     [0, 1],
   );
-  t.deepEqual(libraries[0]?.functions, [{ name: "value", generation: 1, check: "unchecked", oldThreads: 0 }]);
+  t.deepEqual(libraries[0]?.functions, [{ name: "value", generation: 1, check: "dwarf", oldThreads: 0 }]);
   await tool.end();
 });

@@ -1,6 +1,6 @@
 /**
  * Owns looking things up in the debug information: functions and variables by address, types by name, names by entry.
- * Reads the units whose code is wanted first, the others only for what was not found there.
+ * Reads only the units that may have what is wanted.
  */
 import { ElfError } from "../elf.js";
 import { indexedAddress, rangesOf } from "./addresses.js";
@@ -42,7 +42,7 @@ export class Lookup {
     this.#debug = debug;
   }
 
-  /** The entries of the functions whose symbols have these addresses. */
+  /** The entries of the functions whose symbols have these addresses. Not all need to be there. */
   functions(addresses: Iterable<number>): FoundEntries {
     const sorted = [...addresses].sort((a, b) => a - b);
     const covers = (unit: Unit): boolean => {
@@ -118,7 +118,7 @@ export class Lookup {
 
   #byAddress(
     addresses: readonly number[],
-    likely: (unit: Unit) => boolean,
+    mayHold: (unit: Unit) => boolean,
     search: (unit: Unit, wanted: ReadonlySet<number>, found: Map<number, Die>) => void,
   ): FoundEntries {
     const wanted = new Set(addresses);
@@ -133,11 +133,9 @@ export class Lookup {
         return otherwise;
       }
     };
-    const { units } = this.#debug;
-    const first = units.filter((unit) => attempt(() => likely(unit), true));
-    const likelier = new Set(first);
-    for (const unit of [...first, ...units.filter((one) => !likelier.has(one))]) {
+    for (const unit of this.#debug.units) {
       if (found.size === wanted.size) break;
+      if (!attempt(() => mayHold(unit), true)) continue;
       attempt(() => search(this.#debug.whole(unit), wanted, found), undefined);
     }
     return { entries: found, problems: [...problems] };

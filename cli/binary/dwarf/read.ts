@@ -12,8 +12,8 @@ import { type FoundEntries, Lookup } from "./lookup.js";
 import { TypeReader } from "./types.js";
 import { indexOf } from "./unit-index.js";
 
-/** Name -> address relative to the load base. */
-export type Addresses = ReadonlyMap<string, number>;
+/** Name -> addresses, relative to the load base, where the debug information may describe it; the likeliest first. */
+export type Places = ReadonlyMap<string, readonly number[]>;
 
 /**
  * @param elf the file with the debug information: the library, or its separate debug file
@@ -22,16 +22,18 @@ export type Addresses = ReadonlyMap<string, number>;
  * @param state the storage of the persistent variables
  * @param open for split debug information
  */
-export function readLayouts(elf: Elf, path: string, functions: Addresses, state: Addresses, open: OpenFile): Layouts {
+export function readLayouts(elf: Elf, path: string, functions: Places, state: Places, open: OpenFile): Layouts {
   try {
     const debug = new DebugInfo(elf, path, open);
     const lookup = new Lookup(debug);
     const reader = new TypeReader(debug, lookup);
-    const signatures = each(functions, lookup.functions(functions.values()), (die) => signatureOf(die, lookup, reader));
+    const signatures = each(functions, lookup.functions(addressesOf(functions)), (die) =>
+      signatureOf(die, lookup, reader),
+    );
     const variables =
       state.size === 0
         ? new Map<string, Known<TypeId>>()
-        : each(state, lookup.variables(state.values()), (die) => variableOf(die, lookup, reader));
+        : each(state, lookup.variables(addressesOf(state)), (die) => variableOf(die, lookup, reader));
     return { types: reader.finish(), functions: signatures, state: variables };
   } catch (error) {
     return nothingKnown(functions.keys(), state.keys(), reasonOf(error));
@@ -50,16 +52,18 @@ function reasonOf(error: unknown): string {
   throw error;
 }
 
-function each<T>(names: Addresses, { entries, problems }: FoundEntries, read: (die: Die) => T): Map<string, Known<T>> {
+const addressesOf = (places: Places): number[] => [...places.values()].flat();
+
+function each<T>(names: Places, { entries, problems }: FoundEntries, read: (die: Die) => T): Map<string, Known<T>> {
   const results = new Map<string, Known<T>>();
   const missing = problems.length > 0 ? problems.join("; ") : "it is not in the debug information: build with -g";
-  const uses = new Map<number, number>();
-  for (const address of names.values()) uses.set(address, (uses.get(address) ?? 0) + 1);
-  for (const [name, address] of names) {
-    const die = entries.get(address);
+  const shared = sharedPlaces(names);
+  for (const [name, places] of names) {
+    const place = places.find((address) => entries.has(address)) ?? -1;
+    const die = entries.get(place);
     try {
       if (die === undefined) results.set(name, { known: false, reason: missing });
-      else if ((uses.get(address) ?? 0) > 1 && !isNamed(die, name)) results.set(name, { known: false, reason: FOLDED });
+      else if (shared.has(place) && !isNamed(die, name)) results.set(name, { known: false, reason: FOLDED });
       else results.set(name, { known: true, value: read(die) });
     } catch (error) {
       results.set(name, { known: false, reason: reasonOf(error) });
@@ -67,6 +71,17 @@ function each<T>(names: Addresses, { entries, problems }: FoundEntries, read: (d
   }
   return results;
 }
+
+/** Addresses of several functions; the variants of a C++ constructor or destructor are one. */
+function sharedPlaces(names: Places): Set<number> {
+  const users = new Map<number, Set<string>>();
+  for (const [name, places] of names)
+    for (const place of places) users.set(place, (users.get(place) ?? new Set()).add(withoutVariant(name)));
+  return new Set([...users].flatMap(([place, users]) => (users.size > 1 ? [place] : [])));
+}
+
+/** Source: Itanium C++ ABI 5.1.4.3: C1, C2, C3, D0, D1, D2; gcc and clang add C4, C5, D4, D5. */
+const withoutVariant = (name: string): string => name.replace(/([CD])[0-9](?=I|E|B)/g, "$1");
 
 /** Linkers and optimisers give functions of the same code one address; the debug information is that of one of them. */
 const FOLDED = "it shares its code with another function";

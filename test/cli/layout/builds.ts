@@ -28,8 +28,8 @@ export function layoutsOf(library: string, functions: RegExp, debug = library): 
   const wanted = [...elf.symbols(), ...elf.dynamicSymbols()].filter(
     ({ type, name, sectionIndex }) => type === STT_FUNC && sectionIndex !== 0 && functions.test(name),
   );
-  const state = new Map(readState(elf).map(({ name, storage }) => [name, storage]));
-  const addresses = new Map(wanted.map(({ name, value }) => [name, value]));
+  const state = new Map(readState(elf).map(({ name, storage }) => [name, [storage]]));
+  const addresses = new Map(wanted.map(({ name, value }) => [name, [value]]));
   return readLayouts(readElf(readFileSync(debug)), library, addresses, state, openFile);
 }
 

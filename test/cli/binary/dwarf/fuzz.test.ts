@@ -62,7 +62,7 @@ function mutate(seed: Buffer, elf: Elf, pick: (below: number) => number): Buffer
 function layoutsOf(bytes: Buffer): Layouts {
   const elf = readElf(bytes);
   const marks = elf.symbols().filter(({ type, name }) => type === STT_FUNC && /^[fg]$/.test(name));
-  return readLayouts(elf, "lib.so", new Map(marks.map(({ name, value }) => [name, value])), new Map(), () => null);
+  return readLayouts(elf, "lib.so", new Map(marks.map(({ name, value }) => [name, [value]])), new Map(), () => null);
 }
 
 test(`${CASES} libraries with damaged debug information end in layouts or reasons, soon and in little memory`, async (t) => {

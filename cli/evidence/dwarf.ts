@@ -1,0 +1,62 @@
+/** Judges functions and persistent variables by the debug information of both builds. Pure. */
+import { Comparison, type Verdict as Found } from "../layout/compare.js";
+import type { Layouts } from "../layout/type.js";
+import type { Verdict, Verdicts } from "./verdict.js";
+
+/** What is compared with one new build: it may have run before in parts, each from another generation. */
+export class LayoutEvidence {
+  readonly #after: Layouts;
+  readonly #comparisons = new Map<Layouts, Comparison>();
+
+  constructor(after: Layouts) {
+    this.#after = after;
+  }
+
+  /**
+   * @param names of functions that both sides have
+   * @param before the layouts that a function's running body was built with; null where nobody knows
+   * @returns a verdict for each name; one that debug information says nothing of has a reason and rests on its name
+   */
+  functions(names: Iterable<string>, before: (name: string) => Layouts | null): Verdicts {
+    return new Map(
+      [...names].map((name) => {
+        const layouts = before(name);
+        const found = layouts === null ? GONE : this.#with(layouts).function(name);
+        return [name, verdictOf(name, found)];
+      }),
+    );
+  }
+
+  /** What has changed in the type of a persistent variable; nothing where that cannot be told. */
+  state(name: string, before: Layouts | null): readonly string[] {
+    const found = before === null ? GONE : this.#with(before).state(name);
+    return found.kind === "changed" ? found.changes.map((change) => `state ${name}: ${change}`) : [];
+  }
+
+  #with(before: Layouts): Comparison {
+    let comparison = this.#comparisons.get(before);
+    if (comparison === undefined) {
+      comparison = new Comparison(before, this.#after);
+      this.#comparisons.set(before, comparison);
+    }
+    return comparison;
+  }
+}
+
+const GONE: Found = { kind: "unknown", reason: "the file of the build that runs is gone" };
+
+/** C++ names hold the types of the arguments. */
+export const checkByName = (name: string): "mangled" | "unchecked" => (/^_Z/.test(name) ? "mangled" : "unchecked");
+
+function verdictOf(name: string, found: Found): Verdict {
+  switch (found.kind) {
+    case "same":
+      return { check: "dwarf", change: null, remarks: found.remarks };
+    case "changed": {
+      const code = found.signature ? "signature-changed" : "layout-changed";
+      return { check: "dwarf", change: { code, reasons: found.changes }, remarks: found.remarks };
+    }
+    case "unknown":
+      return { check: checkByName(name), change: null, reason: found.reason };
+  }
+}
