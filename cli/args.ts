@@ -14,6 +14,7 @@ export interface Actions {
   inspect(path: string, output: ReportOptions): void;
   /** @param wanted pid or exact name; null: the machine alone */
   doctor(wanted: string | null, output: Pick<ReportOptions, "json">): Promise<void>;
+  diff(oldPath: string, newPath: string, output: ReportOptions): void;
 }
 
 interface Flags {
@@ -138,6 +139,17 @@ export function parser(version: string, actions: Actions): Command {
     .addHelpText("after", "\nExample:\n  hotpatch doctor 4711\n")
     .action((target: string | undefined, flags: { json?: boolean }) =>
       actions.doctor(target ?? null, { json: flags.json ?? false }),
+    );
+  program
+    .command("diff")
+    .description("what a switch from one build of a library to another would do")
+    .argument("<old>", "shared library that runs")
+    .argument("<new>", "shared library that is to run")
+    .option("--json", "one JSON object")
+    .option("-v, --verbose", "names as the linker has them, too")
+    .addHelpText("after", "\nExample:\n  hotpatch diff release/libgame.so build/libgame.so\n\nExit code 6: refused.\n")
+    .action((before: string, after: string, flags: { json?: boolean; verbose?: boolean }) =>
+      actions.diff(before, after, { json: flags.json ?? false, verbose: flags.verbose ?? false }),
     );
   return program;
 }

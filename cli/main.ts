@@ -7,6 +7,7 @@ import { CommanderError } from "commander";
 import type { ErrorReport } from "../schemas/error.js";
 import type { SessionEvent, UntimedEvent } from "../schemas/event.js";
 import { parser } from "./args.js";
+import { diffLibraries } from "./commands/diff.js";
 import { diagnose } from "./commands/doctor.js";
 import { inspectLibrary } from "./commands/inspect.js";
 import { HotpatchError, reportOf } from "./errors.js";
@@ -14,6 +15,7 @@ import { type Level, openLog } from "./log.js";
 import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
+import { diffLines } from "./ui/diff-report.js";
 import { doctorLines } from "./ui/doctor-report.js";
 import { jsonText } from "./ui/json.js";
 import { reportLines } from "./ui/library-report.js";
@@ -26,6 +28,7 @@ const NO_BACKEND = 4;
 const OUR_FAULT = 1;
 const NOTHING_TO_PATCH = 1;
 const SOMETHING_MISSING = 1;
+const WOULD_BE_REFUSED = 6;
 const SIGNAL_BASE = 128;
 /** ms that the reader of our output may take for the rest of it. */
 const DRAIN_MS = 2000;
@@ -104,8 +107,15 @@ async function doctor(wanted: string | null, { json }: Pick<ReportOptions, "json
   if (!report.ok) process.exitCode = SOMETHING_MISSING;
 }
 
+/** Sets exit code 6 when a session would refuse the switch. */
+function diff(oldPath: string, newPath: string, { json, verbose }: ReportOptions): void {
+  const report = diffLibraries(oldPath, newPath);
+  process.stdout.write(`${json ? jsonText(report) : diffLines(report, verbose).join("\n")}\n`);
+  if (report.refused !== null) process.exitCode = WOULD_BE_REFUSED;
+}
+
 async function main(): Promise<void> {
-  const program = parser(version(), { session, choose, inspect, doctor });
+  const program = parser(version(), { session, choose, inspect, diff, doctor });
   for (const command of [program, ...program.commands]) command.exitOverride();
   if (process.argv.length <= 2) return program.outputHelp();
   try {

@@ -9,6 +9,9 @@ import type { Claim } from "./steps/state.js";
 const BEFORE = "hotpatch_before_switch";
 const AFTER = "hotpatch_after_switch";
 
+/** What a report tells of a library. */
+type Told = Pick<FollowedLibrary, "name" | "runsText" | "loadedFrom">;
+
 /** The switch has happened; its after-hook has not returned. */
 export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: number): ErrorReport =>
   errors.hookTimeout(
@@ -19,25 +22,21 @@ export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: numb
   );
 
 /** Functions whose callers, or whose data, were built for something else. */
-export function changeError(
-  changes: ReadonlyMap<string, Change>,
-  { name, runsText }: Pick<FollowedLibrary, "name" | "runsText">,
-): ErrorReport {
+export function changeError(changes: ReadonlyMap<string, Change>, { name, runsText }: Told): ErrorReport {
   const lines = [...changes].map(([of, { reasons }]) => `${of}: ${reasons.join("\n  ")}`);
   const signature = [...changes.values()].some(({ code }) => code === "signature-changed");
   return (signature ? errors.signatureChanged : errors.layoutChanged)(name, lines.join("\n"), runsText);
 }
 
-/** Live data that the new build would use as something else. */
-export function stateError(claim: Claim, changed: readonly string[], { name, runsText }: FollowedLibrary): ErrorReport {
+/** Live data that the new build would use as something else. @param changed what is different, if it is not the name */
+export function stateError(claim: Claim, changed: readonly string[], { name, runsText }: Told): ErrorReport {
   if (claim.kind === "ambiguous")
     return errors.ambiguousName(`state ${claim.name}`, `two variables of ${name} have this name`, runsText);
-  const differences = claim.kind === "changed" ? claim.differences : [];
-  return errors.layoutChanged(name, [...differences, ...changed].join("\n"), runsText);
+  return errors.layoutChanged(name, changed.join("\n"), runsText);
 }
 
 /** A marked function that cannot be patched, or records that cannot be read. */
-export function refusedMark({ name, code, reason }: RefusedMark, library: FollowedLibrary): ErrorReport {
+export function refusedMark({ name, code, reason }: RefusedMark, library: Told): ErrorReport {
   switch (code) {
     case "unknown-version":
       return errors.artifactInvalid(library.loadedFrom, reason, library.runsText);

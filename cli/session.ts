@@ -37,7 +37,7 @@ import { isSeenBy } from "./steps/folder.js";
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
-import { changedTypesOfState, claimState, grownExports } from "./steps/state.js";
+import { changedTypesOfState, claimState, firstTold, grownExports } from "./steps/state.js";
 import { watchFile, watchSources } from "./steps/watch.js";
 import type { Target, TargetEvent } from "./target/target.js";
 import { settleTemp } from "./temp.js";
@@ -338,12 +338,16 @@ export class Session {
     // Not even --force lets a copy write past the end of what lives: sizes always count, what is inside can be overruled.
     const { force } = this.#options.leniency;
     const { types } = library.recorded;
-    const changed = [
-      ...grownExports(library.exports, artifact.exports, provided.slice(names.length)),
-      ...(force ? [] : library.changedState(layouts)),
-      ...(force ? [] : changedTypesOfState(live, artifact.state, types, artifact.marks.records.types)),
+    const inside = [
+      library.changedState(layouts),
+      changedTypesOfState(live, artifact.state, types, artifact.marks.records.types),
     ];
-    if (claim.kind === "ambiguous" || claim.kind === "changed" || changed.length > 0)
+    const differences = claim.kind === "changed" ? claim.differences : [];
+    const changed = [
+      ...firstTold(differences, ...(force ? [] : inside)),
+      ...grownExports(library.exports, artifact.exports, provided.slice(names.length)),
+    ];
+    if (claim.kind !== "fits" || changed.length > 0)
       return this.#refuse(library, stateError(claim, changed, library), functions);
     const own = providersOf(this.#target?.pid ?? 0, names, provided);
     // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.

@@ -52,6 +52,17 @@ export function changedTypesOfState(
     .flatMap(({ name, type }) => changedTypes(before, after, type).map((change) => `state ${name}: ${change}`));
 }
 
+/** Of each variable what the first list that names it says: "state score: ...". */
+export function firstTold(...lists: readonly (readonly string[])[]): string[] {
+  const about = (text: string) => text.slice(0, text.indexOf(":"));
+  const told: string[] = [];
+  for (const list of lists) {
+    const before = new Set(told.map(about));
+    told.push(...list.filter((text) => !before.has(about(text))));
+  }
+  return told;
+}
+
 /**
  * Exported variables that the copy would share with generation 0 although their sizes differ: its code would write past
  * the end of the live one.

@@ -1,0 +1,115 @@
+/** `hotpatch diff`: the judgement of a session over two files. Touches no process. */
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import type { StateVariable } from "../../schemas/agent.js";
+import type { DiffReport } from "../../schemas/diff-report.js";
+import type { StateRecord } from "../binary/state.js";
+import { demangle } from "../demangle.js";
+import { HotpatchError, libraryNotFound } from "../errors.js";
+import { LayoutEvidence } from "../evidence/dwarf.js";
+import { compareRecords, recorded } from "../evidence/record.js";
+import { strictest } from "../evidence/verdict.js";
+import { changeError, refusedMark, stateError } from "../refusals.js";
+import { aliasesOf, partedAliases } from "../steps/aliases.js";
+import { compare } from "../steps/compare.js";
+import { layoutsOf } from "../steps/debug.js";
+import { type Inspected, inspect } from "../steps/inspect.js";
+import { changedTypesOfState, claimState, firstTold, grownExports } from "../steps/state.js";
+
+const NOTHING_TOUCHED = "no process was touched";
+
+/** @throws HotpatchError when one of the files is not there, or is no library with marks */
+export function diffLibraries(oldPath: string, newPath: string): DiffReport {
+  const [before, after] = [read(oldPath), read(newPath)];
+  const evidence = new LayoutEvidence(layoutsOf(after, newPath));
+  const layouts = layoutsOf(before, oldPath);
+  const known = [...before.code.keys()];
+  const both = known.filter((name) => after.code.has(name));
+  const compared = compare({
+    known,
+    before: before.code,
+    after: after.code,
+    refused: [...after.refused, ...partedAliases(aliasesOf(before.entries), after.entries, after.code)],
+    verdicts: strictest(
+      evidence.functions(both, () => layouts),
+      compareRecords(recorded(before.marks.records), recorded(after.marks.records)),
+    ),
+  });
+  const names = demangle(compared.functions.map(({ name }) => name));
+  const functions = compared.functions.map((one, i) => ({ ...one, demangled: names[i] ?? one.name }));
+  const state = diffState(before, after, (name) => evidence.state(name, layouts));
+  return {
+    old: { path: oldPath, buildId: before.buildId },
+    new: { path: newPath, buildId: after.buildId },
+    refused: whyRefused(compared, state, newPath),
+    functions,
+    state,
+    notes: grownExports(before.exports, after.exports, ALL_SHARED).map(
+      (change) => `${change}: refused where the host links the library or opens it RTLD_GLOBAL`,
+    ),
+  };
+}
+
+/** As if the host shared every exported variable: what it does is not in the files. */
+const ALL_SHARED: readonly string[] = [];
+
+function read(path: string): Inspected {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new HotpatchError(libraryNotFound(path, error instanceof Error ? error.message : String(error)), error);
+  }
+  const inspection = inspect(path, basename(path), bytes, NOTHING_TOUCHED);
+  if (inspection.kind !== "fit") throw new HotpatchError(inspection.report);
+  return inspection.artifact;
+}
+
+function diffState(
+  before: Inspected,
+  after: Inspected,
+  byLayout: (name: string) => readonly string[],
+): DiffReport["state"] {
+  const names = new Set([...before.state, ...after.state].map(({ name }) => name));
+  return [...names].map((name) => {
+    const [was, is] = [before, after].map(({ state }) => state.find((one) => one.name === name));
+    if (was === undefined) return { name, status: "new", changes: [] };
+    if (is === undefined) return { name, status: "missing", changes: [] };
+    const claim = claimState([liveAs(was)], [is]);
+    const changes =
+      claim.kind === "changed"
+        ? [...claim.differences]
+        : firstTold(
+            byLayout(name),
+            changedTypesOfState([liveAs(was)], [is], before.marks.records.types, after.marks.records.types),
+          );
+    return { name, status: changes.length > 0 ? "changed" : "kept", changes };
+  });
+}
+
+/** A variable of the old build, as a target that runs it has it. */
+const liveAs = ({ name, type, size, align }: StateRecord): StateVariable => ({
+  name,
+  type,
+  size,
+  align,
+  address: "0x0",
+});
+
+function whyRefused(
+  { fits, lost, changes }: ReturnType<typeof compare>,
+  state: DiffReport["state"],
+  path: string,
+): DiffReport["refused"] {
+  const library = { name: basename(path), loadedFrom: path, runsText: NOTHING_TOUCHED };
+  const changed = state.flatMap((one) => one.changes);
+  const [mark] = lost;
+  if (fits && changed.length === 0) return null;
+  const report =
+    mark !== undefined
+      ? refusedMark(mark, library)
+      : fits
+        ? stateError({ kind: "fits", pointers: [] }, changed, library)
+        : changeError(changes, library);
+  return { code: report.code, detail: report.detail };
+}

@@ -1,0 +1,28 @@
+/** What `hotpatch diff` says of two builds: the contract of its --json. */
+import { z } from "zod";
+import { ErrorCode } from "./error.js";
+import { FunctionResult } from "./event.js";
+import { SymbolName } from "./ids.js";
+
+const Build = z.object({ path: z.string(), buildId: z.string().nullable() });
+
+export const DiffReport = z.object({
+  old: Build,
+  new: Build,
+  /** Why a switch from the old to the new build would be refused; null: it would be done. */
+  refused: z.object({ code: ErrorCode, detail: z.string() }).nullable(),
+  /** As in a session's events: what the switch would do to each, by itself. */
+  functions: z.array(
+    FunctionResult.extend({
+      /** For people; the same as `name` where nothing demangles it. */
+      demangled: SymbolName,
+    }),
+  ),
+  /** Persistent variables. A `changed` one is refused. */
+  state: z.array(
+    z.object({ name: z.string(), status: z.enum(["kept", "new", "missing", "changed"]), changes: z.array(z.string()) }),
+  ),
+  /** What depends on how the host loads the library. */
+  notes: z.array(z.string()),
+});
+export type DiffReport = z.infer<typeof DiffReport>;
