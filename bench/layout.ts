@@ -1,7 +1,10 @@
 /** Comparing the layouts of a large C++ library: two files in a process of its own, and an edit in a session. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { LayoutEvidence } from "../cli/evidence/dwarf.js";
+import { layoutsOf } from "../cli/steps/debug.js";
+import { inspect } from "../cli/steps/inspect.js";
 import { CLI } from "../test/support/tool.js";
 import { HEADERS } from "../test/support/workshop.js";
 import { Host, ms, type Part, quantile, SOURCE, spread } from "./measure.js";
@@ -29,6 +32,21 @@ HOTPATCH int step${i}(item${i} &it, const std::string &s, std::unordered_map<int
 }
 `;
 
+/** CPU time, which other processes do not lengthen, of reading one side and comparing it with itself: first and later. */
+function cpuTimes(library: string): { readonly first: number; readonly later: number } {
+  const inspection = inspect(library, library, readFileSync(library), "");
+  if (inspection.kind !== "fit") throw new Error(`${library} cannot be read`);
+  const { artifact } = inspection;
+  const times = Array.from({ length: EDITS }, () => {
+    const start = process.cpuUsage();
+    const layouts = layoutsOf(artifact, library);
+    new LayoutEvidence(layouts).functions(artifact.code.keys(), () => layouts);
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
+  });
+  return { first: times[0] ?? Number.NaN, later: quantile(times.slice(1), 0.5) };
+}
+
 export async function layout(folder: string): Promise<Part> {
   const flags = ["-g", "-O1", "-fPIC", `-I${HEADERS}`];
   const objects = Array.from({ length: UNITS }, (_, i) => {
@@ -47,6 +65,7 @@ export async function layout(folder: string): Promise<Part> {
   };
   const library = link("liblarge.so", 0);
   const edited = link("edited.so", 1);
+  const cpu = cpuTimes(library);
   const diffs = Array.from({ length: EDITS }, () => {
     const started = performance.now();
     const { status } = spawnSync(process.execPath, [CLI, "diff", "--json", library, edited], { timeout: 60_000 });
@@ -74,6 +93,7 @@ export async function layout(folder: string): Promise<Part> {
     return {
       title: `Layouts of a C++ library of ${(statSync(library).size / 1e6).toFixed(1)} MB, ${UNITS} units with marks`,
       rows: [
+        ["reading and comparing one side, CPU time: first / later", `${ms(cpu.first)} / ${ms(cpu.later)}`],
         ["hotpatch diff: both sides, the whole process", spread(diffs)],
         ["of which node's own start, median", ms(quantile(idle, 0.5))],
         ["attach: started -> ready, the loaded side read", ms(attachMs)],
