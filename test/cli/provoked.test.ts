@@ -23,7 +23,7 @@ const PROVOKED: Record<ErrorCode, readonly [file: string, title: string]> = {
   "library-not-loaded": ["e2e/arriving", "a library that is not loaded yet"],
   "no-marks": ["e2e/refusals", "a library without marks"],
   "stripped-marks": ["e2e/refusals", "marks that are stripped"],
-  "marks-in-executable": ["e2e/arriving", "marked functions of the executable itself"],
+  "marks-in-executable": ["e2e/peers/processes", "marks in the executable are told"],
   "entry-too-small": ["e2e/cpp", "gcc: a destructor"],
   "ambiguous-name": ["e2e/cpp", "two functions that shared"],
   "artifact-incomplete": ["cli/commands/inspect", "calls a half-written file"],
@@ -50,7 +50,7 @@ const PROVOKED: Record<ErrorCode, readonly [file: string, title: string]> = {
 /** A test's source: from its title to the next test. */
 function testOf(file: string, title: string): string | null {
   const source = readFileSync(join(ROOT, "test", `${file}.test.ts`), "utf8");
-  const opening = /^ *(?:test|asRoot|\([^()]*\btest\b[^()]*\))(?:\.\w+)*\(\s*["'`]/gm;
+  const opening = /^ *(?:test|root|asRoot|\([^()]*\btest\b[^()]*\))(?:\.\w+)*\(\s*["'`]/gm;
   const starts = [...source.matchAll(opening)].map((match) => match.index + match[0].length);
   const start = starts.find((at) => source.startsWith(title, at));
   if (start === undefined) return null;

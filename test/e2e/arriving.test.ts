@@ -151,22 +151,6 @@ test("a host whose loader is musl's is refused before it is started, and while i
   await output.next((l) => l === "up", "up again", output.all.length);
 });
 
-test("marked functions of the executable itself are a warning, and the session goes on with its library", async (t) => {
-  const shop = new Workshop(t);
-  const lib = await shop.library("libgame.so", library(1));
-  const marked = `#include "hotpatch.h"\nHOTPATCH int own(int x) { return x; }\n${DLOPEN_HOST}`;
-  const tool = Tool.spawn(shop, ["--", await shop.host("host", marked), lib]);
-  const warning = await tool.next("warning");
-  t.is(warning.code, "marks-in-executable");
-  t.regex(warning.message, /^1 marked function is in the executable .*host itself$/);
-  t.is(warning.running, "the host's own code");
-  await tool.ready();
-  await shop.library("libgame.so", library(2));
-  await tool.switched(1);
-  await tool.prints("value 2");
-  t.is(await tool.end(), 0);
-});
-
 test("a process that a debugger holds is attach-busy, at once", async (t) => {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));

@@ -251,6 +251,8 @@ test("marks in the executable are told to be out of reach, while its library is 
   const tool = Tool.spawn(shop, ["--", host, lib]);
   const warning = await tool.next("warning");
   t.is(warning.code, "marks-in-executable");
+  t.regex(warning.message, /^1 marked function is in the executable .*host itself$/);
+  t.is(warning.running, "the host's own code");
   t.regex(warning.hint, /shared library/);
   await tool.prints("value 1");
   await shop.library("libgame.so", library(2));
@@ -267,7 +269,7 @@ root("a host in a chroot without /proc is refused, and lives on", async (t) => {
   const output = new Lines(child.stdout);
   await output.next((l) => l === "value 1", "value 1");
   const tool = Tool.attach(shop, [String(child.pid)]);
-  t.is((await tool.next("error")).code, "attach-failed");
+  t.is((await tool.next("error")).code, "sandboxed-host");
   t.is((await tool.ended).code, 3);
   await output.next((l) => l === "value 1", "value 1", output.all.length);
 });
