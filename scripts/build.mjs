@@ -41,6 +41,5 @@ function bundleAgent() {
 removeOrphans();
 node("node_modules/typescript/bin/tsc", ["-b"]);
 bundleAgent();
-for (const script of ["target/bridge.py", "preflight/seccomp.py"])
-  copyFileSync(join("cli", script), join("dist/cli", script));
+for (const file of filesOf("cli").filter((file) => file.endsWith(".py"))) copyFileSync(file, join("dist", file));
 chmodSync("dist/cli/main.js", 0o755);

@@ -20,6 +20,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
+from shelter import sheltered, sheltered_while_leaving  # noqa: E402
+
 PROTOCOL = 1
 
 # The protocol's own descriptors: a stray print, or a host that inherits 0 and 1, must not touch them.
@@ -246,7 +249,8 @@ def attach(target):
 def op_attach(m):
     target = targets[m["pid"]] = Target(m["pid"])
     try:
-        attach(target)
+        with sheltered(target.pid):
+            attach(target)
     except BaseException:
         del targets[m["pid"]]
         raise
@@ -254,6 +258,8 @@ def op_attach(m):
 
 def op_load(m):
     target = targets[m["pid"]]
+    if target.script is not None and not target.script.is_destroyed:
+        target.script.unload()  # a target has one agent
     script = target.script = target.session.create_script(m["source"], name="hotpatch")
     script.on("message", lambda message, data: say({"event": "message", "pid": target.pid, "message": message}))
     script.load()
@@ -273,7 +279,8 @@ def op_detach(m):
     if target.script is not None and not target.script.is_destroyed:
         target.script.unload()
     if target.session is not None and not target.session.is_detached:
-        target.session.detach()
+        with sheltered_while_leaving(target.pid):
+            target.session.detach()
 
 
 def op_input(m):
