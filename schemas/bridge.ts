@@ -16,7 +16,7 @@ export interface BridgeRequests {
     rows: number;
   };
   attach: { pid: number };
-  /** Creates and loads the agent in the attached target. */
+  /** Creates and loads the agent in the attached target; an earlier one is unloaded first. */
   load: { pid: number; source: string };
   call: { pid: number; method: string; argument: unknown };
   resume: { pid: number };
