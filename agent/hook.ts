@@ -1,5 +1,5 @@
 /** Calls what a library wants to be called around a switch, on a thread of its own with a time limit. */
-import { mapAnywhere } from "./memory.js";
+import { mapAnywhere, unmap } from "./memory.js";
 import { keepCode, startThread, untilSet } from "./thread.js";
 import { HOOK_CODE, HOOK_JOB } from "./thunk.js";
 
@@ -12,5 +12,7 @@ export async function callHook(hook: NativePointer, from: number, to: number, ti
   job.add(HOOK_JOB.from).writeS32(from);
   job.add(HOOK_JOB.to).writeS32(to);
   startThread(code(), job);
-  return (await untilSet(job.add(HOOK_JOB.done), timeoutMs)) !== null;
+  const returned = (await untilSet(job.add(HOOK_JOB.done), timeoutMs)) !== null;
+  if (returned) unmap(job, HOOK_JOB.size); // the thread has written its last word there
+  return returned;
 }

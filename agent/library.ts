@@ -73,8 +73,8 @@ export class Library {
       record.capacity,
       new Map(record.generations.map((g) => [g.generation, ptr(g.table)])),
     );
-    const known = new Map(functions.entries.map(({ entry, original }) => [entry, original]));
-    return new Library(
+    const known = new Map(functions.entries.map((one) => [one.entry, one]));
+    const library = new Library(
       place,
       functions,
       tables,
@@ -84,6 +84,9 @@ export class Library {
           HostEntries.adopt(module, marksInside(module, functions.entries), tables.epoch, indexOf, known),
         ),
     );
+    if (functions.entries.every(({ thunk }) => thunk !== undefined))
+      library.#kept = { text: record.functions, count: functions.names.length };
+    return library;
   }
 
   /** Every function any generation has had. */
@@ -214,7 +217,7 @@ export class Library {
       this.#kept = {
         text: keepText({
           names: this.#names,
-          entries: this.#entries.flatMap((e) => e.originals()),
+          entries: this.#entries.flatMap((e) => e.known()),
           refused: this.refused,
         }),
         count: this.#names.length,

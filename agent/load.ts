@@ -3,7 +3,7 @@
  * agent with it. RTLD_NOW, so that an undefined function is the loader's refusal instead of the host's death at the
  * first call; RTLD_LOCAL, so that copies never supply names to others.
  */
-import { mapAnywhere } from "./memory.js";
+import { mapAnywhere, unmap } from "./memory.js";
 import { keepCode, startThread, untilSet } from "./thread.js";
 import { LOAD_JOB, LOADER_CODE } from "./thunk.js";
 
@@ -26,8 +26,10 @@ export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   startThread(code(), job);
   const ms = await untilSet(job.add(LOAD_JOB.done), timeoutMs);
   if (ms === null) return { kind: "timeout" };
-  if (!job.add(LOAD_JOB.handle).readPointer().isNull()) return { kind: "loaded", ms };
-  const detail = job.add(LOAD_JOB.error).readUtf8String();
+  const failed = job.add(LOAD_JOB.handle).readPointer().isNull();
+  const detail = failed ? job.add(LOAD_JOB.error).readUtf8String() : null;
+  unmap(job, jobSize(path)); // the thread has written its last word there
+  if (!failed) return { kind: "loaded", ms };
   return { kind: "failed", detail: detail === null || detail === "" ? "dlopen gave no reason" : detail };
 }
 
@@ -56,9 +58,11 @@ export function pin(base: NativePointer): void {
 }
 
 const pinNamed = (name: string): void => startThread(code(), newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE));
+/** In bytes, the path included. */
+const jobSize = (path: string): number => LOAD_JOB.size + path.length * 4 + 1;
 
 function newJob(path: string, mode: number): NativePointer {
-  const job = mapAnywhere(LOAD_JOB.size + path.length * 4 + 1);
+  const job = mapAnywhere(jobSize(path));
   const ownPath = job.add(LOAD_JOB.size);
   ownPath.writeUtf8String(path);
   job.add(LOAD_JOB.dlopen).writePointer(global("dlopen"));

@@ -49,6 +49,11 @@ export function mapAnywhere(size: number): NativePointer {
   return p;
 }
 
+/** Gives back what nothing in the target leads to any more. */
+export function unmap(memory: NativePointer, size: number): void {
+  munmap(memory, pageAlign(size));
+}
+
 /**
  * Zeroed read-write memory from which all of [base, base + extent) is in reach of a 32-bit displacement.
  * Steps away from the module in both directions; throws when every place is taken.

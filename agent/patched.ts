@@ -192,7 +192,7 @@ export class PatchedProcess {
     if (library === null) return null;
     this.#log("debug", `adopted ${library.names.length} functions of ${path} at ${place.base}`);
     for (const name of library.names) this.#twins.delete(name);
-    pin(place.base);
+    if (record === undefined) pin(place.base);
     const name = fileName(path);
     const id = this.#libraries.has(name) ? path : name;
     this.#libraries.set(id, library);

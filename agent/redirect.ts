@@ -5,6 +5,7 @@
  */
 import type { Mark } from "./marks.js";
 import { type Extent, mapAnywhere, mapNear, wordsAt } from "./memory.js";
+import type { KnownEntry } from "./registry.js";
 import {
   type Address,
   addressOf,
@@ -107,25 +108,35 @@ export class HostEntries {
 
   /**
    * Redirects them. The epoch must already lead to a table that holds every function.
-   * @param known original words of entries that an earlier session may have left redirected
+   * @param known entries that an earlier session redirected, and may have left so
    */
   static adopt(
     module: Extent,
     marks: readonly Mark[],
     epoch: NativePointer,
     indexOf: (name: string) => number,
-    known: ReadonlyMap<Address, Word> = new Map(),
+    known: ReadonlyMap<Address, KnownEntry> = new Map(),
   ): HostEntries {
     const left: Entry[] = [];
+    const restored: Entry[] = [];
     const fresh: Found[] = [];
     for (const found of oncePerEntry(marks, wordsAt(marks.map((mark) => mark.entry)))) {
       const { name, entry: address } = found.mark;
       const thunk = thunkOf(address, found.word);
-      const original = known.get(address);
-      if (thunk !== null && original !== undefined) left.push({ name, address, thunk, original, jump: found.word });
+      const before = known.get(address);
+      if (thunk !== null && before !== undefined)
+        left.push({ name, address, thunk, original: before.original, jump: found.word });
+      else if (before?.thunk !== undefined)
+        restored.push({
+          name,
+          address,
+          thunk: before.thunk,
+          original: before.original,
+          jump: entryJump(address, before.thunk),
+        });
       else fresh.push(found);
     }
-    const entries = makeEntries(module, fresh, addressOf(epoch), indexOf);
+    const entries = [...restored, ...makeEntries(module, fresh, addressOf(epoch), indexOf)];
     // No NativeFunction call between here and our store: it would make Interceptor write first.
     for (const e of entries)
       Interceptor.replaceFast(
@@ -158,9 +169,9 @@ export class HostEntries {
     this.#registered = [];
   }
 
-  /** The words that `restore` writes: what a later session needs. */
-  originals(): (Mark & { readonly original: Word })[] {
-    return this.#entries.map(({ name, address, original }) => ({ name, entry: address, original }));
+  /** What a later session needs: the words that `restore` writes, and the thunks. */
+  known(): KnownEntry[] {
+    return this.#entries.map(({ name, address, original, thunk }) => ({ name, entry: address, original, thunk }));
   }
 }
 

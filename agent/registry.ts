@@ -5,15 +5,18 @@
 import type { RefusedMark } from "../schemas/agent.js";
 import type { Mark } from "./marks.js";
 import { findNamed, mapAnywhere, mapNamed } from "./memory.js";
-import type { Word } from "./thunk.js";
+import type { Address, Word } from "./thunk.js";
 
 const NAME = "hotpatch-registry";
 const MAGIC = "HOTPATCH";
 /** Raised when the record's meaning changes; an agent refuses a newer one. */
 const VERSION = 1;
 
-/** Header: magic 8 bytes, version u32, owner pid u32, offset of the valid half u32, its length in bytes u32. */
-const AT = { magic: 0, version: 8, owner: 12, offset: 16, length: 20 } as const;
+/**
+ * Header: magic 8 bytes, version u32, owner pid u32, offset of the valid half u32, its length in bytes u32, pid of the
+ * process that the owner is attached to u32.
+ */
+const AT = { magic: 0, version: 8, owner: 12, offset: 16, length: 20, process: 24 } as const;
 const HEADER = 4096;
 /** Bytes per half. Untouched pages cost nothing. */
 const HALF = 1024 * 1024;
@@ -32,12 +35,19 @@ export interface GenerationRecord {
   readonly table: string;
 }
 
+/** An entry that was redirected before. */
+export interface KnownEntry extends Mark {
+  readonly original: Word;
+  /** Where it led: used again, so that attaching takes no new memory. Records of the first agents have none. */
+  readonly thunk?: Address;
+}
+
 /** What changes only when a build brings new functions; kept apart, because it is long. */
 export interface FunctionsRecord {
   /** Function names in the order of the tables. */
   readonly names: readonly string[];
-  /** Generation 0's entries, each once, with their original words and the function they lead to. */
-  readonly entries: readonly (Mark & { readonly original: Word })[];
+  /** Generation 0's entries, each once, with the function they lead to. */
+  readonly entries: readonly KnownEntry[];
   /** Marks of generation 0 that cannot be patched. */
   readonly refused: readonly RefusedMark[];
 }
@@ -102,11 +112,13 @@ export class Registry {
     return new Registry(found);
   }
 
-  /** Process id of the session that is attached; 0: none. */
+  /** Process id of the session that is attached; 0: none. A forked child has its parent's page, but not its session. */
   get owner(): number {
-    return this.#page.add(AT.owner).readU32();
+    const process = this.#page.add(AT.process).readU32();
+    return process === 0 || process === Process.id ? this.#page.add(AT.owner).readU32() : 0;
   }
   set owner(pid: number) {
+    this.#page.add(AT.process).writeU32(Process.id);
     this.#page.add(AT.owner).writeU32(pid);
   }
 
