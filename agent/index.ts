@@ -35,6 +35,7 @@ const methods: AgentExports = {
         error: { code: "internal", detail: `the agent speaks protocol ${PROTOCOL}, the cli ${protocol}` },
       };
     const registry = Registry.open();
+    if (typeof registry === "string") return { ok: false, error: { code: "internal", detail: registry } };
     const holder = registry.owner;
     if (holder !== 0 && holder !== owner && alive(holder))
       return {

@@ -95,8 +95,8 @@ export class Registry {
     this.#page = page;
   }
 
-  /** The process's registry, made when there is none. Throws when a newer hotpatch made it. */
-  static open(): Registry {
+  /** The process's registry, made when there is none; or why it cannot be read: a newer hotpatch made it. */
+  static open(): Registry | string {
     const found = findNamed(NAME);
     if (found === null) {
       const page = mapNamed(NAME, HEADER + 2 * HALF);
@@ -106,9 +106,7 @@ export class Registry {
     }
     const version = found.add(AT.version).readU32();
     if (found.add(AT.magic).readUtf8String(MAGIC.length) !== MAGIC || version > VERSION)
-      throw new Error(
-        `this process holds a hotpatch registry of version ${version}; this hotpatch reads up to ${VERSION}`,
-      );
+      return `this process holds a hotpatch registry of version ${version}; this hotpatch reads up to ${VERSION}`;
     return new Registry(found);
   }
 
