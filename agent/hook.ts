@@ -1,9 +1,8 @@
 /** Calls what a library wants to be called around a switch, on a thread of its own with a time limit. */
+import { codeOf } from "./code.js";
 import { mapAnywhere, unmap } from "./memory.js";
-import { keepCode, startThread, untilSet } from "./thread.js";
-import { HOOK_CODE, HOOK_JOB } from "./thunk.js";
-
-const code = keepCode(HOOK_CODE);
+import { startThread, untilSet } from "./thread.js";
+import { HOOK_JOB } from "./thunk.js";
 
 /** Whether `hook(from, to)` returned in time. */
 export async function callHook(hook: NativePointer, from: number, to: number, timeoutMs: number): Promise<boolean> {
@@ -11,7 +10,7 @@ export async function callHook(hook: NativePointer, from: number, to: number, ti
   job.add(HOOK_JOB.function).writePointer(hook);
   job.add(HOOK_JOB.from).writeS32(from);
   job.add(HOOK_JOB.to).writeS32(to);
-  startThread(code(), job);
+  startThread(codeOf("hook"), job);
   const returned = (await untilSet(job.add(HOOK_JOB.done), timeoutMs)) !== null;
   if (returned) unmap(job, HOOK_JOB.size); // the thread has written its last word there
   return returned;

@@ -3,13 +3,13 @@
  * agent with it. RTLD_NOW, so that an undefined function is the loader's refusal instead of the host's death at the
  * first call; RTLD_LOCAL, so that copies never supply names to others.
  */
+import { codeOf } from "./code.js";
 import { mapAnywhere, unmap } from "./memory.js";
-import { keepCode, startThread, untilSet } from "./thread.js";
-import { LOAD_JOB, LOADER_CODE } from "./thunk.js";
+import { startThread, untilSet } from "./thread.js";
+import { LOAD_JOB } from "./thunk.js";
 
 const global = (name: string) => Module.getGlobalExportByName(name);
 const dladdr1 = new NativeFunction(global("dladdr1"), "int", ["pointer", "pointer", "pointer", "int"]);
-const code = keepCode(LOADER_CODE);
 
 const RTLD_NOW = 2;
 const RTLD_NOLOAD = 4;
@@ -23,7 +23,7 @@ export type Loaded =
 /** @param timeoutMs after which the load is given up; the thread goes on until the constructor returns */
 export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   const job = newJob(path, RTLD_NOW);
-  startThread(code(), job);
+  startThread(codeOf("loader"), job);
   const ms = await untilSet(job.add(LOAD_JOB.done), timeoutMs);
   if (ms === null) return { kind: "timeout" };
   const failed = job.add(LOAD_JOB.handle).readPointer().isNull();
@@ -57,7 +57,20 @@ export function pin(base: NativePointer): void {
   if (name !== null && name !== "") pinNamed(name);
 }
 
-const pinNamed = (name: string): void => startThread(code(), newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE));
+/** Records of pins, and the bytes they take, until it is known that their threads have ended. */
+const pins: { readonly job: NativePointer; readonly size: number }[] = [];
+
+function pinNamed(name: string): void {
+  const job = newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  pins.push({ job, size: jobSize(name) });
+  startThread(codeOf("loader"), job);
+}
+
+/** The last thing of a session: gives back what its pins no longer need. */
+export function forgetPins(): void {
+  for (const { job, size } of pins.splice(0)) if (job.add(LOAD_JOB.done).readU32() !== 0) unmap(job, size);
+}
+
 /** In bytes, the path included. */
 const jobSize = (path: string): number => LOAD_JOB.size + path.length * 4 + 1;
 

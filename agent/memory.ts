@@ -112,8 +112,8 @@ export function mapNamed(name: string, size: number): NativePointer {
 }
 
 /** Base of the mapping called `name`, or null. */
-export function findNamed(name: string): NativePointer | null {
-  for (const range of Process.enumerateRanges("rw-"))
+export function findNamed(name: string, protection: "rw-" | "r-x"): NativePointer | null {
+  for (const range of Process.enumerateRanges({ protection, coalesce: false }))
     if (range.file?.path.startsWith(`/memfd:${name}`)) return range.base;
   return null;
 }

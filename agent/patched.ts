@@ -8,9 +8,10 @@ import type {
   SwitchAnswer,
   SwitchRequest,
 } from "../schemas/agent.js";
+import { now } from "./clock.js";
 import { callHook } from "./hook.js";
 import { Library } from "./library.js";
-import { load, pin } from "./load.js";
+import { forgetPins, load, pin } from "./load.js";
 import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
 import { wordsAt } from "./memory.js";
 import type { Registry } from "./registry.js";
@@ -94,7 +95,7 @@ export class PatchedProcess {
       return fail("load-timeout", `no end after ${request.timeoutMs} ms: a constructor of the copy has not returned`);
     if (this.#ended) return fail("internal", "the session ended while the copy was loading");
 
-    const start = Date.now();
+    const start = now();
     const module = Process.findModuleByName(request.path) ?? Process.getModuleByName(fileName(request.path));
     const base = addressOf(module.base);
     const marks = request.marks.map(({ name, offset }) => ({ name, entry: base + offset }));
@@ -108,7 +109,7 @@ export class PatchedProcess {
     library.add(request.generation, copy, marks, words);
     this.#record();
     this.#log("debug", `generation ${request.generation} of ${request.library} is at ${module.base}`);
-    return { ok: true, value: { loadMs: loaded.ms, adoptMs: Date.now() - start } };
+    return { ok: true, value: { loadMs: loaded.ms, adoptMs: now() - start } };
   }
 
   /** A before-hook that does not return in time leaves everything as it is. */
@@ -176,6 +177,7 @@ export class PatchedProcess {
       else library.restore();
     }
     this.#record();
+    forgetPins();
     this.#registry.owner = 0;
   }
 

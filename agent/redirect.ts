@@ -3,8 +3,9 @@
  * that Frida undoes them when the tool dies; copies' are stored directly. Either way the bytes change by ONE aligned
  * 8-byte store of ours: Interceptor's own write is not atomic and killed hammered hosts (docs/decisions/0001).
  */
+import { codeOf } from "./code.js";
 import type { Mark } from "./marks.js";
-import { type Extent, mapAnywhere, mapNear, wordsAt } from "./memory.js";
+import { type Extent, mapNear, wordsAt } from "./memory.js";
 import type { KnownEntry } from "./registry.js";
 import {
   type Address,
@@ -13,7 +14,6 @@ import {
   entryJump,
   inReach,
   pointerTo,
-  STORE_CODE,
   THUNK_SIZE,
   thunkOf,
   type Word,
@@ -199,12 +199,7 @@ export function adoptCopy(
 /** The store loop as machine code: thousands of entries in microseconds. */
 let storing: NativeFunction<void, [NativePointerValue, number]> | null = null;
 function storeAll() {
-  if (storing === null) {
-    const code = mapAnywhere(STORE_CODE.length);
-    code.writeByteArray([...STORE_CODE]);
-    Memory.protect(code, STORE_CODE.length, "r-x");
-    storing = new NativeFunction(code, "void", ["pointer", "long"]) as never;
-  }
+  storing ??= new NativeFunction(codeOf("store"), "void", ["pointer", "long"]) as never;
   return storing as (pairs: NativePointer, count: number) => void;
 }
 

@@ -97,7 +97,7 @@ export class Registry {
 
   /** The process's registry, made when there is none; or why it cannot be read: a newer hotpatch made it. */
   static open(): Registry | string {
-    const found = findNamed(NAME);
+    const found = findNamed(NAME, "rw-");
     if (found === null) {
       const page = mapNamed(NAME, HEADER + 2 * HALF);
       page.add(AT.magic).writeUtf8String(MAGIC);

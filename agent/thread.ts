@@ -2,7 +2,7 @@
  * Runs machine code on threads of the target's own, so that what blocks there does not block the agent. The code lies in
  * host-owned memory: it may return long after the script was unloaded.
  */
-import { mapAnywhere } from "./memory.js";
+import { now } from "./clock.js";
 
 const global = (name: string) => Module.getGlobalExportByName(name);
 const pthreadCreate = new NativeFunction(global("pthread_create"), "int", ["pointer", "pointer", "pointer", "pointer"]);
@@ -16,19 +16,6 @@ const SIGNALS = 128;
 const LOOK_MS = 2;
 /** ms in which most things end: watched closely, so that a quick one is seen at once. */
 const QUICK_MS = 5;
-
-/** Executable code of its own, made once per script. */
-export function keepCode(bytes: readonly number[]): () => NativePointer {
-  let code: NativePointer | null = null;
-  return () => {
-    if (code === null) {
-      code = mapAnywhere(bytes.length);
-      code.writeByteArray([...bytes]);
-      Memory.protect(code, bytes.length, "r-x");
-    }
-    return code;
-  };
-}
 
 /** Starts `code(job)` on a thread with all signals blocked: the host's handlers must not run on it. */
 export function startThread(code: NativePointer, job: NativePointer): void {
@@ -45,8 +32,8 @@ export function startThread(code: NativePointer, job: NativePointer): void {
 
 /** ms until the 32-bit word at `done` is set; null when that takes longer than `timeoutMs`. */
 export async function untilSet(done: NativePointer, timeoutMs: number): Promise<number | null> {
-  const start = Date.now();
-  const elapsed = () => Date.now() - start;
+  const start = now();
+  const elapsed = () => now() - start;
   const isSet = () => done.readU32() !== 0;
   while (!isSet() && elapsed() < QUICK_MS) Thread.sleep(0.0001);
   while (!isSet()) {

@@ -103,7 +103,7 @@ export const wrongArchitecture = (what: string, detail: string, running: string)
 export const attachFailed = (
   pid: number,
   detail: string,
-  running = "as far as is known the process runs its own code",
+  running = "what it ran before, as far as is known",
 ): ErrorReport =>
   make("attach-failed", [
     `cannot attach to pid ${pid}`,
