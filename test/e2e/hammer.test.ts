@@ -1,88 +1,82 @@
-/** Four threads call without a pause while a session attaches, switches 200 times and ends: every result is checked. */
+/**
+ * Eight threads call marked functions of every kind without a pause, and a timer interrupts them to call some more, while
+ * sessions come, switch and go. The threads check every result themselves; test/soak says what for. The long run of the
+ * same is `npm run soak`.
+ */
 import test from "ava";
+import { Bridged } from "../soak/bridged.js";
+import { Hammer } from "../soak/hammer.js";
 import { Tool } from "../support/tool.js";
-import { Lines, Workshop } from "../support/workshop.js";
+import { Workshop } from "../support/workshop.js";
 
-/** f calls g: with n in both, f gives n * 1000 + n. One generation must answer whole: the epoch is read once per call. */
-const source = (n: number) => `
-#include "hotpatch.h"
-HOTPATCH long leaf(long x) { return x + ${n}; }
-HOTPATCH long deep(long x) { return x == 0 ? 0 : 1 + deep(x - 1); }
-HOTPATCH double mix(long a, double b) { return a * b + ${n}; }
-HOTPATCH long generation(void) { return ${n}; }
-`;
+/** The tables of the library hold 64 functions at first: they grow at the third generation. */
+const GENERATIONS = 3;
 
-/** Prints, per line: calls so far, wrong results, lowest and highest generation seen since the last line. */
-const HOST = `
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <unistd.h>
-static long (*leaf)(long), (*deep)(long), (*generation)(void);
-static double (*mix)(long, double);
-static atomic_long calls, wrong, low, high;
-static void *hammer(void *p) {
-  for (;;) {
-    for (int i = 0; i < 1000; i++) {
-      long n = leaf(100) - 100, m = generation();
-      if (n < 0 || n > 3 || m < 0 || m > 3) wrong++;
-      if (deep(20) != 20) wrong++;
-      double d = mix(3, 0.5) - 1.5;
-      if (d < 0 || d > 3 || d != (long)d) wrong++;
-    }
-    calls += 4000;
-  }
-  return p;
-}
-int main(int argc, char **argv) {
-  void *library = dlopen(argv[1], RTLD_NOW);
-  leaf = (long (*)(long))dlsym(library, "leaf");
-  deep = (long (*)(long))dlsym(library, "deep");
-  mix = (double (*)(long, double))dlsym(library, "mix");
-  generation = (long (*)(void))dlsym(library, "generation");
-  pthread_t thread;
-  for (int i = 0; i < 4; i++) pthread_create(&thread, NULL, hammer, NULL);
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  for (int i = 0; i < 6000; i++) { printf("calls %ld wrong %ld runs %ld\\n", calls, wrong, generation()); usleep(20000); }
-  return argc - 2;
-}
-`;
-
-test("4 threads hammer through attach, 200 switches, end and a second session: no crash and no wrong result", async (t) => {
+test("8 hammering threads see (old, old), (old, new), (new, new), and never (new, old) or anything else", async (t) => {
   const shop = new Workshop(t);
-  const lib = await shop.library("libgame.so", source(0));
-  const host = shop.start(await shop.host("host", HOST), [lib]);
-  const output = new Lines(host.stdout);
-  const line = (runs: number) => output.next((l) => l.endsWith(`runs ${runs}`), `runs ${runs}`, output.all.length + 1);
-  await line(0);
-  for (const session of [0, 1]) {
-    const tool = Tool.attach(shop, [String(host.pid)]);
+  const hammer = await Hammer.start(shop);
+  t.teardown(() => hammer.close());
+  const fine = (during: string) => {
+    const { impossible, fell, stale, examples } = hammer.seen();
+    t.deepEqual({ impossible, fell, stale, examples }, { impossible: 0, fell: 0, stale: 0, examples: [] }, during);
+    t.true(hammer.alive, `the host died of ${hammer.host.signalCode} during ${during}`);
+  };
+  const attach = async () => {
+    const tool = Tool.attach(shop, [String(hammer.pid)]);
     await tool.ready();
-    if (session === 1) {
-      // What the first session had built is there, and is the first change.
-      await tool.switched(4);
-      await line(3);
-    } else
-      for (const n of [1, 2, 3]) {
-        await shop.library("libgame.so", source(n));
-        await tool.switched(n);
-        await line(n);
-      }
-    for (let i = 0; i < 100; i++) {
+    const rollback = async (n: number) => {
       const from = tool.events.length;
-      const generation = (i * 7 + session) % 4;
-      tool.send({ command: "rollback", generation });
-      await tool.switched(generation, from);
-      if (i % 20 === 0) await line(generation);
-    }
-    t.is(await tool.end(), 0);
-    await line(0);
+      tool.send({ command: "rollback", generation: n });
+      await tool.switched(n, from);
+    };
+    return { tool, rollback };
+  };
+
+  const { tool, rollback } = await attach();
+  for (let n = 1; n <= GENERATIONS; n++) {
+    hammer.mayReach(n);
+    await Hammer.build(shop, n);
+    await tool.switched(n);
+    hammer.reached(n);
   }
-  const [, calls, wrong] = /calls (\d+) wrong (\d+)/.exec(output.all.at(-1) ?? "") ?? [];
-  t.is(wrong, "0");
-  t.true(Number(calls) > 100_000, `${calls} calls`);
-  t.is(host.exitCode, null);
-  t.is(host.signalCode, null);
-  t.log(`${calls} calls`);
+  fine("loading generations with new functions");
+  for (let round = 0; round < 20; round++) {
+    await hammer.falling(0, () => rollback(0));
+    for (const n of [1, 2, 3]) {
+      await rollback(n);
+      hammer.reached(n);
+    }
+  }
+  fine("rollbacks");
+  hammer.falls();
+  for (let i = 0; i < 60; i++) await rollback((i * 7) % 4);
+  t.is(await tool.end(), 0);
+  hammer.rises(0);
+  fine("the session's end");
+
+  const bridged = await Bridged.attach(hammer.pid, "libhammered.so");
+  t.teardown(() => bridged.kill());
+  for (let round = 0; round < 60; round++) {
+    t.deepEqual(await bridged.begin(), [0, 1, 2, 3]);
+    for (const n of [1, 2, 3]) {
+      await bridged.switchTo(n);
+      hammer.reached(n);
+    }
+    await hammer.falling(0, () => bridged.end());
+  }
+  await bridged.close();
+  fine("60 rounds of installing and restoring");
+
+  hammer.falls();
+  const second = await attach();
+  await second.rollback(2);
+  t.is(await second.tool.end(true), 0);
+  const third = await attach();
+  third.tool.child.kill("SIGKILL");
+  await third.tool.ended;
+  fine("a session that kept and one that was killed");
+
+  const { calls, signals, steady, rose } = hammer.seen();
+  t.true(rose > 0, "no thread looked while a switch happened: nothing was tested");
+  t.log(`${calls} calls, ${signals} handlers, ${steady} looks, a switch in ${rose} of them`);
 });

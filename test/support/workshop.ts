@@ -20,7 +20,8 @@ export class Workshop {
   readonly #children: ChildProcess[] = [];
   readonly #hosts = new Set<number>();
 
-  constructor(t: ExecutionContext) {
+  /** @param t whose end is the end of all this: a test, or a script that has a `teardown` too */
+  constructor(t: Pick<ExecutionContext, "teardown">) {
     this.folder = mkdtempSync(join(tmpdir(), "hotpatch-test-"));
     this.temp = join(this.folder, "tmp");
     mkdirSync(this.temp);
