@@ -1,5 +1,5 @@
 /** Endings of every kind: what the host runs afterwards, the exit code, and that nothing is left. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
@@ -50,24 +50,6 @@ async function attached(t: ExecutionContext, args: string[] = []) {
   const runs = (n: number) => output.next((l) => l === `value ${n}`, `value ${n}`, output.all.length + 1);
   return { shop, tool, host, pid: host.pid ?? 0, output, patched, runs };
 }
-
-const bridgeOf = (tool: Tool): number => {
-  const parent = tool.child.pid;
-  const pid = readdirSync("/proc").find((entry) => {
-    if (!/^\d+$/.test(entry)) return false;
-    try {
-      const [, after] = readFileSync(`/proc/${entry}/stat`, "latin1").split(") ");
-      return (
-        Number(after?.split(" ")[1]) === parent &&
-        readFileSync(`/proc/${entry}/cmdline`, "latin1").includes("bridge.py")
-      );
-    } catch {
-      return false; // ended while we looked
-    }
-  });
-  if (pid === undefined) throw new Error("the tool has no bridge");
-  return Number(pid);
-};
 
 test("a spawned host's exit code is reported and mirrored", async (t) => {
   const { shop, tool } = await spawned(t);
@@ -125,7 +107,7 @@ test("a target that is killed while its copy loads ends the session", async (t) 
 test("the bridge killed: the host lives on with its own code, and the error says what runs", async (t) => {
   const { tool, patched, runs, pid } = await attached(t);
   await patched();
-  process.kill(bridgeOf(tool), "SIGKILL");
+  process.kill(tool.bridge(), "SIGKILL");
   const error = await tool.next("error");
   t.is(error.code, "bridge-died");
   t.regex(error.running, /generation 0/);
@@ -153,7 +135,7 @@ test("the bridge killed in a session that found a kept generation: what the erro
 test("the tool killed with -9: the host lives on with its own code, and can be attached again", async (t) => {
   const { shop, tool, patched, runs, pid } = await attached(t);
   await patched();
-  const bridge = bridgeOf(tool);
+  const bridge = tool.bridge();
   tool.child.kill("SIGKILL");
   await tool.ended;
   await runs(1);
@@ -170,7 +152,7 @@ test("the tool killed with -9: the host lives on with its own code, and can be a
 
 test("the tool killed with -9 does not end a host that it spawned", async (t) => {
   const { tool } = await spawned(t);
-  const bridge = bridgeOf(tool);
+  const bridge = tool.bridge();
   tool.child.kill("SIGKILL");
   await tool.ended;
   for (let i = 0; isAlive(bridge) && i < 100; i++) await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,5 +1,6 @@
 /** The built program under --json, as an outside program would drive it. */
 import type { ChildProcess } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SessionEvent } from "../../schemas/event.js";
 import { Lines, ROOT, type Workshop } from "./workshop.js";
@@ -58,6 +59,24 @@ export class Tool {
   /** Of the target; 0 before session:started. */
   get pid(): number {
     return this.#pid;
+  }
+
+  /** Process id of its bridge. */
+  bridge(): number {
+    const pid = readdirSync("/proc").find((entry) => {
+      if (!/^\d+$/.test(entry)) return false;
+      try {
+        const [, after] = readFileSync(`/proc/${entry}/stat`, "latin1").split(") ");
+        return (
+          Number(after?.split(" ")[1]) === this.child.pid &&
+          readFileSync(`/proc/${entry}/cmdline`, "latin1").includes("bridge.py")
+        );
+      } catch {
+        return false; // ended while we looked
+      }
+    });
+    if (pid === undefined) throw new Error("the tool has no bridge");
+    return Number(pid);
   }
 
   get stderr(): string {
