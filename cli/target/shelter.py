@@ -5,8 +5,9 @@ system call that the kernel does not restart by itself (epoll_wait, sigtimedwait
 measured: docs/decisions/0006-sheltering-the-main-thread.md. So the thread is stopped first, its state is saved, and it waits
 in ppoll() until Frida is done; then it gets back all it had, and the system call it was in begins again.
 
-Linux x86_64. Knows nothing of Frida. Whatever goes wrong, the thread goes on: should we be killed meanwhile, ppoll() ends
-after WAIT_S, and the instructions behind it restore everything by themselves, as at a signal handler's return.
+Linux x86_64 with glibc. Knows nothing of Frida. Whatever goes wrong, the thread goes on. It is parked by one request, the
+one that sets its registers, as if a signal's handler were at its end: on its stack, below the red zone, lies the frame
+that rt_sigreturn restores everything from. Should we be killed, that happens by itself when ppoll() ends after WAIT_S.
 """
 import ctypes
 import os
@@ -21,7 +22,7 @@ WAIT_S = 5
 STOP_S, BUSY_S, VISIT_S = 1.0, 2.0, 0.5
 
 # linux/ptrace.h, linux/elf.h
-CONT, GETREGS, SETREGS, SINGLESTEP, DETACH = 7, 12, 13, 9, 17
+CONT, GETREGS, SETREGS, DETACH = 7, 12, 13, 17
 GETREGSET, SETREGSET, SEIZE, INTERRUPT, GETSIGMASK, SETSIGMASK = 0x4204, 0x4205, 0x4206, 0x4207, 0x420A, 0x420B
 EVENT_STOP = 128
 NT_X86_XSTATE = 0x202
@@ -35,7 +36,7 @@ REGISTERS = (
 SIGCONTEXT = "r8 r9 r10 r11 r12 r13 r14 r15 rdi rsi rbp rbx rdx rax rcx rsp rip eflags".split()
 USER_CS = 0x33
 
-SYS_MMAP, SYS_MUNMAP, SYS_RESTART, SYS_PPOLL = 9, 11, 219, 271
+SYS_RESTART, SYS_PPOLL = 219, 271
 ERESTART = (-512, -513, -514)  # the kernel restarts these with the same arguments
 ERESTART_BLOCK = -516  # and these with what is left of their time
 EINTR = -4
@@ -46,23 +47,16 @@ BEGIN_AGAIN = {0, 1, 19, 20, 43, 44, 45, 46, 47, 65, 128, 208, 220, 232, 281, 28
 # SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS are answers to an instruction, and must reach threads made meanwhile.
 ALL_BUT_FAULTS = ~sum(1 << (n - 1) for n in (4, 5, 7, 8, 11, 31)) & (1 << 64) - 1
 
-# The page: code, then what rt_sigreturn takes (struct ucontext, then the vector state, aligned to 64).
-TIME = 64
-CONTEXT = 128
-XSTATE = 1024
-XSTATE_ROOM = 15 * 1024
-PAGE = XSTATE + XSTATE_ROOM
-# ppoll, because it keeps what is left of its time in memory. poll would overwrite the place where the kernel keeps that of
-# the system call that we interrupted: a sleep of 20 ms then took 5 s.
-CODE = (
-    b"\xb8" + struct.pack("<i", SYS_PPOLL) +  # mov eax, SYS_ppoll
-    b"\x31\xff\x31\xf6"  # xor edi, edi; xor esi, esi: no files
-    b"\x48\x8d\x15" + struct.pack("<i", TIME - 16) +  # lea rdx, [time]
-    b"\x45\x31\xd2\x0f\x05"  # xor r10d, r10d: no mask; syscall
-    b"\x48\x8d\x25" + struct.pack("<i", CONTEXT - 28) +  # lea rsp, [context]
-    b"\xb8\x0f\x00\x00\x00\x0f\x05"  # mov eax, SYS_rt_sigreturn; syscall
-)
-PARKED_AT = 21  # offset behind ppoll's syscall
+# The C library's own instructions: syscall; ret, and the signal restorer, mov $SYS_rt_sigreturn,%rax; syscall.
+SYSCALL_RET = b"\x0f\x05\xc3"
+RESTORER = b"\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05"
+
+# The frame, from an address that is a multiple of 64: ppoll's time, the restorer's address, to which syscall; ret goes,
+# struct ucontext, and the vector state. ppoll, because it keeps what is left of its time here: poll would overwrite the
+# place where the kernel keeps that of the system call that we interrupted, and a sleep of 20 ms then took 5 s.
+TIME, RETURN, CONTEXT, XSTATE = 0, 56, 64, 1024
+XSTATE_ROOM = 16 * 1024
+RED_ZONE = 128
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -163,28 +157,44 @@ class Tracee:
         fields = status_of(self.tid)
         return (int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)) & ~blocked != 0
 
-    def system_call(self, at, number, *arguments):
-        """Makes the thread do a system call, by the syscall instruction at `at`. Signals must be blocked."""
-        given = dict(zip("rdi rsi rdx r10 r8 r9".split(), arguments))
-        self.registers = {**self.registers, **given, "rax": number, "rip": at, "orig_rax": (1 << 64) - 1}
-        self.call(SINGLESTEP)
-        self.wait()
-        return signed(self.registers["rax"])
 
+class Memory:
+    """What a process has mapped."""
 
-def syscall_instruction(tid):
-    """Its address in the vdso, which every process has."""
-    with open("/proc/%d/maps" % tid) as maps:
-        lines = [line for line in maps if line.rstrip().endswith("[vdso]")]
-    if not lines:
-        raise Unsheltered("the process has no vdso")
-    start, end = (int(part, 16) for part in lines[0].split()[0].split("-"))
-    with open("/proc/%d/mem" % tid, "rb") as memory:
-        memory.seek(start)
-        found = memory.read(end - start).find(b"\x0f\x05")
-    if found < 0:
-        raise Unsheltered("the vdso has no syscall instruction")
-    return start + found
+    def __init__(self, pid):
+        self.pid = pid
+        with open("/proc/%d/maps" % pid) as maps:
+            self.lines = [line.split(None, 5) for line in maps]
+
+    def ranges(self, fits):
+        for range_, permissions, _, _, _, *path in self.lines:
+            if fits(permissions, path[0].strip() if path else ""):
+                start, end = range_.split("-")
+                yield int(start, 16), int(end, 16)
+
+    def find(self, instructions):
+        """Their address in the C library."""
+        for start, end in self.ranges(lambda p, path: "x" in p and os.path.basename(path).startswith("libc.so")):
+            with open("/proc/%d/mem" % self.pid, "rb") as memory:
+                memory.seek(start)
+                at = memory.read(end - start).find(instructions)
+            if at >= 0:
+                return start + at
+        raise Unsheltered("its C library has other instructions")
+
+    def below(self, stack_pointer, size):
+        """A place for `size` bytes below the red zone, on the process's own first stack: coroutines' may have no room."""
+        place = (stack_pointer - RED_ZONE - size) & ~63
+        for start, end in self.ranges(lambda _, path: path == "[stack]"):
+            if start <= place and stack_pointer < end:
+                return place
+        raise Unsheltered("its stack pointer is not in its first stack, or too low there")
+
+    def write(self, at, data):
+        with open("/proc/%d/mem" % self.pid, "r+b", buffering=0) as memory:
+            memory.seek(at)
+            if memory.write(data) != len(data):
+                raise Unsheltered("its stack cannot be written")
 
 
 def resumed(registers, interrupted, whole_time):
@@ -201,12 +211,12 @@ def resumed(registers, interrupted, whole_time):
     return {**registers, "rax": again, "rip": registers["rip"] - 2, "orig_rax": (1 << 64) - 1}
 
 
-def context(page, registers, vectors, blocked):
+def context(at, registers, vectors, blocked):
     """struct ucontext, such that rt_sigreturn restores all of it. asm/ucontext.h"""
     # uc_flags: FP_XSTATE, SIGCONTEXT_SS, STRICT_RESTORE_SS. Flags of uc_stack that nobody knows leave sigaltstack alone.
     head = struct.pack("<QQQiiQ", 7, 0, 0, 0x7FFF, 0, 0)
     general = struct.pack("<18Q", *(registers[name] for name in SIGCONTEXT))
-    segments = struct.pack("<4H4QQ", registers["cs"] & 0xFFFF, 0, 0, registers["ss"] & 0xFFFF, 0, 0, 0, 0, page + XSTATE)
+    segments = struct.pack("<4H4QQ", registers["cs"] & 0xFFFF, 0, 0, registers["ss"] & 0xFFFF, 0, 0, 0, 0, at + XSTATE)
     mask = bytes(64) + struct.pack("<Q", blocked)
     # The kernel's own words of the vector state: magic, size with the second magic, features, size.
     features = struct.unpack_from("<Q", vectors, 464)[0]
@@ -217,37 +227,29 @@ def context(page, registers, vectors, blocked):
 
 class Shelter:
     def __init__(self, tid):
+        self.tid = tid
+        memory = Memory(tid)
+        call, restorer = memory.find(SYSCALL_RET), memory.find(RESTORER)
         tracee = Tracee(tid)
         try:
-            self.tid = tid
             self.registers, self.vectors, self.blocked = tracee.registers, tracee.vectors, tracee.blocked
             if self.registers["cs"] != USER_CS:
                 raise Unsheltered("it is no 64-bit thread")
+            if "shstk" in status_of(tid).get("x86_Thread_features", ""):
+                raise Unsheltered("it has a shadow stack")
             self.interrupted = tracee.pending(self.blocked)
-            self.gate = syscall_instruction(tid)
+            at = memory.below(self.registers["rsp"], XSTATE + len(self.vectors) + 64)
+            by_itself = resumed(self.registers, self.interrupted, True)
+            frame = struct.pack("<qq", WAIT_S, 0).ljust(RETURN, b"\0") + struct.pack("<Q", restorer)
+            memory.write(at, frame + context(at, by_itself, self.vectors, self.blocked))
+            self.parked_at, self.parked_stack = call + 2, at + RETURN
+            waiting = {"rax": SYS_PPOLL, "rdi": 0, "rsi": 0, "rdx": at + TIME, "r10": 0, "rip": call, "rsp": self.parked_stack}
+            tracee.registers = {**self.registers, **waiting, "orig_rax": (1 << 64) - 1}
             tracee.blocked = self.blocked | ALL_BUT_FAULTS
-            try:
-                self.page = self.park(tracee)
-            except BaseException:
-                tracee.registers = resumed(self.registers, self.interrupted, False)
-                tracee.blocked = self.blocked
-                raise
         finally:
             tracee.detach()
         # From within ppoll() a visit can be told; a busy machine may take a while to get the thread there.
         wait_until(lambda: system_call_of(tid) == SYS_PPOLL, STOP_S)
-
-    def park(self, tracee):
-        protection, private, anonymous = 7, 2, 0x20
-        page = tracee.system_call(self.gate, SYS_MMAP, 0, PAGE, protection, private | anonymous, (1 << 64) - 1, 0)
-        if -4096 < page < 0:
-            raise Unsheltered("mmap: %s" % os.strerror(-page))
-        by_itself = resumed(self.registers, self.interrupted, True)
-        with open("/proc/%d/mem" % self.tid, "r+b", buffering=0) as memory:
-            memory.seek(page)
-            memory.write(CODE.ljust(TIME, b"\0") + struct.pack("<qq48x", WAIT_S, 0) + context(page, by_itself, self.vectors, self.blocked))
-        tracee.registers = {**self.registers, "rip": page, "orig_rax": (1 << 64) - 1}
-        return page
 
     def wait_for_visit(self, before):
         """Until another tracer has stopped the thread and let it go. `before`: rests() of the thread before that."""
@@ -270,13 +272,14 @@ class Shelter:
     def leave(self):
         tracee = self.return_to()
         try:
-            if tracee.registers["rip"] not in (self.page, self.page + PARKED_AT, self.page + PARKED_AT - 2):
+            now = tracee.registers
+            if now["rip"] not in (self.parked_at, self.parked_at - 2) or now["rsp"] != self.parked_stack:
                 return  # it has gone on by itself
-            tracee.system_call(self.gate, SYS_MUNMAP, self.page, PAGE)
             interrupted = self.interrupted or tracee.pending(self.blocked)
+            # The registers last: until then it stays parked, whatever happens to us.
             tracee.vectors = self.vectors
-            tracee.registers = resumed(self.registers, interrupted, False)
             tracee.blocked = self.blocked
+            tracee.registers = resumed(self.registers, interrupted, False)
         finally:
             tracee.detach()
 
