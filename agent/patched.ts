@@ -31,6 +31,8 @@ export class PatchedProcess {
   readonly #say: (event: AgentEvent) => void;
   #observer: ModuleObserver | null = null;
   #ended = false;
+  /** A forked child has this agent too, without its threads: what the child loads is none of ours. */
+  readonly #pid = getpid();
   /** Paths of copies, loading or loaded: they belong to the library of their generation 0. */
   readonly #copies = new Set<string>();
   /** Marked functions of the executable itself, which cannot be patched. */
@@ -56,7 +58,7 @@ export class PatchedProcess {
     const found = [...this.#libraries].map(([id, library]) => library.found(id));
     this.#observer = Process.attachModuleObserver({
       onAdded: (module) => {
-        if (!arriving || this.#ended) return;
+        if (!arriving || this.#ended || getpid() !== this.#pid) return;
         const id = this.#consider(module);
         if (id === null) return;
         const library = this.#libraries.get(id);
@@ -229,6 +231,8 @@ export class PatchedProcess {
     this.#registry.write([...others, ...mine]);
   }
 }
+
+const getpid = new NativeFunction(Module.getGlobalExportByName("getpid"), "int", []);
 
 /** What the kernel appends to the path of a mapped file that has been deleted or replaced. */
 const DELETED = " (deleted)";

@@ -356,14 +356,24 @@ export class Session {
     const folder = this.#folder;
     if (folder === null) throw new Error("there is no folder for copies yet");
     try {
-      const written = await writeCopy(folder.here, library.name, library.next, library.attempts, bytes);
-      const path = folder.thereOf(written);
+      const path = folder.thereOf(await this.#write(library, folder.here, bytes));
       if (isSeenBy(this.#target?.pid ?? 0, path, bytes)) return path;
       library.attempts += 1;
       return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       return this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));
+    }
+  }
+
+  /** A name that another library of the same file name has taken is passed over: no two copies share one. */
+  async #write(library: FollowedLibrary, folder: string, bytes: Buffer): Promise<string> {
+    try {
+      return await writeCopy(folder, library.name, library.next, library.attempts, bytes);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      library.attempts += 1;
+      return this.#write(library, folder, bytes);
     }
   }
 
