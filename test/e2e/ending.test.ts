@@ -124,7 +124,7 @@ test("the bridge killed in a session that found a kept generation: what the erro
   const second = Tool.attach(shop, [String(pid)]);
   t.is((await second.next("library:found")).generation, 1);
   await second.ready();
-  process.kill(bridgeOf(second), "SIGKILL");
+  process.kill(second.bridge(), "SIGKILL");
   const error = await second.next("error");
   t.is(error.code, "bridge-died");
   t.is((await second.ended).code, 1);
