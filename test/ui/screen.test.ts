@@ -233,10 +233,10 @@ screen("a host that dies takes nothing with it: its last lines, the reason and t
 screen(
   "a fault of hotpatch's own ends the tool with its stack on the restored terminal, and the host goes on",
   async (t) => {
-    const fault = "setTimeout(() => { throw new Error('a fault for the test') }, 2500)";
-    const { tmux, hostPid } = await spawned(t, {
-      env: { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(fault).replaceAll("'", "%27")}"` },
-    });
+    const fault = "process.once('SIGUSR2', () => { throw new Error('a fault for the test') })";
+    const preload = `data:text/javascript,${encodeURIComponent(fault).replaceAll("'", "%27")}`;
+    const { tmux, hostPid } = await spawned(t, { env: { NODE_OPTIONS: `--import "${preload}"` } });
+    process.kill(await tmux.pid(), "SIGUSR2");
     const text = await restored(t, tmux, /exit code 1\n/);
     t.regex(text, /Error: a fault for the test/);
     t.true(isAlive(hostPid));
