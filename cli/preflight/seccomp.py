@@ -16,7 +16,7 @@ PTRACE_INTERRUPT = 0x4207
 PTRACE_SECCOMP_GET_FILTER = 0x420C
 WALL = 0x40000000  # __WALL: also of a process that is no child of ours
 ENOENT = 2  # no filter of this number
-LIMIT_S = 1.0
+LIMIT_S = 10.0
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]

@@ -13,7 +13,8 @@ import { type Finding, fine, problem } from "./finding.js";
 import { factsOf, type ProcessFacts } from "./process.js";
 
 const STRICT = 1;
-const READ_MS = 5000;
+/** ms: a loaded machine takes seconds to start Python. */
+const READ_MS = 20_000;
 const SCRIPT = fileURLToPath(new URL("seccomp.py", import.meta.url));
 
 const START_WITHOUT = "start the host without it while developing";
