@@ -28,7 +28,7 @@ function alive(pid: number): boolean {
 }
 
 const methods: AgentExports = {
-  begin({ protocol, owner, libraries }) {
+  begin({ protocol, owner, libraries, unmarked }) {
     if (protocol !== PROTOCOL)
       return {
         ok: false,
@@ -44,7 +44,7 @@ const methods: AgentExports = {
       };
     registry.owner = owner;
     pinFridaNeeds();
-    patched = new PatchedProcess(registry, libraries, say);
+    patched = new PatchedProcess(registry, { names: libraries, unmarked }, say);
     const found = patched.begin();
     return ok({
       protocol: PROTOCOL,
@@ -54,6 +54,7 @@ const methods: AgentExports = {
       marksInExecutable: patched.marksInExecutable,
     });
   },
+  adopt: (request) => current().adopt(request),
   load: (request) => current().load(request),
   switchTo: (request) => current().switchTo(request),
   providers: ({ library, names }) => current().providers(library, names),

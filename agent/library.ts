@@ -1,5 +1,5 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
-import type { FoundLibrary, RefusedMark, StateVariable } from "../schemas/agent.js";
+import type { AdoptAnswer, FoundLibrary, RefusedMark, StateVariable, UnmarkedFunction } from "../schemas/agent.js";
 import type { Mark, ModuleMarks, Place } from "./marks.js";
 import type { Extent } from "./memory.js";
 import { adoptCopy, HostEntries } from "./redirect.js";
@@ -8,6 +8,11 @@ import { addressesOnStacks, type Range } from "./stacks.js";
 import { stateIn } from "./state.js";
 import { Tables } from "./switch.js";
 import { type Address, addressOf, ENTRY_SIZE, pointerTo, type Word } from "./thunk.js";
+import { functionOf, makeTrampolines } from "./trampoline.js";
+import { PlainEntries } from "./unmarked.js";
+
+/** Stands for a function that could not be adopted and whose place in the tables was taken by then. */
+const NOBODY = "";
 
 interface Copy extends Place {
   readonly buildId: string | null;
@@ -19,12 +24,14 @@ const rangeOf = ({ base, size }: Extent): Range => ({ start: addressOf(base), en
 
 export class Library {
   readonly place: Place;
-  readonly refused: readonly RefusedMark[];
+  readonly #refused: RefusedMark[];
   readonly #names: string[];
   readonly #indices: Map<string, number>;
   readonly #tables: Tables;
   /** Those of the library itself, and those of its inline functions in the executable. */
   readonly #entries: readonly HostEntries[];
+  /** Those of its functions that have no mark. */
+  readonly #plain: PlainEntries[] = [];
   readonly #copies: Map<number, Copy>;
   /** What each generation's records say; looked for once: a loaded copy's never change. */
   readonly #state = new Map<number, StateVariable[]>();
@@ -39,9 +46,9 @@ export class Library {
     adopt: (indexOf: (name: string) => number) => HostEntries[],
   ) {
     this.place = place;
-    this.refused = functions.refused;
+    this.#refused = [...functions.refused];
     this.#names = [...functions.names];
-    this.#indices = new Map(this.#names.map((name, i) => [name, i]));
+    this.#indices = new Map(this.#names.flatMap((name, i) => (name === NOBODY ? [] : [[name, i]])));
     this.#tables = tables;
     this.#copies = copies;
     this.#entries = adopt((name) => this.#index(name));
@@ -84,14 +91,37 @@ export class Library {
           HostEntries.adopt(module, marksInside(module, functions.entries), tables.epoch, indexOf, known),
         ),
     );
-    if (functions.entries.every(({ thunk }) => thunk !== undefined))
+    const { entries, refused } = PlainEntries.resume(functions.unmarked ?? []);
+    library.#plain.push(entries);
+    library.#refused.push(...refused);
+    library.#drop(refused);
+    if (refused.length === 0 && functions.entries.every(({ thunk }) => thunk !== undefined))
       library.#kept = { text: record.functions, count: functions.names.length };
     return library;
   }
 
+  /** Leads generation 0's functions through the table although they have no mark; those that are led there stay so. */
+  adoptUnmarked(functions: readonly UnmarkedFunction[]): AdoptAnswer {
+    const fresh = functions.filter(({ name }) => !this.#indices.has(name));
+    const { made, refused } = makeTrampolines(this.place, fresh);
+    const known = this.#names.length;
+    this.#takeNames(made);
+    this.#tables.extend(
+      known,
+      made.map(({ body }) => body),
+    );
+    const led = PlainEntries.adopt(this.place, made, this.#tables.epoch, (name) => this.#index(name));
+    this.#plain.push(led.entries);
+    this.#drop(led.refused);
+    return {
+      adopted: functions.flatMap(({ name }) => (this.#indices.has(name) ? [name] : [])),
+      refused: [...refused, ...led.refused],
+    };
+  }
+
   /** Every function any generation has had. */
   get names(): readonly string[] {
-    return this.#names;
+    return this.#names.filter((name) => name !== NOBODY);
   }
 
   get running(): number {
@@ -106,25 +136,30 @@ export class Library {
    * Takes in a loaded copy: its marks are matched by name, its entries adopted, its table made. Nothing runs in it yet.
    * A function that the copy lacks keeps the body that runs now.
    * @param words the copy's entries as they are
+   * @param unmarked its functions without marks; their entries are written while all threads stand
+   * @returns those whose entries in this copy had to stay as they are: calls from within it stay within it
    */
   add(
     generation: number,
     copy: Place & { readonly buildId: string | null; readonly hash: string },
     marks: readonly Mark[],
     words: readonly Word[],
-  ): void {
+    unmarked: readonly UnmarkedFunction[],
+  ): RefusedMark[] {
     if (this.has(generation)) throw new Error(`generation ${generation} is taken`);
     const known = this.#names.length;
-    for (const { name } of marks) {
-      if (this.#indices.has(name)) continue;
-      this.#indices.set(name, this.#names.length);
-      this.#names.push(name);
-    }
+    this.#takeNames(marks);
+    this.#takeNames(unmarked);
+    const { made, refused } = makeTrampolines(copy, unmarked);
     const bodies = this.#tables.bodiesOf(this.running, known);
     for (const { name, entry } of marks) bodies[this.#index(name)] = entry + ENTRY_SIZE;
+    for (const { name, offset } of unmarked) bodies[this.#index(name)] = addressOf(copy.base) + offset;
+    for (const { name, body } of made) bodies[this.#index(name)] = body;
     this.#tables.add(generation, known, bodies);
     adoptCopy(copy, marks, words, this.#tables.epoch, (name) => this.#index(name));
-    this.#copies.set(generation, { ...copy, functions: marks.length });
+    const led = PlainEntries.adopt(copy, made, this.#tables.epoch, (name) => this.#index(name));
+    this.#copies.set(generation, { ...copy, functions: marks.length + unmarked.length });
+    return [...refused, ...led.refused];
   }
 
   switchTo(generation: number): void {
@@ -152,6 +187,7 @@ export class Library {
   restore(): void {
     this.#tables.run(0);
     for (const entries of this.#entries) entries.restore();
+    for (const entries of this.#plain) entries.restore();
   }
 
   /** What runs goes on running when the script is gone. */
@@ -163,7 +199,9 @@ export class Library {
   functions(): { name: string; generation: number }[] {
     const ownerOf = this.#owners();
     const bodies = this.#tables.bodiesOf(this.running, this.#names.length);
-    return this.#names.map((name, i) => ({ name, generation: ownerOf(bodies[i] ?? 0) ?? this.running }));
+    return this.#names.flatMap((name, i) =>
+      name === NOBODY ? [] : [{ name, generation: ownerOf(bodies[i] ?? 0) ?? this.running }],
+    );
   }
 
   /**
@@ -179,7 +217,7 @@ export class Library {
     const indices = new Map<Address, number>();
     for (const generation of this.#copies.keys())
       for (const [i, body] of this.#tables.bodiesOf(generation, this.#names.length).entries())
-        if (body !== running[i]) indices.set(body, i).set(body - ENTRY_SIZE, i); // gcc's tables begin behind the mark
+        if (body !== running[i]) for (const start of this.#startsOf(body)) indices.set(start, i);
     for (const addresses of threads) {
       const inside = new Set<string>();
       for (const address of addresses) {
@@ -208,7 +246,8 @@ export class Library {
         functions,
       })),
       functions: this.functions(),
-      refused: [...this.refused],
+      unmarked: this.#plain.flatMap((entries) => entries.kept().map(({ name }) => name)),
+      refused: [...this.#refused],
     };
   }
 
@@ -218,7 +257,8 @@ export class Library {
         text: keepText({
           names: this.#names,
           entries: this.#entries.flatMap((e) => e.known()),
-          refused: this.refused,
+          unmarked: this.#plain.flatMap((e) => e.kept()),
+          refused: this.#refused,
         }),
         count: this.#names.length,
       };
@@ -242,10 +282,34 @@ export class Library {
     };
   }
 
-  /** Which copy a body lies in. */
+  /** Which copy a body lies in, or the function that a trampoline is the body of. */
   #owners(): (body: Address) => number | undefined {
     const copies = [...this.#copies].map(([generation, copy]) => ({ generation, ...rangeOf(copy) }));
-    return (body) => copies.find((c) => body >= c.start && body < c.end)?.generation;
+    const holding = (address: Address) => copies.find((c) => address >= c.start && address < c.end)?.generation;
+    return (body) => holding(body) ?? holding(functionOf(body));
+  }
+
+  /** Where a body's function begins by the unwind tables: gcc's begin behind the mark. */
+  #startsOf(body: Address): Address[] {
+    const inside = [...this.#copies.values()].map(rangeOf).some(({ start, end }) => body >= start && body < end);
+    return inside ? [body, body - ENTRY_SIZE] : [functionOf(body)];
+  }
+
+  /** Gives each function that is new its place in the tables. */
+  #takeNames(functions: readonly { readonly name: string }[]): void {
+    for (const { name } of functions) {
+      if (this.#indices.has(name)) continue;
+      this.#indices.set(name, this.#names.length);
+      this.#names.push(name);
+    }
+  }
+
+  /** Forgets functions whose entries do not lead to their places. */
+  #drop(functions: readonly { readonly name: string }[]): void {
+    for (const { name } of functions) {
+      this.#names[this.#index(name)] = NOBODY;
+      this.#indices.delete(name);
+    }
   }
 
   #index(name: string): number {

@@ -1,8 +1,11 @@
 /** All patched libraries of this process: finds them now and as they appear, and leaves the process as asked. */
 import type {
+  AdoptAnswer,
+  AdoptRequest,
   AgentEvent,
   FoundLibrary,
   LoadAnswer,
+  LoadRequest,
   Result,
   StateVariable,
   SwitchAnswer,
@@ -24,10 +27,19 @@ const fail = (code: Extract<Result<never>, { ok: false }>["error"]["code"], deta
 
 const fileName = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
+/** Which modules are followed. */
+export interface Wanted {
+  /** File names or SONAMEs; null: all with marks. */
+  readonly names: readonly string[] | null;
+  /** Whether the named ones are followed without marks too. */
+  readonly unmarked: boolean;
+}
+
 export class PatchedProcess {
   readonly #libraries = new Map<string, Library>();
   readonly #registry: Registry;
   readonly #wanted: ReadonlySet<string> | null;
+  readonly #unmarked: boolean;
   readonly #say: (event: AgentEvent) => void;
   #observer: ModuleObserver | null = null;
   #ended = false;
@@ -40,9 +52,10 @@ export class PatchedProcess {
   /** Inline functions in the executable that no library has claimed yet. */
   readonly #twins: Map<string, Mark>;
 
-  constructor(registry: Registry, wanted: readonly string[] | null, say: (event: AgentEvent) => void) {
+  constructor(registry: Registry, { names, unmarked }: Wanted, say: (event: AgentEvent) => void) {
     this.#registry = registry;
-    this.#wanted = wanted === null ? null : new Set(wanted);
+    this.#wanted = names === null ? null : new Set(names);
+    this.#unmarked = unmarked && names !== null;
     this.#say = say;
     const { own, inline } = executableMarks(Process.mainModule);
     this.marksInExecutable = own;
@@ -79,15 +92,16 @@ export class PatchedProcess {
     return found;
   }
 
-  async load(request: {
-    readonly library: string;
-    readonly generation: number;
-    readonly path: string;
-    readonly buildId: string | null;
-    readonly hash: string;
-    readonly marks: readonly { readonly name: string; readonly offset: number }[];
-    readonly timeoutMs: number;
-  }): Promise<Result<LoadAnswer>> {
+  /** Leads functions of generation 0 that have no mark through the table as well. */
+  adopt({ library: id, functions }: AdoptRequest): Result<AdoptAnswer> {
+    const library = this.#libraries.get(id);
+    if (library === undefined) return fail("internal", `${id} is not followed`);
+    const value = library.adoptUnmarked(functions);
+    this.#record();
+    return { ok: true, value };
+  }
+
+  async load(request: LoadRequest): Promise<Result<LoadAnswer>> {
     const library = this.#libraries.get(request.library);
     if (library === undefined) return fail("internal", `${request.library} is not followed`);
     this.#copies.add(request.path);
@@ -108,10 +122,10 @@ export class PatchedProcess {
     }
     const { path, buildId, hash } = request;
     const copy = { path, base: module.base, size: module.size, buildId, hash };
-    library.add(request.generation, copy, marks, words);
+    const plain = library.add(request.generation, copy, marks, words, request.functions);
     this.#record();
     this.#log("debug", `generation ${request.generation} of ${request.library} is at ${module.base}`);
-    return { ok: true, value: { loadMs: loaded.ms, adoptMs: now() - start } };
+    return { ok: true, value: { loadMs: loaded.ms, adoptMs: now() - start, plain } };
   }
 
   /** A before-hook that does not return in time leaves everything as it is. */
@@ -204,7 +218,7 @@ export class PatchedProcess {
   }
 
   #adopt(place: Place): Library | null {
-    const found = this.#marksOf(place);
+    const found = this.#marksOf(place) ?? (this.#unmarked ? NO_MARKS : null);
     if (found === null) return null;
     const twins = found.marks.flatMap(({ name }) => this.#twins.get(name) ?? []);
     return Library.adopt(place, found, Process.mainModule, twins);
@@ -233,6 +247,7 @@ export class PatchedProcess {
 }
 
 const getpid = new NativeFunction(Module.getGlobalExportByName("getpid"), "int", []);
+const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
 
 /** What the kernel appends to the path of a mapped file that has been deleted or replaced. */
 const DELETED = " (deleted)";

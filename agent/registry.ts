@@ -6,11 +6,12 @@ import type { RefusedMark } from "../schemas/agent.js";
 import type { Mark } from "./marks.js";
 import { findNamed, mapAnywhere, mapNamed } from "./memory.js";
 import type { Address, Word } from "./thunk.js";
+import type { PlainEntry } from "./unmarked.js";
 
 const NAME = "hotpatch-registry";
 const MAGIC = "HOTPATCH";
 /** Raised when the record's meaning changes; an agent refuses a newer one. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Header: magic 8 bytes, version u32, owner pid u32, offset of the valid half u32, its length in bytes u32, pid of the
@@ -48,6 +49,8 @@ export interface FunctionsRecord {
   readonly names: readonly string[];
   /** Generation 0's entries, each once, with the function they lead to. */
   readonly entries: readonly KnownEntry[];
+  /** Generation 0's entries without marks; absent in a record of an earlier version. */
+  readonly unmarked?: readonly PlainEntry[];
   /** Marks of generation 0 that cannot be patched. */
   readonly refused: readonly RefusedMark[];
 }
@@ -107,6 +110,8 @@ export class Registry {
     const version = found.add(AT.version).readU32();
     if (found.add(AT.magic).readUtf8String(MAGIC.length) !== MAGIC || version > VERSION)
       return `this process holds a hotpatch registry of version ${version}; this hotpatch reads up to ${VERSION}`;
+    // What is written from here on may hold what an older agent would not restore.
+    found.add(AT.version).writeU32(VERSION);
     return new Registry(found);
   }
 

@@ -68,11 +68,16 @@ export class Tables {
    * @param bodies one per function, the new ones at the end
    */
   add(generation: number, known: number, bodies: readonly Address[]): void {
-    if (bodies.length > this.#capacity) this.#grow(known, bodies.length * 2);
-    const added = words(bodies.slice(known));
-    if (bodies.length > known)
-      for (const table of this.#tables.values()) table.add(known * POINTER).writeByteArray(added);
+    this.extend(known, bodies.slice(known));
     this.#fill(generation, bodies);
+  }
+
+  /** Enters new functions into every table. */
+  extend(known: number, bodies: readonly Address[]): void {
+    const count = known + bodies.length;
+    if (count > this.#capacity) this.#grow(known, count * 2);
+    if (bodies.length > 0)
+      for (const table of this.#tables.values()) table.add(known * POINTER).writeByteArray(words(bodies));
   }
 
   /** THE switch. */

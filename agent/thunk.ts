@@ -10,6 +10,9 @@ export const THUNK_SIZE = 32;
 /** Bytes of a marked function's entry: ONE aligned instruction, replaced by one aligned store. */
 export const ENTRY_SIZE = 8;
 
+/** Bytes of the jump that replaces the first instructions of a function without a mark: e9 rel32. */
+export const PLAIN_JUMP_SIZE = 5;
+
 /** The 8-byte no-ops that the marks put at an entry, as little-endian words. */
 const ENTRY_NOPS: ReadonlySet<string> = new Set([
   "0000000024a48d48", // 48 8d a4 24 00000000     lea 0(%rsp),%rsp          gcc ms_hook_prologue
@@ -55,6 +58,21 @@ export function entryJump(entry: Address, thunk: Address): Word {
 export function thunkOf(entry: Address, [low, high]: Word): Address | null {
   if ((low & 0xff) !== 0xe9) return null;
   return entry + 5 + ((low >>> 8) | (high << 24) | 0);
+}
+
+/** The jump at the start of a function without a mark. */
+export function plainJump(at: Address, thunk: Address): number[] {
+  const displacement = (thunk - (at + PLAIN_JUMP_SIZE)) >>> 0;
+  return [0xe9, ...[0, 8, 16, 24].map((shift) => (displacement >>> shift) & 0xff)];
+}
+
+/** Pushes a return address: with a jump behind it, a call that returns to another place. */
+export function pushAddress(address: Address): number[] {
+  const bytes = (half: number) => [0, 8, 16, 24].map((shift) => (half >>> shift) & 0xff);
+  return [
+    ...[0x68, ...bytes(address % 2 ** 32)], // 68 imm32                     push the low half (sign-extended)
+    ...[0xc7, 0x44, 0x24, 0x04, ...bytes(Math.floor(address / 2 ** 32))], // mov dword [rsp+4], the high half
+  ];
 }
 
 /**

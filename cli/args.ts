@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { asker } from "./ask.js";
 import { type FoundConfig, readConfig } from "./config.js";
-import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
+import type { InspectOptions, OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { requireTrust } from "./trust.js";
 
 /** What the command line asks for. */
@@ -11,7 +11,7 @@ export interface Actions {
   session(options: SessionOptions, output: OutputOptions): Promise<void>;
   /** The pid of a running process; null when the user chose none. */
   choose(): Promise<number | null>;
-  inspect(path: string, output: ReportOptions): void;
+  inspect(path: string, output: InspectOptions): void;
   /** @param wanted pid or exact name; null: the machine alone */
   doctor(wanted: string | null, output: Pick<ReportOptions, "json">): Promise<void>;
   diff(oldPath: string, newPath: string, output: ReportOptions): void;
@@ -19,6 +19,7 @@ export interface Actions {
 
 interface Flags {
   library?: string[];
+  functions?: string[];
   build?: string;
   watch?: string[];
   settle?: number;
@@ -57,6 +58,7 @@ const environment = (value: string, before: string[] | undefined): string[] => {
 const sessionOptions = (command: Command): Command =>
   command
     .option("-l, --library <path>", "library to follow, as the build writes it (repeatable)", collect)
+    .option("-f, --functions <glob>", "patch unmarked functions of this name too (repeatable; * and ?)", collect)
     .option("-b, --build <command>", "run by the shell when sources change")
     .option("-w, --watch <dir>", "source folder for --build (repeatable; default: the current folder)", collect)
     .option("--settle <ms>", `how long an artifact must stay unchanged (default: ${DEFAULT_SETTLE_MS})`, milliseconds)
@@ -125,11 +127,16 @@ export function parser(version: string, actions: Actions): Command {
     .command("inspect")
     .description("what a library offers: marks, state, hooks, and what will not follow an edit")
     .argument("<library>", "shared library (.so, or .dll of mingw-w64)")
+    .option("-f, --functions <glob>", "unmarked functions of this name too (repeatable; * and ?)", collect)
     .option("--json", "one JSON object")
     .option("-v, --verbose", "names as the linker has them, too")
     .addHelpText("after", "\nExample:\n  hotpatch inspect build/libgame.so\n")
-    .action((library: string, flags: { json?: boolean; verbose?: boolean }) =>
-      actions.inspect(library, { json: flags.json ?? false, verbose: flags.verbose ?? false }),
+    .action((library: string, flags: Pick<Flags, "json" | "functions"> & { verbose?: boolean }) =>
+      actions.inspect(library, {
+        json: flags.json ?? false,
+        verbose: flags.verbose ?? false,
+        functions: flags.functions ?? [],
+      }),
     );
   program
     .command("doctor")
@@ -187,6 +194,7 @@ function merge(arrival: SessionOptions["arrival"], flags: Flags, { config, folde
   return {
     arrival,
     libraries: fromFlags(flags.library) ?? fromConfig(config.library) ?? [],
+    functions: flags.functions ?? config.functions ?? [],
     build: flags.build ?? config.build ?? null,
     watch: fromFlags(flags.watch) ?? fromConfig(config.watch) ?? [process.cwd()],
     settleMs: flags.settle ?? config.settle ?? DEFAULT_SETTLE_MS,

@@ -6,10 +6,13 @@ const LIMIT_MS = 5000;
 /** Rust's legacy mangling ends in a hash of the crate, which says nothing to a reader. */
 const RUST_HASH = /::h[0-9a-f]{16}$/;
 
-/** In the order of `names`. Never fails. */
-export function demangle(names: readonly string[]): string[] {
+/**
+ * In the order of `names`. Never fails.
+ * @param options c++filt's: -p leaves out parameters and result
+ */
+export function demangle(names: readonly string[], options: readonly string[] = []): string[] {
   if (!names.some((name) => /^_[ZR]/.test(name))) return [...names];
-  const found = spawnSync("c++filt", [], { input: names.join("\n"), encoding: "utf8", timeout: LIMIT_MS });
+  const found = spawnSync("c++filt", options, { input: names.join("\n"), encoding: "utf8", timeout: LIMIT_MS });
   const lines = found.status === 0 ? found.stdout.trimEnd().split("\n") : [];
   return lines.length === names.length ? lines.map((line) => line.replace(RUST_HASH, "")) : [...names];
 }

@@ -202,6 +202,38 @@ export const entryTooSmall = (name: string, detail: string, running: string): Er
     "mark it with HOTPATCH from hotpatch.h or Rust's #[hotpatch], which gives every function its 8-byte entry",
   ]);
 
+export const entryUnsafe = (name: string, detail: string, running: string): ErrorReport =>
+  make("entry-unsafe", [
+    `${name} cannot be patched without a mark`,
+    detail,
+    running,
+    "mark it with HOTPATCH from hotpatch.h: a marked entry is one instruction, safe to replace at any time",
+  ]);
+
+export const untrustedBuild = (names: string, detail: string, running: string, cure: string): ErrorReport =>
+  make("untrusted-build", [
+    `${names} cannot be patched as it was built`,
+    detail,
+    running,
+    `${cure}; what the host has loaded stays as it is until it is restarted`,
+  ]);
+
+export const noMatch = (library: string, globs: string, running: string): ErrorReport =>
+  make("no-match", [
+    `no function of ${library} is patched by --functions ${globs}`,
+    "no function symbol of the library has such a name, or those that do were refused",
+    running,
+    "`hotpatch inspect --functions '*' <library>` lists the names and what stands against each; * and ? are the wildcards",
+  ]);
+
+export const goneFile = (library: string, path: string, running: string): ErrorReport =>
+  make("untrusted-build", [
+    `functions of ${library} cannot be patched without marks`,
+    `the file that the target has loaded from ${path} is gone or replaced, so nothing says how it was built`,
+    running,
+    "restart the host, or start it with `hotpatch spawn`",
+  ]);
+
 export const ambiguousName = (name: string, detail: string, running: string): ErrorReport =>
   make("ambiguous-name", [
     `${name} stands for several functions`,

@@ -1,5 +1,5 @@
 /** What the session knows of one library in the target. Data and small questions; no I/O. */
-import type { FoundLibrary, Hooks } from "../schemas/agent.js";
+import type { FoundLibrary, Hooks, RefusedMark } from "../schemas/agent.js";
 import type { Check, FunctionResult, StatusLibrary } from "../schemas/event.js";
 import type { ExportedVariable } from "./binary/exports.js";
 import { checkByName, LayoutEvidence } from "./evidence/dwarf.js";
@@ -38,6 +38,10 @@ export class FollowedLibrary {
   readonly generations = new Map<number, KnownGeneration>();
   /** Every function any generation has had. */
   readonly functions: Set<string>;
+  /** Those of them that have no mark in generation 0. */
+  readonly unmarked: Set<string>;
+  /** Functions that --functions asks for and that generation 0 could not give: they stay out of this session. */
+  readonly left = new Map<string, RefusedMark>();
   /** Functions that were one in some generation. */
   readonly aliases: Alias[] = [];
   /** Generation 0's exported variables; empty where its file is gone. */
@@ -60,6 +64,7 @@ export class FollowedLibrary {
     this.artifact = artifact;
     this.running = found.running;
     this.functions = new Set(found.functions.map((f) => f.name));
+    this.unmarked = new Set(found.unmarked);
     for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, ...UNKNOWN });
     this.#bodies.set(found.running, new Map(found.functions.map((f) => [f.name, f.generation])));
   }
@@ -130,6 +135,18 @@ export class FollowedLibrary {
       const before = numbers.map((number) => this.#layoutsOf(number)).find((one) => one?.state.has(name));
       return before === undefined ? [] : evidence.state(name, before);
     });
+  }
+
+  /** Generation 0's functions without marks: those that lead through the table now, and those that do not. */
+  adopt(names: readonly string[], refused: readonly RefusedMark[]): void {
+    const zero = this.generations.get(0);
+    const fresh = names.filter((name) => !this.functions.has(name));
+    if (zero !== undefined) this.generations.set(0, { ...zero, functions: zero.functions + fresh.length });
+    for (const name of names) {
+      this.functions.add(name);
+      this.unmarked.add(name);
+    }
+    for (const one of refused) this.left.set(one.name, one);
   }
 
   /** What a switch to a known generation does to each function. Nothing is refused: it is the way back. */

@@ -3,21 +3,24 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { FoundLibrary } from "../schemas/agent.js";
 import { contentHash, readElf } from "./binary/elf.js";
+import type { Chooser } from "./chooser.js";
 import { recorded } from "./evidence/record.js";
 import { FollowedLibrary } from "./followed.js";
 import { aliasesOf } from "./steps/aliases.js";
 import { layoutsOf } from "./steps/debug.js";
-import type { Inspected } from "./steps/inspect.js";
+import type { Choose, Inspected } from "./steps/inspect.js";
 import { generationZero, keptCopy } from "./steps/zero.js";
 import { viewOf } from "./view.js";
 
 export class Libraries {
   readonly #wanted: readonly string[];
+  readonly #chooser: Chooser;
   readonly #found = new Map<string, FollowedLibrary>();
 
   /** @param wanted artifacts named by --library, absolute paths; empty: every library with marks */
-  constructor(wanted: readonly string[]) {
+  constructor(wanted: readonly string[], chooser: Chooser) {
     this.#wanted = wanted;
+    this.#chooser = chooser;
   }
 
   /** File names and SONAMEs by which the agent knows the wanted ones; null: all that have marks. */
@@ -32,10 +35,11 @@ export class Libraries {
     const wanted = this.#wanted.find((path) => namesOf(path).includes(file));
     const library = new FollowedLibrary(found, wanted ?? view.here(found.path));
     this.#found.set(library.name, library);
-    const zero = generationZero(pid, found, view);
+    const choose = this.chooserFor(library);
+    const zero = generationZero(pid, found, view, choose);
     for (const known of [...library.generations.values()]) {
       const { generation } = known;
-      const file = generation === 0 ? zero : keptCopy(found, generation, view);
+      const file = generation === 0 ? zero : keptCopy(found, generation, view, choose);
       if (file === null) continue;
       const { code, entries, hooks, marks } = file;
       const records = recorded(marks.records);
@@ -46,6 +50,12 @@ export class Libraries {
     }
     library.exports = zero?.exports ?? library.exports;
     return { library, zero };
+  }
+
+  /** How functions without marks are picked in this library's files; null when none are asked for. */
+  chooserFor({ unmarked, left }: FollowedLibrary): Choose | null {
+    if (!this.#chooser.asked && unmarked.size === 0) return null;
+    return (elf, marks) => this.#chooser.choose(elf, marks, unmarked, left);
   }
 
   get(name: string): FollowedLibrary | undefined {

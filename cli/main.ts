@@ -12,7 +12,7 @@ import { diagnose } from "./commands/doctor.js";
 import { inspectLibrary } from "./commands/inspect.js";
 import { HotpatchError, reportOf } from "./errors.js";
 import { type Level, openLog } from "./log.js";
-import type { OutputOptions, ReportOptions, SessionOptions } from "./options.js";
+import type { InspectOptions, OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
 import { diffLines } from "./ui/diff-report.js";
@@ -94,9 +94,10 @@ async function choose(): Promise<number | null> {
 }
 
 /** Sets exit code 1 when the file was read and nothing in it can be patched. */
-function inspect(path: string, { json, verbose }: ReportOptions): void {
-  const report = inspectLibrary(path);
-  process.stdout.write(`${json ? jsonText(report) : reportLines(report, verbose).join("\n")}\n`);
+function inspect(path: string, { json, verbose, functions }: InspectOptions): void {
+  const report = inspectLibrary(path, functions);
+  const what = functions.length > 0 ? "functions" : undefined;
+  process.stdout.write(`${json ? jsonText(report) : reportLines(report, verbose, what).join("\n")}\n`);
   if (!report.functions.some((one) => one.patchable)) process.exitCode = NOTHING_TO_PATCH;
 }
 

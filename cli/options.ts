@@ -6,6 +6,8 @@ export interface SessionOptions {
     | { readonly kind: "attach"; readonly target: string };
   /** Artifacts to follow, absolute paths; empty: every module with marks, at the path it was loaded from. */
   readonly libraries: readonly string[];
+  /** Names of functions that are patched without a mark, as globs. */
+  readonly functions: readonly string[];
   readonly build: string | null;
   /** Source folders, absolute paths. */
   readonly watch: readonly string[];
@@ -38,6 +40,12 @@ export interface ReportOptions {
   readonly json: boolean;
   /** Names as the linker has them, too. */
   readonly verbose: boolean;
+}
+
+/** What `hotpatch inspect` is asked. */
+export interface InspectOptions extends ReportOptions {
+  /** Functions without marks to report on, as globs. */
+  readonly functions: readonly string[];
 }
 
 /** How the events are shown. */

@@ -35,16 +35,41 @@ export function stateError(claim: Claim, changed: readonly string[], { name, run
   return errors.layoutChanged(name, changed.join("\n"), runsText);
 }
 
-/** A marked function that cannot be patched, or records that cannot be read. */
-export function refusedMark({ name, code, reason }: RefusedMark, library: Told): ErrorReport {
+/** A function that cannot be patched, or records that cannot be read. */
+export function refusedMark(
+  { name, code, reason, cure = "" }: RefusedMark,
+  { loadedFrom, runsText }: Told,
+): ErrorReport {
   switch (code) {
     case "unknown-version":
-      return errors.artifactInvalid(library.loadedFrom, reason, library.runsText);
+      return errors.artifactInvalid(loadedFrom, reason, runsText);
     case "ambiguous-name":
-      return errors.ambiguousName(name, reason, library.runsText);
+      return errors.ambiguousName(name, reason, runsText);
     case "entry-too-small":
-      return errors.entryTooSmall(name, reason, library.runsText);
+      return errors.entryTooSmall(name, reason, runsText);
+    case "entry-unsafe":
+      return errors.entryUnsafe(name, reason, runsText);
+    case "untrusted-build":
+      return errors.untrustedBuild(name, reason, runsText, cure);
   }
+}
+
+/** Names in one report. */
+const SHOWN = 6;
+
+/** Functions that cannot be patched: one report each, but one for all that were built in the same untrusted way. */
+export function refusedFunctions(refused: readonly RefusedMark[], library: FollowedLibrary): ErrorReport[] {
+  const alike = new Map<string, RefusedMark[]>();
+  for (const one of refused) {
+    const key = one.code === "untrusted-build" ? one.reason : `${one.code} ${one.name}`;
+    alike.set(key, [...(alike.get(key) ?? []), one]);
+  }
+  return [...alike.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const names = [first, ...others].map((one) => one.name);
+    const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more functions` : "";
+    return refusedMark({ ...first, name: names.slice(0, SHOWN).join(", ") + more }, library);
+  });
 }
 
 /** A copy that was not taken in, or not switched to. */

@@ -11,11 +11,13 @@ import {
   type AgentArgument,
   type BeginAnswer,
   type FoundLibrary,
+  type RefusedMark,
 } from "../schemas/agent.js";
 import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
 import type { FunctionResult, Override, UntimedEvent } from "../schemas/event.js";
 import { arrive } from "./arrive.js";
+import { Chooser } from "./chooser.js";
 import { CopyFolder, sweepPlaces } from "./copies.js";
 import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
@@ -28,13 +30,13 @@ import { differs, Libraries } from "./libraries.js";
 import type { Level } from "./log.js";
 import type { SessionOptions } from "./options.js";
 import { providersOf } from "./providers.js";
-import { agentError, changeError, lateHook, refusedMark, stateError } from "./refusals.js";
+import { agentError, changeError, lateHook, refusedFunctions, refusedMark, stateError } from "./refusals.js";
 import { partedAliases } from "./steps/aliases.js";
 import { BuildLoop } from "./steps/build.js";
-import { type Compared, compare } from "./steps/compare.js";
+import { type Compared, compare, withPlain } from "./steps/compare.js";
 import { layoutsOf } from "./steps/debug.js";
 import { isSeenBy } from "./steps/folder.js";
-import { type Inspected, inspect } from "./steps/inspect.js";
+import { type Inspected, inspect, marksIn } from "./steps/inspect.js";
 import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
 import { changedTypesOfState, claimState, firstTold, grownExports } from "./steps/state.js";
@@ -44,6 +46,9 @@ import { settleTemp } from "./temp.js";
 
 /** ms that what is under way may take once the end was asked for. */
 const UNDER_WAY_MS = 5000;
+
+/** Before generation 0's functions without marks have been looked at. */
+const NONE_ADOPTED: AgentAnswer<"adopt"> = { adopted: [], refused: [] };
 
 /** Why an artifact is looked at. Only a file that changed by itself must settle: the others are known to be complete. */
 type Reason = "changed on disk" | "the build ended" | "asked to reload" | "built before the session began";
@@ -84,7 +89,7 @@ export class Session {
     this.#say = say;
     this.#elapsed = elapsed;
     this.#note = note;
-    this.#libraries = new Libraries(options.libraries);
+    this.#libraries = new Libraries(options.libraries, new Chooser(options.functions));
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -189,7 +194,8 @@ export class Session {
   /** The agent adopts what is loaded, and from now on what appears. */
   async #begin(target: Target): Promise<BeginAnswer> {
     const libraries = this.#libraries.wantedNames;
-    const begun = await target.call("begin", { protocol: AGENT_PROTOCOL, owner: process.pid, libraries });
+    const unmarked = this.#options.functions.length > 0;
+    const begun = await target.call("begin", { protocol: AGENT_PROTOCOL, owner: process.pid, libraries, unmarked });
     if (begun.ok) return begun.value;
     const { code, detail } = begun.error;
     if (code === "attach-busy") throw new HotpatchError(errors.attachBusy(target.pid, detail));
@@ -201,32 +207,66 @@ export class Session {
   async #follow(target: Target, { host, libraries, marksInExecutable }: BeginAnswer): Promise<void> {
     if (marksInExecutable > 0) this.#warn(errors.marksInExecutable(host, marksInExecutable));
     for (const library of libraries) this.#found(library);
+    // Functions without marks are adopted while a spawned host stands at its entry point.
+    if (this.#options.functions.length > 0) await this.#queue;
     target.listen((event) => this.#hear(event));
     if (this.#options.arrival.kind === "spawn") await target.resume();
     this.#watchSources();
     await Promise.race([this.#queue, this.#gone]);
     this.#say({ type: "session:ready" });
-    for (const path of this.#libraries.notFound) this.#warn(whyNotFound(path, basename(host)), basename(path));
+    for (const path of this.#libraries.notFound) this.#warn(this.#whyNotFound(path, basename(host)), basename(path));
   }
 
   #found(found: FoundLibrary): void {
     const { library, zero } = this.#libraries.add(this.#target?.pid ?? 0, found);
+    if (this.#options.functions.length === 0) return this.#welcome(library, zero, found.refused);
+    this.#enqueue(async () => this.#welcome(library, zero, [...found.refused, ...(await this.#adopt(library, zero))]));
+  }
+
+  /** Generation 0's functions without marks that --functions asks for. Those that cannot be patched, and why. */
+  async #adopt(library: FollowedLibrary, zero: Inspected | null): Promise<readonly RefusedMark[]> {
+    const { name } = library;
+    if (zero === null) {
+      this.#warn(errors.goneFile(name, library.loadedFrom, library.runsText), name);
+      return [];
+    }
+    const { refused } = zero.choice;
+    const functions = [...zero.choice.functions];
+    const adopted = functions.length === 0 ? NONE_ADOPTED : await this.#ask("adopt", { library: name, functions });
+    const cannot = [...refused, ...adopted.refused];
+    library.adopt(adopted.adopted, cannot);
+    if (library.functions.size === 0)
+      this.#warn(errors.noMatch(name, this.#options.functions.join(" "), library.runsText), name);
+    return cannot;
+  }
+
+  /** A library whose functions lead through the table from here on. */
+  #welcome(library: FollowedLibrary, zero: Inspected | null, refused: readonly RefusedMark[]): void {
     this.#say({
       type: "library:found",
       library: library.name,
-      path: found.path,
+      path: library.loadedFrom,
       generation: library.running,
-      functions: found.functions.length,
+      functions: library.functions.size,
       state: zero?.state.length ?? 0,
       buildId: library.runs.buildId,
     });
-    for (const mark of found.refused) this.#warn(refusedMark(mark, library), library.name);
+    for (const report of refusedFunctions(refused, library)) this.#warn(report, library.name);
     if (zero !== null && zero.marks.unnamedBytes > 0)
       this.#warn(errors.strippedMarks(library.name, zero.marks.unnamedBytes, library.runsText), library.name);
     // Before the next build: it may overwrite the debug information of what runs.
     this.#enqueue(async () => void library.runs.layouts());
     if (this.#options.build === null) this.#watchArtifact(library);
     if (differs(library)) this.#changed(library, "built before the session began");
+  }
+
+  /** Why an artifact of --library is followed by nothing yet: it has no marks, or the host has not loaded it. */
+  #whyNotFound(path: string, host: string): ErrorReport {
+    const running = "the host's own code";
+    const marksOnly = this.#options.functions.length === 0;
+    const inspection =
+      marksOnly && existsSync(path) ? inspect(path, basename(path), readFileSync(path), running) : null;
+    return inspection?.kind === "unfit" ? inspection.report : errors.libraryNotLoaded(basename(path), host);
   }
 
   // What starts the flow ----------------------------------------------------------------------------------------------
@@ -282,7 +322,8 @@ export class Session {
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: settled.reason });
     const start = performance.now();
 
-    const inspection = inspect(path, name, settled.bytes, library.runsText);
+    const choose = this.#libraries.chooserFor(library);
+    const inspection = inspect(path, name, settled.bytes, library.runsText, choose);
     if (inspection.kind === "incomplete")
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: inspection.report.detail });
     if (inspection.kind === "unfit") return void this.#refuse(library, inspection.report);
@@ -293,14 +334,15 @@ export class Session {
     }
     this.#say({ type: "artifact:changed", library: name, path, reason });
 
+    if (artifact.code.size === 0) return void this.#refuse(library, this.#nothingIn(artifact, library));
     const layouts = layoutsOf(artifact, path);
     const compared = this.#compare(library, artifact, layouts);
     if (compared === null) return;
 
     const copy = await this.#prepare(library, artifact, layouts, compared.functions);
     if (copy === null) return;
-    if (await this.#load(library, artifact, layouts, copy, compared.functions))
-      await this.#switch(library, library.newest, compared.functions, start, "artifact", compared.override);
+    const loaded = await this.#load(library, artifact, layouts, copy, compared.functions);
+    if (loaded !== null) await this.#switch(library, library.newest, loaded, start, "artifact", compared.override);
   }
 
   /** What the switch will do, or null when the build is refused. */
@@ -311,7 +353,7 @@ export class Session {
       known: [...library.functions],
       before: library.runs.code,
       after: artifact.code,
-      refused: [...artifact.refused, ...parted],
+      refused: [...artifact.refused, ...artifact.choice.refused, ...parted],
       verdicts: library.judge(artifact.code, layouts, recorded(artifact.marks.records)),
       leniency,
     });
@@ -320,6 +362,12 @@ export class Session {
     const [mark] = lost;
     const report = mark === undefined ? changeError(changes, library) : refusedMark(mark, library);
     return this.#refuse(library, report, functions);
+  }
+
+  /** Why a build has no function that could be switched. */
+  #nothingIn({ choice }: Inspected, library: FollowedLibrary): ErrorReport {
+    const [first] = refusedFunctions([...choice.refused, ...library.left.values()], library);
+    return first ?? errors.noMatch(library.name, this.#options.functions.join(" "), library.runsText);
   }
 
   /** The path of a copy fit for this target, or null when that was refused. */
@@ -377,33 +425,46 @@ export class Session {
     }
   }
 
-  /** Whether the copy is in the target, adopted, as the library's newest generation; nothing runs in it yet. */
+  /**
+   * The copy is in the target, adopted, as the library's newest generation; nothing runs in it yet.
+   * @returns `functions`, with what came out about their entries; null when the copy was refused
+   */
   async #load(
     library: FollowedLibrary,
     artifact: Inspected,
     layouts: Layouts,
     path: string,
     functions: readonly FunctionResult[],
-  ): Promise<boolean> {
+  ): Promise<FunctionResult[] | null> {
     const { name, next: generation } = library;
-    const { buildId, hash, entries, hooks } = artifact;
+    const { buildId, hash, entries, hooks, choice } = artifact;
     const records = recorded(artifact.marks.records);
     // A function that is left out keeps its body for all its callers but those inside this copy: they were built for the
     // copy's own, which therefore is not led through the table.
     const left = new Set(functions.filter(({ status }) => status === "refused").map((one) => one.name));
-    const marks = [...entries].map(([name, offset]) => ({ name, offset })).filter(({ name }) => !left.has(name));
+    const marks = marksIn(artifact).filter(({ name }) => !left.has(name));
+    const unmarked = choice.functions.filter(({ name }) => !left.has(name));
     const code = new Map([...artifact.code].filter(([name]) => !left.has(name)));
     const timeoutMs = this.#options.loadTimeoutMs;
-    const loaded = await this.#call("load", { library: name, generation, path, buildId, hash, marks, timeoutMs });
+    const loaded = await this.#call("load", {
+      library: name,
+      generation,
+      path,
+      buildId,
+      hash,
+      marks,
+      functions: unmarked,
+      timeoutMs,
+    });
     if (!loaded.ok) {
       library.attempts += 1;
-      this.#refuse(library, agentError(loaded.error, library, generation), functions);
-      return false;
+      return this.#refuse(library, agentError(loaded.error, library, generation), functions);
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
     const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
     library.add({ ...known, layouts: () => layouts }, entries);
-    return true;
+    for (const { name } of unmarked) library.unmarked.add(name);
+    return withPlain(functions, loaded.value.plain);
   }
 
   async #switch(
@@ -562,7 +623,7 @@ export class Session {
   };
 
   /** For questions that only a fault leaves without an answer. */
-  #ask = async <M extends "providers" | "state" | "status">(
+  #ask = async <M extends "adopt" | "providers" | "state" | "status">(
     method: M,
     argument: AgentArgument<M>,
   ): Promise<AgentAnswer<M>> => {
@@ -591,11 +652,4 @@ export class Session {
   #error(report: ErrorReport): void {
     this.#say({ type: "error", ...report });
   }
-}
-
-/** Why an artifact of --library is followed by nothing yet: it has no marks, or the host has not loaded it. */
-function whyNotFound(path: string, host: string): ErrorReport {
-  const running = "the host's own code";
-  const inspection = existsSync(path) ? inspect(path, basename(path), readFileSync(path), running) : null;
-  return inspection?.kind === "unfit" ? inspection.report : errors.libraryNotLoaded(basename(path), host);
 }

@@ -8,13 +8,33 @@ import { Address, Generation, SymbolName } from "./ids.js";
 /** Raised whenever a request, an answer or an event changes its meaning. */
 export const AGENT_PROTOCOL = 2;
 
-/** A marked function of generation 0 that cannot be patched, and why; or records of it that cannot be read. */
+/** A function, marked or chosen by --functions, that cannot be patched, and why; or records of it that cannot be read. */
 export const RefusedMark = z.object({
   name: SymbolName,
-  code: z.enum(["entry-too-small", "ambiguous-name", "unknown-version"]),
+  code: z.enum(["entry-too-small", "ambiguous-name", "unknown-version", "entry-unsafe", "untrusted-build"]),
   reason: z.string(),
+  /** What to do, where the code alone does not say it. */
+  cure: z.string().optional(),
 });
 export type RefusedMark = z.infer<typeof RefusedMark>;
+
+/**
+ * A function without a mark that the cli has chosen, by what its file says. Its entry is not one instruction, so the agent
+ * looks at the code once more where it runs. Addresses are relative to the load base.
+ */
+export const UnmarkedFunction = z.object({
+  name: SymbolName,
+  offset: z.number(),
+  /** Where a jump of 5 bytes may stand: its start, or behind its endbr64. */
+  jump: z.number(),
+  /** Its first bytes in the file, as hex. */
+  head: z.string(),
+  /** Bytes that read like a branch back into the jump's place, in the code of a function that begins at `start`. */
+  suspects: z.array(z.object({ start: z.number(), at: z.number() })),
+  /** Why no jump can stand there; null: it may. Only a copy's function comes with a reason: it is switched to as it is. */
+  plain: z.string().nullable(),
+});
+export type UnmarkedFunction = z.infer<typeof UnmarkedFunction>;
 
 /** A copy that runs or ran in the target, as the registry holds it. */
 export const KnownGeneration = z.object({
@@ -39,6 +59,8 @@ export const FoundLibrary = z.object({
   running: Generation,
   generations: z.array(KnownGeneration),
   functions: z.array(z.object({ name: SymbolName, generation: Generation })),
+  /** Those of `functions` that have no mark in generation 0. */
+  unmarked: z.array(SymbolName),
   refused: z.array(RefusedMark),
 });
 export type FoundLibrary = z.infer<typeof FoundLibrary>;
@@ -75,6 +97,8 @@ export const BeginRequest = z.object({
   owner: z.number(),
   /** File names or SONAMEs to adopt; null: every module with marks. */
   libraries: z.array(z.string()).nullable(),
+  /** Whether `libraries` are followed without marks too: the cli then chooses among their functions. */
+  unmarked: z.boolean(),
 });
 export type BeginRequest = z.infer<typeof BeginRequest>;
 
@@ -89,6 +113,13 @@ export const BeginAnswer = z.object({
 });
 export type BeginAnswer = z.infer<typeof BeginAnswer>;
 
+export const AdoptRequest = z.object({ library: z.string(), functions: z.array(UnmarkedFunction) });
+export type AdoptRequest = z.infer<typeof AdoptRequest>;
+
+/** What became of generation 0's functions without marks. */
+export const AdoptAnswer = z.object({ adopted: z.array(SymbolName), refused: z.array(RefusedMark) });
+export type AdoptAnswer = z.infer<typeof AdoptAnswer>;
+
 export const LoadRequest = z.object({
   library: z.string(),
   generation: Generation,
@@ -97,6 +128,8 @@ export const LoadRequest = z.object({
   hash: z.string(),
   /** The copy's marked functions: the cli has read its file already. Offsets are relative to the load base. */
   marks: z.array(z.object({ name: SymbolName, offset: z.number() })),
+  /** Its functions without marks that are switched too. */
+  functions: z.array(UnmarkedFunction),
   timeoutMs: z.number(),
 });
 export type LoadRequest = z.infer<typeof LoadRequest>;
@@ -107,6 +140,8 @@ export const LoadAnswer = z.object({
   loadMs: z.number(),
   /** ms for matching and adopting. */
   adoptMs: z.number(),
+  /** Functions that are switched to, but whose entries in this copy could not be led through the table. */
+  plain: z.array(RefusedMark),
 });
 export type LoadAnswer = z.infer<typeof LoadAnswer>;
 
@@ -160,6 +195,7 @@ export type LibraryStatus = z.infer<typeof LibraryStatus>;
 /** method -> [argument, answer]. All answers are `Result`s. */
 export const AgentMethods = {
   begin: [BeginRequest, resultOf(BeginAnswer)],
+  adopt: [AdoptRequest, resultOf(AdoptAnswer)],
   load: [LoadRequest, resultOf(LoadAnswer)],
   switchTo: [SwitchRequest, resultOf(SwitchAnswer)],
   providers: [z.object({ library: z.string(), names: z.array(SymbolName) }), resultOf(z.array(Provider))],

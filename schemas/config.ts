@@ -5,6 +5,7 @@ export const Config = z
   .strictObject({
     $schema: z.string(),
     library: z.array(z.string()).describe("artifacts to follow"),
+    functions: z.array(z.string()).describe("functions to patch without a mark, by name; * and ? are wildcards"),
     build: z.string().describe("command run by the shell when sources change"),
     watch: z.array(z.string()).describe("source folders for the build"),
     settle: z.number().int().nonnegative().describe("ms an artifact must stay unchanged before it is read"),

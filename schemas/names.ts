@@ -1,7 +1,8 @@
 /** How marked functions are named. Code that both sides run: no zod here, the agent would carry it into the target. */
 
 // Source: names seen from gcc 12 (-flto, ipa-cp, ipa-sra, fnsplit) and clang 14 (ThinLTO promotes with .llvm.HASH).
-const SUFFIX = /\.(?:lto_priv|constprop|part|isra)\.\d+$|\.cold(?:\.\d+)?$|\.llvm\.\d+$/;
+// .localalias is gcc's second name for an exported function that its own file calls.
+const SUFFIX = /\.(?:lto_priv|constprop|part|isra)\.\d+$|\.(?:cold|localalias)(?:\.\d+)?$|\.llvm\.\d+$/;
 const FRAGMENT = /\.(?:cold|part)(?:\.\d+)?$/;
 
 /** A symbol's name as its author wrote it (mangled as before): without .lto_priv.N, .constprop.N, .cold, ... */

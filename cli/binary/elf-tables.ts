@@ -10,6 +10,7 @@ export const ET_EXEC = 2;
 export const ET_DYN = 3;
 export const EM_X86_64 = 62;
 export const STB_LOCAL = 0;
+export const STB_GLOBAL = 1;
 export const STB_GNU_UNIQUE = 10;
 export const STT_NOTYPE = 0;
 export const STT_OBJECT = 1;

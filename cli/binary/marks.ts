@@ -283,7 +283,7 @@ function codeIn(gap: Buffer): number {
  * Length of the zero byte, int3 or nop at a place, or 0. The long forms are 0f 1f with a displacement of zero, after any
  * number of 66 and 2e prefixes (what GNU as and LLVM fill with); clang's entry has the displacement 0x200, so it is code.
  */
-function paddingAt(gap: Buffer, start: number): number {
+export function paddingAt(gap: Buffer, start: number): number {
   const first = gap[start];
   if (first === 0x00 || first === 0xcc) return 1;
   let at = start;

@@ -7,6 +7,7 @@ import { switchHooks, writableExports } from "../binary/exports.js";
 import { readMarks } from "../binary/marks.js";
 import { isPe, readPe } from "../binary/pe.js";
 import { readState, type StateRecord } from "../binary/state.js";
+import { type Choice, Chooser } from "../chooser.js";
 import { demangle } from "../demangle.js";
 import { artifactIncomplete, artifactInvalid, HotpatchError, libraryNotFound, wrongArchitecture } from "../errors.js";
 
@@ -17,8 +18,11 @@ const SHOWN = 6;
 
 const REPORTS = { architecture: wrongArchitecture, incomplete: artifactIncomplete, invalid: artifactInvalid } as const;
 
-/** @throws HotpatchError when there is no such file, or it is not a library that can be read */
-export function inspectLibrary(path: string): LibraryReport {
+/**
+ * @param globs functions without marks to report on as well
+ * @throws HotpatchError when there is no such file, or it is not a library that can be read
+ */
+export function inspectLibrary(path: string, globs: readonly string[] = []): LibraryReport {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -26,21 +30,27 @@ export function inspectLibrary(path: string): LibraryReport {
     throw new HotpatchError(libraryNotFound(path, error instanceof Error ? error.message : String(error)), error);
   }
   try {
-    return isPe(bytes) ? inspectPe(path, bytes) : inspectElf(path, validateLibrary(bytes));
+    return isPe(bytes) ? inspectPe(path, bytes) : inspectElf(path, validateLibrary(bytes), globs);
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
     throw new HotpatchError(REPORTS[error.kind](path, error.message, NOTHING_TOUCHED), error);
   }
 }
 
-function inspectElf(path: string, elf: Elf): LibraryReport {
+function inspectElf(path: string, elf: Elf, globs: readonly string[]): LibraryReport {
   const marks = readMarks(elf);
   const state = readState(elf);
   const hooks = switchHooks(elf);
   const { unique, ambiguous } = tellApart([...marks.functions]);
+  const choice = new Chooser(globs).choose(elf, marks, new Set());
   const functions = [
     ...[...unique].map(([name, { reason }]) => ({ name, reason })),
     ...[...ambiguous].map(([name, twins]) => ({ name, reason: whyAmbiguous(twins) })),
+    ...choice.functions.map(({ name }) => ({ name, reason: null })),
+    ...choice.refused.map(({ name, reason, cure }) => ({
+      name,
+      reason: cure === undefined ? reason : `${reason} (cure: ${cure})`,
+    })),
   ];
   const debugInfo = elf.sections.some((one) => /^\.z?debug_info$/.test(one.name));
   return {
@@ -54,7 +64,8 @@ function inspectElf(path: string, elf: Elf): LibraryReport {
     state: state.map(({ name, type, size, align }) => ({ name, type, size, align })),
     hooks: { before: hooks.before !== null, after: hooks.after !== null },
     notes: [
-      ...noteMarks(marks.functions.length, marks.unnamedBytes),
+      ...noteMarks(marks.functions.length + choice.functions.length, marks.unnamedBytes),
+      ...noteUnmarked(choice.functions),
       ...(debugInfo ? [] : [NO_DEBUG_INFO]),
       ...noteData(elf, state),
       ...noteVtables(elf),
@@ -108,6 +119,21 @@ function noteMarks(functions: number, unnamedBytes: number): Note[] {
   if (functions > 0) return [];
   return [
     { what: "no marked functions", cure: 'put HOTPATCH before them (#include "hotpatch.h"), or #[hotpatch] in Rust' },
+  ];
+}
+
+function noteUnmarked(functions: Choice["functions"]): Note[] {
+  const doubtful = functions.filter((one) => one.suspects.length > 0).map((one) => one.name);
+  if (functions.length === 0) return [];
+  const what = `${functions.length} functions without a mark: threads are stopped for the moment that their entries are written`;
+  const cure = "mark functions that are edited often: their entries are replaced at any time";
+  if (doubtful.length === 0) return [{ what, cure }];
+  return [
+    { what, cure },
+    {
+      what: `bytes that may be a branch back into their first bytes are looked at once more in the target: ${list(demangle(doubtful))}`,
+      cure: "mark them, where the target refuses them",
+    },
   ];
 }
 

@@ -23,7 +23,12 @@ export async function tryBackend(backend: Backend): Promise<Finding> {
       });
     });
     try {
-      const begun = await target.call("begin", { protocol: AGENT_PROTOCOL, owner: process.pid, libraries: [] });
+      const begun = await target.call("begin", {
+        protocol: AGENT_PROTOCOL,
+        owner: process.pid,
+        libraries: [],
+        unmarked: false,
+      });
       if (!begun.ok) return problem(attachFailed(target.pid, begun.error.detail));
       return fine(`${HOST} was started and entered in ${Math.round(performance.now() - began)} ms`);
     } finally {

@@ -71,3 +71,14 @@ function reasonOf({ change, remarks, reason }: Verdict): string | null {
   if (remarks !== undefined && remarks.length > 0) return remarks.join("; ");
   return reason ?? null;
 }
+
+/** Functions that are switched to although no jump could stand at their start: older loops in them will not come out. */
+export function withPlain(functions: readonly FunctionResult[], plain: readonly RefusedMark[]): FunctionResult[] {
+  const reasons = new Map(plain.map(({ name, reason }) => [name, reason]));
+  return functions.map((one) => {
+    const why = reasons.get(one.name);
+    if (why === undefined) return one;
+    const told = one.reason === undefined ? "" : `${one.reason}; `;
+    return { ...one, reason: `${told}${why}; calls from within this generation stay in it` };
+  });
+}

@@ -7,6 +7,7 @@ import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.
 import { type ExportedVariable, switchHooks, writableExports } from "../binary/exports.js";
 import { type Marks, readMarks } from "../binary/marks.js";
 import { readState, type StateRecord } from "../binary/state.js";
+import { type Choice, NO_CHOICE } from "../chooser.js";
 import { artifactIncomplete, artifactInvalid, noMarks, strippedMarks, wrongArchitecture } from "../errors.js";
 
 /** A library file that may be loaded. */
@@ -17,9 +18,11 @@ export interface Inspected {
   readonly buildId: string | null;
   /** sha256 of the whole file. */
   readonly hash: string;
-  /** Marked function -> hash of its code bytes, or of the whole file where its body cannot be told: equal hashes mean an unchanged function. */
+  /** Functions without marks that are switched too; they are in `code` and `entries` as well. */
+  readonly choice: Choice;
+  /** Function -> hash of its code bytes, or of the whole file where its body cannot be told: equal hashes mean an unchanged function. */
   readonly code: ReadonlyMap<string, string>;
-  /** Marked function -> address relative to the load base. */
+  /** Function -> address relative to the load base. */
   readonly entries: ReadonlyMap<string, number>;
   /** Marked functions that cannot be patched, and why. */
   readonly refused: readonly RefusedMark[];
@@ -37,15 +40,29 @@ export type Inspection =
 
 const hashOf = (code: Buffer): string => createHash("sha1").update(code).digest("hex");
 
-/** @param running what the target runs meanwhile, for the report */
-export function inspect(path: string, library: string, bytes: Buffer, running: string): Inspection {
+/** Picks functions without marks. */
+export type Choose = (elf: Elf, marks: Marks) => Choice;
+
+/**
+ * @param running what the target runs meanwhile, for the report
+ * @param choose null: marks only. Otherwise a library without marks is fit as well, even when nothing was chosen
+ */
+export function inspect(
+  path: string,
+  library: string,
+  bytes: Buffer,
+  running: string,
+  choose: Choose | null = null,
+): Inspection {
   let elf: Elf;
   let marks: Marks;
   let state: StateRecord[];
+  let choice: Choice;
   try {
     elf = validateLibrary(bytes);
     marks = readMarks(elf);
     state = readState(elf);
+    choice = choose?.(elf, marks) ?? NO_CHOICE;
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
     if (error.kind === "incomplete")
@@ -54,11 +71,15 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
       return { kind: "unfit", report: wrongArchitecture(path, error.message, running) };
     return { kind: "unfit", report: artifactInvalid(path, error.message, running) };
   }
-  if (marks.codeBytes === 0 && marks.functions.length === 0)
+  if (choose === null && marks.codeBytes === 0 && marks.functions.length === 0)
     return { kind: "unfit", report: noMarks(library, running) };
-  if (marks.functions.length === 0)
+  if (choose === null && marks.functions.length === 0)
     return { kind: "unfit", report: strippedMarks(library, marks.unnamedBytes, running) };
   const hash = contentHash(bytes);
+  const codeOf = (value: number, size: number): Buffer | null => {
+    const start = elf.fileOffsetOf(value);
+    return start === null ? null : bytes.subarray(start, start + size);
+  };
   const { unique, ambiguous } = tellApart(marks.functions);
   const code = new Map<string, string>();
   const entries = new Map<string, number>();
@@ -68,13 +89,17 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
     reason: whyAmbiguous(twins),
   }));
   for (const [name, f] of unique) {
-    const start = elf.fileOffsetOf(f.value);
-    if (f.entry === null || start === null) {
+    const body = codeOf(f.value, f.size);
+    if (f.entry === null || body === null) {
       refused.push({ name, code: "entry-too-small", reason: f.reason ?? "its code is not in the file" });
       continue;
     }
-    code.set(name, f.size === 0 ? hash : hashOf(bytes.subarray(start, start + f.size)));
+    code.set(name, f.size === 0 ? hash : hashOf(body));
     entries.set(name, f.value);
+  }
+  for (const { name, offset, size } of choice.functions) {
+    code.set(name, hashOf(codeOf(offset, size) ?? Buffer.alloc(0)));
+    entries.set(name, offset);
   }
   return {
     kind: "fit",
@@ -82,6 +107,7 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
       bytes,
       elf,
       marks,
+      choice,
       buildId: elf.buildId,
       hash,
       code,
@@ -92,4 +118,10 @@ export function inspect(path: string, library: string, bytes: Buffer, running: s
       exports: writableExports(elf),
     },
   };
+}
+
+/** The marked ones of a file's functions, as the agent takes them. */
+export function marksIn({ entries, choice }: Inspected): { name: string; offset: number }[] {
+  const unmarked = new Set(choice.functions.map((one) => one.name));
+  return [...entries].filter(([name]) => !unmarked.has(name)).map(([name, offset]) => ({ name, offset }));
 }

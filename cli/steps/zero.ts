@@ -2,16 +2,21 @@
 import { readFileSync, statSync } from "node:fs";
 import type { FoundLibrary } from "../../schemas/agent.js";
 import type { View } from "../view.js";
-import { type Inspected, inspect } from "./inspect.js";
+import { type Choose, type Inspected, inspect } from "./inspect.js";
 
 /**
  * The file that the target has mapped: by its path while that still leads to the same file, else through
  * /proc/PID/map_files (which needs privileges). Null when neither works or it is not readable as a library.
  */
-export function generationZero(pid: number, found: FoundLibrary, view: View): Inspected | null {
+export function generationZero(
+  pid: number,
+  found: FoundLibrary,
+  view: View,
+  choose: Choose | null = null,
+): Inspected | null {
   try {
     const source = mappedFile(pid, found, view);
-    const inspection = inspect(found.path, found.library, readFileSync(source), "");
+    const inspection = inspect(found.path, found.library, readFileSync(source), "", choose);
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
     return null; // replaced and out of reach: the session goes on without it
@@ -19,10 +24,15 @@ export function generationZero(pid: number, found: FoundLibrary, view: View): In
 }
 
 /** What an earlier session's copy says of itself; null when its file is gone. */
-export function keptCopy(found: FoundLibrary, generation: number, view: View): Inspected | null {
+export function keptCopy(
+  found: FoundLibrary,
+  generation: number,
+  view: View,
+  choose: Choose | null = null,
+): Inspected | null {
   const path = found.generations.find((one) => one.generation === generation)?.path ?? "";
   try {
-    const inspection = inspect(path, found.library, readFileSync(view.here(path)), "");
+    const inspection = inspect(path, found.library, readFileSync(view.here(path)), "", choose);
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
     return null; // its folder was removed by hand

@@ -2,13 +2,16 @@
 import type { LibraryReport } from "../../schemas/library-report.js";
 import { printable } from "../wording.js";
 
-/** @param raw names as the linker has them, too (-v) */
-export function reportLines(found: LibraryReport, raw: boolean): string[] {
+/**
+ * @param raw names as the linker has them, too (-v)
+ * @param what the functions are
+ */
+export function reportLines(found: LibraryReport, raw: boolean, what = "marked functions"): string[] {
   const { functions, state, hooks, notes } = found;
   const able = functions.filter((one) => one.patchable).length;
   const both = [hooks.before && "before", hooks.after && "after"].filter((one) => one !== false).join(" and ");
   return [
-    `${found.path}: ${found.format}, ${able} of ${functions.length} marked functions can be patched`,
+    `${found.path}: ${found.format}, ${able} of ${functions.length} ${what} can be patched`,
     `  name      ${found.soname ?? "(no SONAME: matched by its file name)"}`,
     `  Build-ID  ${found.buildId ?? "none"}`,
     `  debug     ${found.debugInfo ? "yes" : "no"}`,

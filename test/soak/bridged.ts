@@ -55,6 +55,7 @@ export class Bridged {
       protocol: AGENT_PROTOCOL,
       owner: process.pid,
       libraries: [this.#library],
+      unmarked: false,
     });
     return begun.libraries.flatMap((library) => library.generations.map(({ generation }) => generation));
   }

@@ -167,3 +167,20 @@ test("calls a half-written file artifact-incomplete, and touches nothing", async
   t.regex(stderr, /\[artifact-incomplete\]/);
   t.regex(stderr, /runs now: no process was touched/);
 });
+
+test("--functions shows which functions without a mark could be patched, and what stands against the others", async (t) => {
+  const shop = new Workshop(t);
+  const source = `
+    int open(int x) { return x * 300 + 7; }
+    void tiny(void) {}
+    static __attribute__((noinline)) int hidden(int x) { return x * 5; }
+    int last(int x) { return hidden(x) + 1; }`;
+  const path = await shop.library("libgame.so", source, ["-falign-functions=1"]);
+  const { stdout, code } = await inspect("-f", "*", path);
+  t.is(code, 0);
+  t.regex(stdout, /2 of 4 functions can be patched/);
+  t.regex(stdout, /ok {2}open\n/);
+  t.regex(stdout, /-- {2}tiny: it has 1 bytes with the padding behind it, the jump takes 5/);
+  t.regex(stdout, /-- {2}hidden: it was compiled with gcc -O2.* \(cure: build with -O0, or with gcc/);
+  t.is((await inspect(path)).code, 1); // without marks there is nothing to patch
+});
