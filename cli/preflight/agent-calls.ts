@@ -40,6 +40,7 @@ export const AGENT_CALLS: ReadonlyMap<string, SystemCall> = new Map([
   ["munmap", call(11)],
   ["rt_sigaction", call(13, 11, 0, 0, 8)],
   ["rt_sigprocmask", call(14, 2, 0, 0, 8)],
+  ["rt_sigreturn", call(15)], // by cli/target/shelter.py, as ppoll and restart_syscall
   ["ioctl", call(16, 0, 0xc0686611)],
   ["pread64", call(17)],
   ["access", call(21)],
@@ -66,6 +67,7 @@ export const AGENT_CALLS: ReadonlyMap<string, SystemCall> = new Map([
   ["gettid", call(186)],
   ["futex", call(202)],
   ["sched_getaffinity", call(204)],
+  ["restart_syscall", call(219)],
   ["openat", call(257)],
   ["newfstatat", call(262)],
   ["ppoll", call(271)],
