@@ -27,15 +27,21 @@ export const changesIn = (verdicts: Verdicts): Map<string, Change> =>
   new Map([...verdicts].flatMap(([name, { change }]) => (change === null ? [] : [[name, change]])));
 
 /**
- * One verdict for each function that either kind of evidence knows. Debug information says more than records do, so its
- * words are taken where it has any; a change that records alone see (another version of rustc) is one all the same.
+ * One verdict for each function that either kind of evidence knows. Debug information says more than records do, so it
+ * counts where it has anything to say; a change that records alone see (another version of rustc) is one all the same.
  */
 export function strictest(dwarf: Verdicts, records: Verdicts): Verdicts {
   const all = new Map(records);
   for (const [name, verdict] of dwarf) {
     const record = records.get(name);
-    const isBest = verdict.check === "dwarf" && (verdict.change !== null || record?.change == null);
-    if (isBest || record === undefined) all.set(name, verdict);
+    if (record === undefined) all.set(name, verdict);
+    else if (verdict.check !== "dwarf") all.set(name, record);
+    else if (verdict.change === null) all.set(name, record.change === null ? verdict : record);
+    else {
+      // Records have the signature in its author's words.
+      const both = [verdict, record].every(({ change }) => change?.code === "signature-changed");
+      all.set(name, both ? { ...verdict, change: record.change } : verdict);
+    }
   }
   return all;
 }

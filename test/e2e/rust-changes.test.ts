@@ -1,6 +1,6 @@
 /** Changes that a Rust build may not bring while old callers and live data are there: refused, with the change named. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { Crate, cargoTest } from "../support/cargo.js";
+import { type Build, Crate, cargoTest } from "../support/cargo.js";
 import { DLOPEN_HOST } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
@@ -37,9 +37,12 @@ ${parts.more ?? ""}
 pub extern "C" fn value(x: i32) -> i32 { unsafe { rule(&mut Player::default(), x as ${parts.argument ?? "i32"}) } }
 `;
 
+/** Records are all there is. */
+const UNTOLD: Build = { what: "no debug information", env: { CARGO_PROFILE_DEV_DEBUG: "0" } };
+
 cargoTest("what other tools accept is refused: a changed signature, and a changed layout of equal size", async (t) => {
   const shop = new Workshop(t);
-  const crate = new Crate(shop, "game");
+  const crate = new Crate(shop, "game", UNTOLD);
   const lib = await crate.build(library(1));
   const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
   await tool.prints("value 1");
@@ -82,9 +85,36 @@ cargoTest("what other tools accept is refused: a changed signature, and a change
   t.is(await tool.end(), 0);
 });
 
+cargoTest(
+  "debug information and records see what the other does not, and signatures are told in the author's words",
+  async (t) => {
+    const shop = new Workshop(t);
+    const crate = new Crate(shop, "game");
+    const lib = await crate.build(library(1));
+    const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
+    await tool.prints("value 1");
+    await crate.build(library(2, { argument: "f32" }));
+    const signature = await tool.next("generation:refused");
+    t.is(signature.code, "signature-changed");
+    t.is(signature.functions[0]?.check, "dwarf");
+    t.is(signature.detail, "game::rule: unsafe fn(&mut Player, i32) -> i32 -> unsafe fn(&mut Player, f32) -> i32");
+    const from = tool.events.length;
+    await crate.build(library(2, { fields: "name: &'static str, hp: f32" }));
+    const layout = await tool.next("generation:refused", () => true, from);
+    // A Vec's elements are behind a pointer to bytes in its debug information; the record knows them.
+    t.is(layout.functions[0]?.check, "record");
+    t.regex(layout.detail, /game::Stats: field hp: u32 at (\d+) -> f32 at \1/);
+    await tool.prints("value 1", tool.output.all.length);
+    await crate.build(library(3));
+    t.deepEqual((await tool.switched(1)).functions, [{ name: "game::rule", status: "switched", check: "dwarf" }]);
+    await tool.prints("value 3");
+    t.is(await tool.end(), 0);
+  },
+);
+
 cargoTest("a changed layout of a type that live state holds is refused, although its size is the same", async (t) => {
   const shop = new Workshop(t);
-  const crate = new Crate(shop, "game");
+  const crate = new Crate(shop, "game", UNTOLD);
   const state =
     "hotpatch_mark::state! { static WORLD: std::sync::Mutex<Option<Stats>> = std::sync::Mutex::new(None); }";
   const source = (n: number, hp: string) =>

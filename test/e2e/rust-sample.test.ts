@@ -65,8 +65,8 @@ cargoTest("the pendulum is edited live, and swings on from where it is", async (
   await tool.prints(/^# generation 1 follows 0 at tick \d+$/);
   const { functions } = await tool.switched(1);
   t.deepEqual(functions.map((f) => [f.name, f.check]).sort(), [
-    ["pendulum::draw", "record"],
-    ["pendulum::pull", "record"],
+    ["pendulum::draw", "dwarf"],
+    ["pendulum::pull", "dwarf"],
   ]);
   await tool.prints(/^\| *# *\| \d+$/);
 

@@ -64,7 +64,9 @@ for (const build of BUILDS)
     for (const generation of [1, 2]) {
       await crate.build(library(generation + 1));
       const { functions } = await tool.switched(generation);
-      t.deepEqual(functions, [{ name: "game::rules::apply", status: "switched", check: "record" }]);
+      // cargo's release profile leaves debug information out.
+      const check = build.args?.includes("--release") ? "record" : "dwarf";
+      t.deepEqual(functions, [{ name: "game::rules::apply", status: "switched", check }]);
       await tool.prints(`value ${generation + 1}`);
     }
     for (const generation of [1, 0, 2]) {
@@ -118,7 +120,7 @@ cargoTest("marks of a crate that the library depends on are switched as its own"
   await tool.prints("value 1");
   rules.write("src/lib.rs", rule(2));
   await crate.build(source);
-  t.deepEqual((await tool.switched(1)).functions, [{ name: "rules::apply", status: "switched", check: "record" }]);
+  t.deepEqual((await tool.switched(1)).functions, [{ name: "rules::apply", status: "switched", check: "dwarf" }]);
   await tool.prints("value 2");
   t.is(await tool.end(), 0);
 });
