@@ -28,7 +28,7 @@ function alive(pid: number): boolean {
 }
 
 const methods: AgentExports = {
-  begin({ protocol, owner, libraries, unmarked }) {
+  begin({ protocol, owner, libraries, unmarked, stage, stopped }) {
     if (protocol !== PROTOCOL)
       return {
         ok: false,
@@ -44,8 +44,8 @@ const methods: AgentExports = {
       };
     registry.owner = owner;
     pinFridaNeeds();
-    patched = new PatchedProcess(registry, { names: libraries, unmarked }, say);
-    const found = patched.begin();
+    patched = new PatchedProcess(registry, { names: libraries, unmarked }, stage, say);
+    const found = patched.begin(stopped);
     return ok({
       protocol: PROTOCOL,
       arch: Process.arch,

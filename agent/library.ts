@@ -1,5 +1,6 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
 import type { AdoptAnswer, FoundLibrary, RefusedMark, StateVariable, UnmarkedFunction } from "../schemas/agent.js";
+import { loaderName } from "./load.js";
 import type { Mark, ModuleMarks, Place } from "./marks.js";
 import type { Extent } from "./memory.js";
 import { adoptCopy, HostEntries } from "./redirect.js";
@@ -21,9 +22,15 @@ interface Copy extends Place {
 }
 
 const rangeOf = ({ base, size }: Extent): Range => ({ start: addressOf(base), end: addressOf(base) + size });
+/** Whether a library is off the file it was loaded from: its own file, or why it is not. Both null: nobody asked. */
+export interface Staged {
+  readonly path: string | null;
+  readonly reason: string | null;
+}
 
 export class Library {
   readonly place: Place;
+  readonly staged: Staged;
   readonly #refused: RefusedMark[];
   readonly #names: string[];
   readonly #indices: Map<string, number>;
@@ -40,12 +47,14 @@ export class Library {
 
   private constructor(
     place: Place,
+    staged: Staged,
     functions: Pick<FunctionsRecord, "names" | "refused">,
     tables: Tables,
     copies: Map<number, Copy>,
     adopt: (indexOf: (name: string) => number) => HostEntries[],
   ) {
     this.place = place;
+    this.staged = staged;
     this.#refused = [...functions.refused];
     this.#names = [...functions.names];
     this.#indices = new Map(this.#names.flatMap((name, i) => (name === NOBODY ? [] : [[name, i]])));
@@ -58,10 +67,17 @@ export class Library {
    * Generation 0, as the host loaded it just now or long ago: its entries lead through the table from here on.
    * @param twins the library's inline functions as `executable` was compiled with them: calls may lead to either
    */
-  static adopt(place: Place, { marks, refused }: ModuleMarks, executable: Extent, twins: readonly Mark[]): Library {
+  static adopt(
+    place: Place,
+    staged: Staged,
+    { marks, refused }: ModuleMarks,
+    executable: Extent,
+    twins: readonly Mark[],
+  ): Library {
     const tables = Tables.start(marks.map((m) => m.entry + ENTRY_SIZE));
     return new Library(
       place,
+      staged,
       { names: marks.map((m) => m.name), refused },
       tables,
       new Map([[0, { ...place, buildId: null, hash: null, functions: marks.length }]]),
@@ -83,6 +99,7 @@ export class Library {
     const known = new Map(functions.entries.map((one) => [one.entry, one]));
     const library = new Library(
       place,
+      { path: record.staged, reason: null },
       functions,
       tables,
       new Map(record.generations.map((g) => [g.generation, { ...g, base: ptr(g.base) }])),
@@ -235,8 +252,11 @@ export class Library {
     return {
       library: id,
       path: this.place.path,
+      openedAs: absolute(loaderName(this.place.base)),
       base: this.place.base.toString(),
       size: this.place.size,
+      staged: this.staged.path,
+      unstaged: this.staged.reason,
       running: this.running,
       generations: [...this.#copies].map(([generation, { path, buildId, hash, functions }]) => ({
         generation,
@@ -266,6 +286,7 @@ export class Library {
       path: this.place.path,
       base: this.place.base.toString(),
       size: this.place.size,
+      staged: this.staged.path,
       epoch: this.#tables.epoch.toString(),
       capacity: this.#tables.capacity,
       generations: [...this.#copies].map(([generation, { path, buildId, hash, functions, base, size }]) => ({
@@ -318,6 +339,9 @@ export class Library {
     return index;
   }
 }
+
+/** The loader's own name of a module may be relative to a folder that has changed since. */
+const absolute = (path: string | null): string | null => (path?.startsWith("/") === true ? path : null);
 
 function marksInside<M extends Mark>({ base, size }: Extent, marks: readonly M[]): M[] {
   const start = addressOf(base);

@@ -50,11 +50,16 @@ export function pinFridaNeeds(): void {
  * constructor that blocks holds the loader's lock.
  */
 export function pin(base: NativePointer): void {
+  const name = loaderName(base);
+  if (name !== null && name !== "") pinNamed(name);
+}
+
+/** What the loader calls the module: the path by which it was opened. Null for what is no module. */
+export function loaderName(base: NativePointer): string | null {
   const info = Memory.alloc(32);
   const found = Memory.alloc(Process.pointerSize);
-  if (dladdr1(base, info, found, RTLD_DL_LINKMAP) === 0) return;
-  const name = found.readPointer().add(Process.pointerSize).readPointer().readUtf8String(); // link_map.l_name
-  if (name !== null && name !== "") pinNamed(name);
+  if (dladdr1(base, info, found, RTLD_DL_LINKMAP) === 0) return null;
+  return found.readPointer().add(Process.pointerSize).readPointer().readUtf8String(); // link_map.l_name
 }
 
 /** Records of pins, and the bytes they take, until it is known that their threads have ended. */

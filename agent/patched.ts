@@ -11,13 +11,16 @@ import type {
   SwitchAnswer,
   SwitchRequest,
 } from "../schemas/agent.js";
+import { copyName } from "../schemas/names.js";
 import { now } from "./clock.js";
 import { callHook } from "./hook.js";
-import { Library } from "./library.js";
-import { forgetPins, load, pin } from "./load.js";
+import { Library, type Staged } from "./library.js";
+import { forgetPins, load, loaderName, pin } from "./load.js";
 import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
 import { wordsAt } from "./memory.js";
 import type { Registry } from "./registry.js";
+import { stage } from "./stage.js";
+import { isAlone } from "./thread.js";
 import { addressOf, entryProblem } from "./thunk.js";
 
 const fail = (code: Extract<Result<never>, { ok: false }>["error"]["code"], detail: string): Result<never> => ({
@@ -40,6 +43,8 @@ export class PatchedProcess {
   readonly #registry: Registry;
   readonly #wanted: ReadonlySet<string> | null;
   readonly #unmarked: boolean;
+  /** Folder for the files that libraries are staged in; null: they are not. */
+  readonly #stage: string | null;
   readonly #say: (event: AgentEvent) => void;
   #observer: ModuleObserver | null = null;
   #ended = false;
@@ -52,10 +57,11 @@ export class PatchedProcess {
   /** Inline functions in the executable that no library has claimed yet. */
   readonly #twins: Map<string, Mark>;
 
-  constructor(registry: Registry, { names, unmarked }: Wanted, say: (event: AgentEvent) => void) {
+  constructor(registry: Registry, { names, unmarked }: Wanted, stage: string | null, say: (event: AgentEvent) => void) {
     this.#registry = registry;
     this.#wanted = names === null ? null : new Set(names);
     this.#unmarked = unmarked && names !== null;
+    this.#stage = stage;
     this.#say = say;
     const { own, inline } = executableMarks(Process.mainModule);
     this.marksInExecutable = own;
@@ -64,15 +70,23 @@ export class PatchedProcess {
       for (const g of record.generations) if (g.generation > 0) this.#copies.add(g.path);
   }
 
-  /** Adopts what is loaded, and from then on every library the moment it is mapped, before its code runs. */
-  begin(): FoundLibrary[] {
+  /**
+   * Adopts what is loaded, and from then on every library the moment it is mapped, before its code runs.
+   * @param stopped the host stands still at its entry point
+   */
+  begin(stopped: boolean): FoundLibrary[] {
     let arriving = false;
-    for (const module of Process.enumerateModules()) this.#consider(module);
+    let alone: boolean | null = null;
+    const unused = () => {
+      alone ??= stopped && isAlone();
+      return alone;
+    };
+    for (const module of Process.enumerateModules()) this.#consider(module, unused);
     const found = [...this.#libraries].map(([id, library]) => library.found(id));
     this.#observer = Process.attachModuleObserver({
       onAdded: (module) => {
         if (!arriving || this.#ended || getpid() !== this.#pid) return;
-        const id = this.#consider(module);
+        const id = this.#consider(module, () => true);
         if (id === null) return;
         const library = this.#libraries.get(id);
         if (library === undefined) return;
@@ -84,7 +98,7 @@ export class PatchedProcess {
     arriving = true;
     // What the loader finished between the two looks.
     for (const module of Process.enumerateModules()) {
-      const id = this.#consider(module);
+      const id = this.#consider(module, unused);
       const library = id === null ? undefined : this.#libraries.get(id);
       if (id !== null && library !== undefined) found.push(library.found(id));
     }
@@ -112,7 +126,7 @@ export class PatchedProcess {
     if (this.#ended) return fail("internal", "the session ended while the copy was loading");
 
     const start = now();
-    const module = Process.findModuleByName(request.path) ?? Process.getModuleByName(fileName(request.path));
+    const module = await moduleOf(request.path);
     const base = addressOf(module.base);
     const marks = request.marks.map(({ name, offset }) => ({ name, entry: base + offset }));
     const words = wordsAt(marks.map((mark) => mark.entry));
@@ -197,16 +211,22 @@ export class PatchedProcess {
     this.#registry.owner = 0;
   }
 
-  /** Adopts a module that has marks and is wanted. Its id when it is new, else null. */
-  #consider(module: Module): string | null {
-    const path = pathOf(module);
+  /**
+   * Adopts a module that has marks and is wanted. Its id when it is new, else null.
+   * @param unused is no thread using it yet?
+   */
+  #consider(module: Module, unused: () => boolean): string | null {
+    const mapped = pathOf(module);
+    const known = this.#registry.read().filter((r) => r.base === module.base.toString());
+    const record = known.find(({ path, staged }) => mapped === path || mapped === staged);
+    const path = record?.path ?? mapped;
     if (this.#copies.has(path) || module.base.equals(Process.mainModule.base)) return null;
     for (const library of this.#libraries.values()) if (library.place.base.equals(module.base)) return null;
-    if (this.#wanted !== null && !this.#wanted.has(fileName(module.path)) && !this.#wanted.has(fileName(path)))
-      return null;
+    const names = [module.path, path, loaderName(module.base) ?? path].map(fileName);
+    if (this.#wanted !== null && !names.some((name) => this.#wanted?.has(name))) return null;
     const place = { path, base: module.base, size: module.size };
-    const record = this.#registry.read().find((r) => r.path === path && r.base === module.base.toString());
-    const library = record === undefined ? this.#adopt(place) : Library.resume(record, place, Process.mainModule);
+    const library =
+      record === undefined ? this.#adopt(place, unused) : Library.resume(record, place, Process.mainModule);
     if (library === null) return null;
     this.#log("debug", `adopted ${library.names.length} functions of ${path} at ${place.base}`);
     for (const name of library.names) this.#twins.delete(name);
@@ -217,11 +237,21 @@ export class PatchedProcess {
     return id;
   }
 
-  #adopt(place: Place): Library | null {
+  #adopt(place: Place, unused: () => boolean): Library | null {
     const found = this.#marksOf(place) ?? (this.#unmarked ? NO_MARKS : null);
     if (found === null) return null;
+    const staged = this.#takeOffFile(place, unused);
     const twins = found.marks.flatMap(({ name }) => this.#twins.get(name) ?? []);
-    return Library.adopt(place, found, Process.mainModule, twins);
+    return Library.adopt(place, staged, found, Process.mainModule, twins);
+  }
+
+  #takeOffFile(place: Place, unused: () => boolean): Staged {
+    if (this.#stage === null) return { path: null, reason: null };
+    if (!unused()) return { path: null, reason: "it was loaded before hotpatch came, and threads may be using it" };
+    const sameName = [...this.#libraries.values()].filter((one) => fileName(one.place.path) === fileName(place.path));
+    const path = `${this.#stage}/${copyName(place.path, 0, sameName.length)}`;
+    const reason = stage(place, path);
+    return reason === null ? { path, reason: null } : { path: null, reason };
   }
 
   #log(level: "debug" | "trace", text: string): void {
@@ -248,14 +278,28 @@ export class PatchedProcess {
 
 const getpid = new NativeFunction(Module.getGlobalExportByName("getpid"), "int", []);
 const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
+/** ms that Frida may take to list what the loader has loaded: on a busy machine it is told late. */
+const LISTED_MS = 2000;
+
+async function moduleOf(path: string): Promise<Module> {
+  for (const until = Date.now() + LISTED_MS; ; ) {
+    const module = Process.findModuleByName(path) ?? Process.findModuleByName(fileName(path));
+    if (module !== null) return module;
+    if (Date.now() > until) throw new Error(`${path} is loaded, and Frida does not list it`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
 
 /** What the kernel appends to the path of a mapped file that has been deleted or replaced. */
 const DELETED = " (deleted)";
+/** What it writes for a line end in a path. Source: proc(5). */
+const LINE_END = "\\012";
 
 const dlsym = new NativeFunction(Module.getGlobalExportByName("dlsym"), "pointer", ["pointer", "pointer"]);
 
 /** The file a module was mapped from: the loader's own name for it may be relative to a folder that has changed since. */
 function pathOf(module: Module): string {
   const path = Process.findRangeByAddress(module.base)?.file?.path ?? module.path;
-  return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
+  const whole = path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
+  return whole.replaceAll(LINE_END, "\n");
 }

@@ -60,6 +60,8 @@ export interface LibraryRecord {
   readonly base: string;
   /** Bytes the module takes from `base`. */
   readonly size: number;
+  /** The file that backs generation 0 instead of `path`; null: none does. */
+  readonly staged: string | null;
   /** Address of the pointer to the running table. */
   readonly epoch: string;
   /** Functions that fit the tables. */

@@ -102,7 +102,14 @@ async function hammer(flags: readonly string[]): Promise<void> {
     while (done < rounds && host.exitCode === null && host.signalCode === null) {
       const target = await backend.attach(host.pid ?? 0, agent);
       for (let i = 0; i < ROUNDS_PER_ATTACH && done < rounds; i++, done++) {
-        const begin = { protocol: AGENT_PROTOCOL, owner: process.pid, libraries: ["libhammered.so"], unmarked: true };
+        const begin = {
+          protocol: AGENT_PROTOCOL,
+          owner: process.pid,
+          libraries: ["libhammered.so"],
+          unmarked: true,
+          stage: null,
+          stopped: false,
+        };
         await target.call("begin", begin);
         const start = performance.now();
         const answer = await target.call("adopt", { library: "libhammered.so", functions });

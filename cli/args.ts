@@ -29,6 +29,7 @@ interface Flags {
   keep?: boolean;
   partial?: boolean;
   force?: boolean;
+  stage?: boolean;
   backend?: "auto" | "native" | "python";
   loadTimeout?: number;
   hookTimeout?: number;
@@ -68,6 +69,8 @@ const sessionOptions = (command: Command): Command =>
     .option("--keep", "at the end leave the running generation in place")
     .option("--partial", "switch what can be switched: functions whose signature or data changed keep their bodies")
     .option("--force", "switch them too: for changes that you know to be harmless")
+    .option("--stage", "keep loaded libraries apart from the files that builds write (default)")
+    .option("--no-stage", "leave libraries mapped from the file the host opened")
     .option(
       "--load-timeout <ms>",
       `how long a copy may take to load (default: ${DEFAULT_LOAD_TIMEOUT_MS})`,
@@ -211,6 +214,7 @@ function merge(arrival: SessionOptions["arrival"], flags: Flags, { config, folde
       partial: flags.partial ?? config.partial ?? false,
       force: flags.force ?? config.force ?? false,
     },
+    stage: flags.stage ?? config.stage ?? true,
     backend: flags.backend ?? config.backend ?? "auto",
     loadTimeoutMs: flags.loadTimeout ?? config.loadTimeout ?? DEFAULT_LOAD_TIMEOUT_MS,
     hookTimeoutMs: flags.hookTimeout ?? config.hookTimeout ?? DEFAULT_HOOK_TIMEOUT_MS,

@@ -1,8 +1,9 @@
 /** Arriving: which process, may it be touched, and the agent into it. */
-import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HotpatchError, spawnFailed } from "./errors.js";
+import { commandOf } from "./interpreter.js";
 import type { SessionOptions } from "./options.js";
 import { checkExecutable } from "./preflight/executable.js";
 import { checkOwnPlace } from "./preflight/place.js";
@@ -29,13 +30,29 @@ export async function arrive(options: SessionOptions): Promise<{ backend: Backen
   const [name = "", ...rest] = arrival.argv;
   if (!existsSync(cwd) || !statSync(cwd).isDirectory())
     throw new HotpatchError(spawnFailed(name, `there is no folder ${cwd} to start it in`));
-  const program = findProgram(name, cwd, env.PATH ?? "");
+  const { program, args } = commandOf(findProgram(name, cwd, env.PATH ?? ""), rest);
   refuseProblem(checkExecutable(program, null));
+  if (isLoader(program))
+    throw new HotpatchError(
+      spawnFailed(
+        program,
+        "this is the dynamic loader, which dies when Frida enters it: name the program that it is to run instead",
+      ),
+    );
   refuseProblem(checkOwnPlace());
   const { columns = COLS, rows = ROWS } = process.stdout;
-  const spawn = { argv: [program, ...rest], env, cwd, cols: columns, rows };
+  const spawn = { argv: [program, ...args], env, cwd, cols: columns, rows };
   return withBackend(options, (backend) => backend.spawn(spawn, agentSource()));
 }
+
+/** Enters a process that a launcher has started. Rejects with a HotpatchError. */
+export function enter(backend: Backend, pid: number): Promise<Target> {
+  refuseUnfit(pid);
+  return backend.attach(pid, agentSource());
+}
+
+/** `ld.so program` is a way to start one; Frida's loader needs a C library, which ld.so has not loaded yet. */
+const isLoader = (program: string): boolean => /^ld(-linux|-musl|\.so|-\d)/.test(basename(realpathSync(program)));
 
 async function withBackend(options: SessionOptions, reach: (backend: Backend) => Promise<Target>) {
   const backend = await openBackend(options.backend);

@@ -42,9 +42,14 @@ export class CopyFolder {
     return new CopyFolder(place, parent, here, pid, startTime);
   }
 
+  /** The target's name for the folder. */
+  get there(): string {
+    return join(this.#place.path, basename(this.here));
+  }
+
   /** The target's name for a file in the folder. */
   thereOf(path: string): string {
-    return join(this.#place.path, basename(this.here), basename(path));
+    return join(this.there, basename(path));
   }
 
   /** @param all also those that earlier sessions left for this process: only its one session may do that */

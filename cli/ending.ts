@@ -5,7 +5,9 @@ import type { Outcome } from "./target/target.js";
 /** How the target, or the link to it, ended. */
 export type Gone =
   | { readonly kind: "exited"; readonly reason: string; readonly outcome: Outcome }
-  | { readonly kind: "lost"; readonly reason: string };
+  | { readonly kind: "lost"; readonly reason: string }
+  /** It lives on as another program. */
+  | { readonly kind: "replaced"; readonly reason: string };
 
 /** Why a session ends. `outcome` of an asked end: the spawned host's, which was ended with it. */
 export type Ending =
@@ -18,7 +20,7 @@ const SIGNAL_BASE = 128;
 
 /** What `target:exited` says, or null when the target lives on. */
 export function outcomeOf(ending: Ending): (Outcome & { reason?: string }) | null {
-  if (ending.kind === "lost" || ending.outcome === undefined) return null;
+  if (ending.kind === "lost" || ending.kind === "replaced" || ending.outcome === undefined) return null;
   const known = ending.outcome.exitCode !== undefined || ending.outcome.signal !== undefined;
   return known ? ending.outcome : { reason: ending.reason };
 }
@@ -26,7 +28,7 @@ export function outcomeOf(ending: Ending): (Outcome & { reason?: string }) | nul
 /** The tool's exit code. Source: docs/cli.md. */
 export function exitCodeOf(ending: Ending, arrival: "spawn" | "attach"): number {
   if (ending.kind === "asked") return 0;
-  if (ending.kind === "lost") return LINK_LOST;
+  if (ending.kind === "lost" || ending.kind === "replaced") return LINK_LOST;
   const { exitCode, signal } = ending.outcome;
   if (arrival === "attach") return exitCode === undefined ? UNKNOWN_DEATH : 0;
   if (exitCode !== undefined) return exitCode;

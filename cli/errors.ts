@@ -92,6 +92,14 @@ export const muslHost = (pid: number | null, path: string, detail: string): Erro
     "run the host on glibc",
   ]);
 
+export const sanitizedHost = (pid: number | null, path: string): ErrorReport =>
+  make("sanitized-host", [
+    `cannot patch ${named(pid, path)}: it is built with ThreadSanitizer`,
+    "ThreadSanitizer ends the process (exit code 66) when a tool maps code into it",
+    UNTOUCHED,
+    "build the host without -fsanitize=thread; AddressSanitizer and UBSan work",
+  ]);
+
 export const wrongArchitecture = (what: string, detail: string, running: string): ErrorReport =>
   make("wrong-architecture", [
     `cannot use ${what}: wrong architecture`,
@@ -152,6 +160,14 @@ export const targetDied = (pid: number, detail: string): ErrorReport =>
     "look at the core dump or the host's own log; the copies are named <library>.g<generation>.so in its backtrace",
   ]);
 
+export const targetReplaced = (pid: number, detail: string): ErrorReport =>
+  make("target-replaced", [
+    `pid ${pid} has become another program`,
+    detail,
+    "that program, which was not touched",
+    `attach again: hotpatch attach ${pid}`,
+  ]);
+
 // Libraries and artifacts ---------------------------------------------------------------------------------------------
 
 export const libraryNotFound = (path: string, detail: string): ErrorReport =>
@@ -192,6 +208,14 @@ export const marksInExecutable = (host: string, functions: number): ErrorReport 
     "an executable cannot be rebuilt into a library copy",
     "the host's own code",
     "move the marked functions into a shared library that the executable links or opens",
+  ]);
+
+export const mappedArtifact = (library: string, path: string, detail: string | null, running: string): ErrorReport =>
+  make("mapped-artifact", [
+    `${library} is mapped from the file that its build writes`,
+    `writing into ${path} changes the code that runs, and cutting it off kills the host${detail === null ? "" : `; not staged: ${detail}`}`,
+    running,
+    "replace the file instead (ld, gold, lld, mold, cargo and install do; cp and shell redirections do not), or start the host with `hotpatch spawn`, which takes it off the file",
   ]);
 
 export const entryTooSmall = (name: string, detail: string, running: string): ErrorReport =>

@@ -5,6 +5,8 @@ import type { Outcome, Target } from "./target/target.js";
 const TERM_GRACE_MS = 3000;
 /** ms the agent has to put the host's own code back, and the link to let go. */
 const ANSWER_MS = 5000;
+/** ms that a launcher has to finish by itself after its host. */
+const LAUNCHER_MS = 2000;
 
 /** The promise's value, or undefined when it took longer or failed. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
@@ -40,6 +42,11 @@ export async function stopHost(target: Target, gone: Promise<Outcome | null>): P
   const outcome = await within(2 * TERM_GRACE_MS, gone);
   clearTimeout(kill);
   return outcome ?? {};
+}
+
+/** A launcher waits for its host as a rule, and ends with it; one that stays is ended as the host would be. */
+export async function endLauncher(target: Target, gone: Promise<Outcome | null>): Promise<void> {
+  if ((await within(LAUNCHER_MS, gone)) === undefined) await stopHost(target, gone);
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

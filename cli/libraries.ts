@@ -30,10 +30,12 @@ export class Libraries {
 
   /** Takes in what the agent adopted, with generation 0's own file as far as it can still be read. */
   add(pid: number, found: FoundLibrary): { library: FollowedLibrary; zero: Inspected | null } {
-    const file = basename(found.path);
     const view = viewOf(pid);
-    const wanted = this.#wanted.find((path) => namesOf(path).includes(file));
-    const library = new FollowedLibrary(found, wanted ?? view.here(found.path));
+    // A link of another file system may lead anywhere in ours.
+    const opened = (view.same ? found.openedAs : null) ?? found.path;
+    const files = [found.path, opened].map((path) => basename(path));
+    const wanted = this.#wanted.find((path) => namesOf(path).some((name) => files.includes(name)));
+    const library = new FollowedLibrary(found, wanted ?? view.here(opened));
     this.#found.set(library.name, library);
     const choose = this.chooserFor(library);
     const zero = generationZero(pid, found, view, choose);

@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly keep: boolean;
   /** What a build that would be refused may do all the same. */
   readonly leniency: Leniency;
+  /** Whether libraries that no thread uses yet are taken off the file that the build writes. */
+  readonly stage: boolean;
   readonly backend: "auto" | "native" | "python";
   /** ms after which a copy's load is given up. */
   readonly loadTimeoutMs: number;

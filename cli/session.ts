@@ -16,16 +16,17 @@ import {
 import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
 import type { FunctionResult, Override, UntimedEvent } from "../schemas/event.js";
-import { arrive } from "./arrive.js";
+import { arrive, enter } from "./arrive.js";
 import { Chooser } from "./chooser.js";
 import { CopyFolder, sweepPlaces } from "./copies.js";
 import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
 import { HotpatchError } from "./errors.js";
 import { recorded } from "./evidence/record.js";
+import { Family } from "./family.js";
 import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
 import type { Layouts } from "./layout/type.js";
-import { letGo, release, stopHost, within } from "./leave.js";
+import { endLauncher, letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
 import type { Level } from "./log.js";
 import type { SessionOptions } from "./options.js";
@@ -41,7 +42,8 @@ import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
 import { settle } from "./steps/settle.js";
 import { changedTypesOfState, claimState, firstTold, grownExports } from "./steps/state.js";
 import { watchFile, watchSources } from "./steps/watch.js";
-import type { Target, TargetEvent } from "./target/target.js";
+import { mapsArtifact } from "./steps/zero.js";
+import type { Backend, Outcome, Target, TargetEvent } from "./target/target.js";
 import { settleTemp } from "./temp.js";
 
 /** ms that what is under way may take once the end was asked for. */
@@ -64,6 +66,15 @@ export class Session {
   #target: Target | null = null;
   #build: BuildLoop | null = null;
   #folder: CopyFolder | null = null;
+  /** What the target is doing for us just now, in words: should it die of that. */
+  #underWay: string | null = null;
+  #backend: Backend | null = null;
+  /** While a spawned program may turn out to be a launcher. */
+  #family: Family | null = null;
+  /** The end of the spawned program, before a host was found. */
+  #launcherEnd: Extract<Gone, { kind: "exited" }> | null = null;
+  /** The spawned program, once it has turned out to be a launcher, and its end. */
+  #launcher: { readonly target: Target; readonly gone: Promise<Outcome | null> } | null = null;
   /** Everything that changes the target goes through here, one after the other. */
   #queue: Promise<void> = Promise.resolve();
   #end: (ending: Ending) => void = () => {};
@@ -105,23 +116,24 @@ export class Session {
     await this.#buildMissing();
     const { backend, target } = await arrive(this.#options);
     this.#target = target;
+    this.#backend = backend;
     let ours = false; // not while another session has the target
     let kept = false;
     let failed = true;
     try {
       this.#folder = await CopyFolder.make(target.pid);
-      const begun = await this.#begin(target);
+      const begun = await this.#begin(target, this.#options.arrival.kind === "spawn");
       ours = true;
       const { name, version } = backend;
       this.#say({ type: "session:started", pid: target.pid, backend: name, host: basename(begun.host), version });
       await this.#follow(target, begun);
       const ending = await this.#ended;
-      kept = await this.#leave(target, ending);
+      kept = await this.#leave(ending);
       failed = false;
       return exitCodeOf(ending, this.#options.arrival.kind);
     } finally {
       this.#close();
-      await letGo(target);
+      await letGo(this.#target);
       if (failed && this.#options.arrival.kind === "spawn") await this.#stopStarted(target);
       await backend.close();
       // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
@@ -192,10 +204,12 @@ export class Session {
   }
 
   /** The agent adopts what is loaded, and from now on what appears. */
-  async #begin(target: Target): Promise<BeginAnswer> {
+  async #begin(target: Target, stopped: boolean): Promise<BeginAnswer> {
     const libraries = this.#libraries.wantedNames;
     const unmarked = this.#options.functions.length > 0;
-    const begun = await target.call("begin", { protocol: AGENT_PROTOCOL, owner: process.pid, libraries, unmarked });
+    const stage = this.#options.stage ? (this.#folder?.there ?? null) : null;
+    const request = { protocol: AGENT_PROTOCOL, owner: process.pid, libraries, unmarked, stage, stopped };
+    const begun = await target.call("begin", request);
     if (begun.ok) return begun.value;
     const { code, detail } = begun.error;
     if (code === "attach-busy") throw new HotpatchError(errors.attachBusy(target.pid, detail));
@@ -210,17 +224,79 @@ export class Session {
     // Functions without marks are adopted while a spawned host stands at its entry point.
     if (this.#options.functions.length > 0) await this.#queue;
     target.listen((event) => this.#hear(event));
-    if (this.#options.arrival.kind === "spawn") await target.resume();
+    if (this.#options.arrival.kind === "spawn") {
+      if (libraries.length === 0) this.#seek(target);
+      await target.resume();
+    }
     this.#watchSources();
     await Promise.race([this.#queue, this.#gone]);
     this.#say({ type: "session:ready" });
     for (const path of this.#libraries.notFound) this.#warn(this.#whyNotFound(path, basename(host)), basename(path));
   }
 
+  /** Another process is the target from here on, and the private folder is one that it sees. */
+  async #settleIn(target: Target): Promise<void> {
+    const before = this.#target;
+    this.#target = target;
+    if (before?.pid === target.pid) return; // it has become another program: its folder is there
+    const folder = this.#folder;
+    this.#folder = await CopyFolder.make(target.pid);
+    folder?.remove(false);
+    folder?.close();
+  }
+
+  /** A spawned program without a marked library may be a launcher: of what it starts, the first that has one is the host. */
+  #seek(launcher: Target): void {
+    this.#family = new Family(launcher.pid, this.#libraries.wantedNames, {
+      onHost: (pid) => new Promise((entered) => this.#enqueue(async () => entered(await this.#moveTo(pid, launcher)))),
+      // Without it the launcher's own end is still on its way, with its exit code.
+      onGone: () => this.#launcherEnd !== null && this.#finish(this.#launcherEnd),
+    });
+    this.#closers.push(() => this.#family?.close());
+  }
+
+  /** Whether `pid` is the host from here on. */
+  async #moveTo(pid: number, launcher: Target): Promise<boolean> {
+    if (this.#backend === null || this.#family?.closed !== false) return false;
+    let begun: BeginAnswer;
+    try {
+      const target = await enter(this.#backend, pid);
+      await this.#settleIn(target);
+      begun = await this.#begin(target, false);
+    } catch (error) {
+      this.#note("debug", { pid, notEntered: error instanceof Error ? error.message : String(error) });
+      this.#target = launcher;
+      return false;
+    }
+    this.#say({ type: "target:followed", pid, host: basename(begun.host), from: launcher.pid });
+    this.#target?.listen((event) => this.#hear(event));
+    if (pid !== launcher.pid) await this.#leaveBehind(launcher);
+    if (begun.marksInExecutable > 0) this.#warn(errors.marksInExecutable(begun.host, begun.marksInExecutable));
+    for (const library of begun.libraries) this.#found(library);
+    return true;
+  }
+
+  /** A launcher goes on without the agent; the host's output comes through its terminal. */
+  async #leaveBehind(target: Target): Promise<void> {
+    const gone = new Promise<Outcome | null>((resolve) => {
+      if (this.#launcherEnd !== null) resolve(this.#launcherEnd.outcome);
+      target.listen((event) => {
+        if (event.type === "output") this.#hear(event);
+        if (event.type === "exited") resolve(event.outcome);
+      });
+    });
+    this.#launcher = { target, gone };
+    await release(target, false);
+    await letGo(target);
+  }
+
   #found(found: FoundLibrary): void {
+    this.#family?.close();
     const { library, zero } = this.#libraries.add(this.#target?.pid ?? 0, found);
-    if (this.#options.functions.length === 0) return this.#welcome(library, zero, found.refused);
-    this.#enqueue(async () => this.#welcome(library, zero, [...found.refused, ...(await this.#adopt(library, zero))]));
+    if (this.#options.functions.length === 0) return this.#welcome(library, zero, found, found.refused);
+    this.#enqueue(async () =>
+      this.#welcome(library, zero, found, [...found.refused, ...(await this.#adopt(library, zero))]),
+    );
   }
 
   /** Generation 0's functions without marks that --functions asks for. Those that cannot be patched, and why. */
@@ -241,7 +317,12 @@ export class Session {
   }
 
   /** A library whose functions lead through the table from here on. */
-  #welcome(library: FollowedLibrary, zero: Inspected | null, refused: readonly RefusedMark[]): void {
+  #welcome(
+    library: FollowedLibrary,
+    zero: Inspected | null,
+    found: FoundLibrary,
+    refused: readonly RefusedMark[],
+  ): void {
     this.#say({
       type: "library:found",
       library: library.name,
@@ -254,6 +335,8 @@ export class Session {
     for (const report of refusedFunctions(refused, library)) this.#warn(report, library.name);
     if (zero !== null && zero.marks.unnamedBytes > 0)
       this.#warn(errors.strippedMarks(library.name, zero.marks.unnamedBytes, library.runsText), library.name);
+    if (mapsArtifact(this.#target?.pid ?? 0, found, library.artifact))
+      this.#warn(errors.mappedArtifact(library.name, library.artifact, found.unstaged, library.runsText), library.name);
     // Before the next build: it may overwrite the debug information of what runs.
     this.#enqueue(async () => void library.runs.layouts());
     if (this.#options.build === null) this.#watchArtifact(library);
@@ -446,6 +529,7 @@ export class Session {
     const unmarked = choice.functions.filter(({ name }) => !left.has(name));
     const code = new Map([...artifact.code].filter(([name]) => !left.has(name)));
     const timeoutMs = this.#options.loadTimeoutMs;
+    this.#underWay = `generation ${generation} of ${name} was being loaded (${path}): a constructor of the copy, or of a library that it brings along, may have ended it`;
     const loaded = await this.#call("load", {
       library: name,
       generation,
@@ -456,6 +540,7 @@ export class Session {
       functions: unmarked,
       timeoutMs,
     });
+    this.#underWay = null;
     if (!loaded.ok) {
       library.attempts += 1;
       return this.#refuse(library, agentError(loaded.error, library, generation), functions);
@@ -477,7 +562,9 @@ export class Session {
   ): Promise<void> {
     const hooks = library.generations.get(generation)?.hooks ?? NO_HOOKS;
     const timeoutMs = this.#options.hookTimeoutMs;
+    this.#underWay = `a switch of ${library.name} from generation ${library.running} to ${generation} was under way: its hooks, or the first calls of new bodies, may have ended it`;
     const switched = await this.#call("switchTo", { library: library.name, generation, hooks, timeoutMs });
+    this.#underWay = null;
     if (!switched.ok) return void this.#refuse(library, agentError(switched.error, library, generation), functions);
     library.switched(generation, functions);
     const { from, late } = switched.value;
@@ -531,7 +618,9 @@ export class Session {
   // Leaving -----------------------------------------------------------------------------------------------------------
 
   /** Whether the running generation was left in place. */
-  async #leave(target: Target, ending: Ending): Promise<boolean> {
+  async #leave(ending: Ending): Promise<boolean> {
+    const target = this.#target;
+    if (target === null) throw new Error("the session has no target");
     this.#close();
     let last = ending;
     let released = { restored: false, kept: false };
@@ -545,10 +634,12 @@ export class Session {
         last = { ...ending, outcome: await stopHost(target, gone) };
       }
     }
+    if (this.#launcher !== null && !released.kept) await endLauncher(this.#launcher.target, this.#launcher.gone);
     const outcome = outcomeOf(last);
     if (outcome !== null) this.#say({ type: "target:exited", ...outcome });
     if (last.kind === "exited" && exitCodeOf(last, "attach") !== 0)
-      this.#error(errors.targetDied(target.pid, last.reason));
+      this.#error(errors.targetDied(target.pid, [last.reason, this.#underWay ?? []].flat().join("; ")));
+    if (last.kind === "replaced") this.#error(errors.targetReplaced(target.pid, last.reason));
     if (last.kind === "lost") this.#error(errors.bridgeDied(target.pid, last.reason));
     this.#say({ type: "session:ended", restored: released.restored, reason: ending.reason });
     return released.kept;
@@ -586,14 +677,21 @@ export class Session {
       case "agent-error":
         this.#note("debug", { stack: event.stack });
         return this.#error(errors.internal("the agent failed", event.text, this.#libraries.runsText));
+      case "replaced": // while it may be a launcher the family sees what it has become
+        return this.#family?.closed === false ? undefined : this.#finish({ kind: "replaced", reason: event.reason });
       case "exited":
       case "lost": {
         const { type: kind, ...how } = event;
         const gone = { kind, ...how } as Gone;
-        this.#go(gone);
-        return this.#end(gone);
+        if (gone.kind === "exited" && this.#family?.closed === false) this.#launcherEnd = gone;
+        else this.#finish(gone);
       }
     }
+  }
+
+  #finish(gone: Gone): void {
+    this.#go(gone);
+    this.#end(gone);
   }
 
   // Small things ------------------------------------------------------------------------------------------------------
@@ -603,7 +701,7 @@ export class Session {
   }
 
   #toTerminal(job: (target: Target) => Promise<void>): void {
-    const target = this.#target;
+    const target = this.#launcher?.target ?? this.#target; // who was spawned has the terminal
     if (target === null || this.#options.arrival.kind !== "spawn") return; // an attached host has its own terminal
     this.#typed = this.#typed
       .then(() => job(target))

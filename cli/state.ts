@@ -129,6 +129,8 @@ function told(state: SessionState, event: Exclude<SessionEvent, { type: "target:
       const { host, pid, backend, version } = event;
       return { ...state, phase: "arrived", host, pid, backend: `${backend}, ${version}`, startedAt: at };
     }
+    case "target:followed":
+      return { ...state, host: event.host, pid: event.pid };
     case "session:ready":
       return { ...state, phase: "ready" };
     case "library:found":

@@ -70,6 +70,10 @@ export function eventLines(event: Exclude<SessionEvent, { type: "target:output" 
   switch (event.type) {
     case "session:started":
       return [`hotpatch ${event.version}: ${event.host} (pid ${event.pid}), backend ${event.backend}`];
+    case "target:followed":
+      return [
+        `following ${event.host} (pid ${event.pid}), which pid ${event.from} has ${event.pid === event.from ? "become" : "started"}`,
+      ];
     case "library:found":
       return [
         `${event.library}: ${count(event.functions, "marked function")}, from ${event.path}${event.generation > 0 ? `, runs generation ${event.generation}` : ""}`,

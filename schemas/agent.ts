@@ -53,8 +53,14 @@ export const FoundLibrary = z.object({
   /** File name; the whole path where two loaded libraries share a file name. The id in all requests. */
   library: z.string(),
   path: z.string(),
+  /** The absolute path by which the host opened it, where that is known: a link may lie between it and `path`. */
+  openedAs: z.string().nullable(),
   base: Address,
   size: z.number(),
+  /** The file that backs it instead of `path`, which its build writes; null: it is mapped from `path`. */
+  staged: z.string().nullable(),
+  /** Why it was not staged although that was asked for. */
+  unstaged: z.string().nullable(),
   /** What runs: 0, or what an earlier session kept. */
   running: Generation,
   generations: z.array(KnownGeneration),
@@ -99,6 +105,10 @@ export const BeginRequest = z.object({
   libraries: z.array(z.string()).nullable(),
   /** Whether `libraries` are followed without marks too: the cli then chooses among their functions. */
   unmarked: z.boolean(),
+  /** Folder for the files that libraries are staged in; null: they stay on the file they were loaded from. */
+  stage: z.string().nullable(),
+  /** The host has just been spawned and stands still. */
+  stopped: z.boolean(),
 });
 export type BeginRequest = z.infer<typeof BeginRequest>;
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Pid } from "./ids.js";
 
 /** Raised with every change of this file; bridge.py says the same number in `ready`. */
-export const BRIDGE_PROTOCOL = 1;
+export const BRIDGE_PROTOCOL = 2;
 
 /** cli -> bridge: {id, op, ...arguments}. Each is answered once by {id, ok} or {id, error}. */
 export interface BridgeRequests {
@@ -39,6 +39,8 @@ export const BridgeMessage = z.union([
   z.object({ event: z.literal("message"), pid: Pid, message: z.unknown() }),
   z.object({ event: z.literal("output"), pid: Pid, stream: z.enum(["stdout", "stderr", "tty"]), base64: z.string() }),
   z.object({ event: z.literal("detached"), pid: Pid, reason: z.string(), crash: z.string().nullable() }),
+  /** The process has executed another program: the agent went with the one before. */
+  z.object({ event: z.literal("replaced"), pid: Pid }),
   /** Only for a target the bridge spawned: it is the parent. */
   z.object({ event: z.literal("exited"), pid: Pid, exitCode: z.number().nullable(), signal: z.number().nullable() }),
 ]);

@@ -17,6 +17,7 @@ export const Config = z
     keep: z.boolean().describe("leave the running generation in place at the end"),
     partial: z.boolean().describe("switch what can be switched when a signature or a layout has changed"),
     force: z.boolean().describe("switch also what has another signature or layout than what runs"),
+    stage: z.boolean().describe("keep loaded libraries apart from the files that builds write"),
     backend: z.enum(["auto", "native", "python"]).describe("which Frida binding to use"),
   })
   .partial();

@@ -58,6 +58,14 @@ export const SessionEvent = z.discriminatedUnion("type", [
     version: z.string(),
   }),
   z.object({
+    type: z.literal("target:followed"),
+    ...base,
+    pid: Pid,
+    host: z.string(),
+    /** The process that was the target so far. The same one when it has become another program. */
+    from: Pid,
+  }),
+  z.object({
     type: z.literal("library:found"),
     ...base,
     ...library,

@@ -58,3 +58,16 @@ function group<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, 
   }
   return groups;
 }
+
+/**
+ * A copy's file name: libgame.so -> libgame.g3.so, libgame.so.1.2 -> libgame.g3.so.1.2, the second attempt to load
+ * generation 3 -> libgame.g3-2.so. gdb, perf and backtraces show it; no two copies of a process share one, because a
+ * loader that knows a name does not open the file again.
+ * @param attempt how many attempts to load this generation failed before
+ */
+export function copyName(library: string, generation: number, attempt: number): string {
+  const name = library.slice(library.lastIndexOf("/") + 1);
+  const mark = attempt > 0 ? `.g${generation}-${attempt + 1}` : `.g${generation}`;
+  const [, stem, ending] = /^(.+?)(\.so(?:\.\d[^.]*)*)$/.exec(name) ?? /^(.+)(\.[^.]+)$/.exec(name) ?? [];
+  return `${stem ?? name}${mark}${ending ?? ""}`;
+}

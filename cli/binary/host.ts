@@ -37,6 +37,21 @@ export function hostKind(bytes: Buffer): HostKind {
   }
 }
 
+/**
+ * Was the executable built with ThreadSanitizer? It ends the process (exit code 66) as soon as Frida enters. gcc's needs a
+ * library, clang's is in the executable; both have this name.
+ */
+export function hasThreadSanitizer(bytes: Buffer): boolean {
+  try {
+    return readElf(bytes)
+      .dynamicSymbols()
+      .some(({ name }) => name === "__tsan_init");
+  } catch (error) {
+    if (error instanceof ElfError) return false;
+    throw error;
+  }
+}
+
 /** `ld.so program` runs as the loader, which has no PT_INTERP but a name of its own. Needs the whole file. */
 function loaderItself(elf: Elf): string | null {
   try {

@@ -1,7 +1,7 @@
 /** Owns the question whether a program may be a host at all: its architecture, its loader, its C library. */
 import { readFileSync, readlinkSync } from "node:fs";
-import { hostKind } from "../binary/host.js";
-import { attachFailed, muslHost, staticHost, UNTOUCHED, wrongArchitecture } from "../errors.js";
+import { hasThreadSanitizer, hostKind } from "../binary/host.js";
+import { attachFailed, muslHost, sanitizedHost, staticHost, UNTOUCHED, wrongArchitecture } from "../errors.js";
 import { type Finding, fine, problem } from "./finding.js";
 
 /**
@@ -22,6 +22,7 @@ export function checkExecutable(path: string, pid: number | null): Finding {
   const { kind, detail } = hostKind(bytes);
   switch (kind) {
     case "ok":
+      if (hasThreadSanitizer(bytes)) return problem(sanitizedHost(pid, name));
       return fine(`${name} is x86_64 ELF, loaded by ${detail}`);
     case "static":
       return problem(staticHost(pid, name));

@@ -28,6 +28,8 @@ export async function tryBackend(backend: Backend): Promise<Finding> {
         owner: process.pid,
         libraries: [],
         unmarked: false,
+        stage: null,
+        stopped: false,
       });
       if (!begun.ok) return problem(attachFailed(target.pid, begun.error.detail));
       return fine(`${HOST} was started and entered in ${Math.round(performance.now() - began)} ms`);

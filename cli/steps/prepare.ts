@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
+import { copyName } from "../../schemas/names.js";
 import {
   type Elf,
   type ElfRelocation,
@@ -121,19 +122,6 @@ function makeRelative(bytes: Buffer, relocation: ElfRelocation, symbol: ElfSymbo
   bytes.writeUInt32LE(symbol.type === STT_GNU_IFUNC ? R_X86_64_IRELATIVE : R_X86_64_RELATIVE, at + 8);
   bytes.writeUInt32LE(0, at + 12);
   bytes.writeBigInt64LE(BigInt.asIntN(64, BigInt(symbol.value) + addend), at + 16);
-}
-
-/**
- * A copy's file name: libgame.so -> libgame.g3.so, libgame.so.1.2 -> libgame.g3.so.1.2, the second attempt to load
- * generation 3 -> libgame.g3-2.so. gdb, perf and backtraces show it; no two copies of a process share one, because a
- * loader that knows a name does not open the file again.
- * @param attempt how many attempts to load this generation failed before
- */
-export function copyName(library: string, generation: number, attempt: number): string {
-  const name = basename(library);
-  const mark = attempt > 0 ? `.g${generation}-${attempt + 1}` : `.g${generation}`;
-  const [, stem, ending] = /^(.+?)(\.so(?:\.\d[^.]*)*)$/.exec(name) ?? /^(.+)(\.[^.]+)$/.exec(name) ?? [];
-  return `${stem ?? name}${mark}${ending ?? ""}`;
 }
 
 /**

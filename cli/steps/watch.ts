@@ -3,7 +3,18 @@
  * when the file is replaced. Says only that something changed; settling and building are others' work.
  */
 import { spawnSync } from "node:child_process";
-import { type Dirent, existsSync, type FSWatcher, lstatSync, readdirSync, statSync, watch } from "node:fs";
+
+import {
+  type Dirent,
+  existsSync,
+  type FSWatcher,
+  lstatSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+  watch,
+} from "node:fs";
+
 import { basename, dirname, join, relative } from "node:path";
 
 export interface Watcher {
@@ -54,16 +65,40 @@ export function watchFile(path: string, onChange: () => void, options: WatchOpti
     if (now !== "") onChange();
   };
   if (options.pollMs !== null) return every(options.pollMs, look);
-  const folder = watchFolder(dirname(path), (name) => {
-    if (name === null || name === basename(path)) look();
+  // Behind a symbolic link the file changes in a folder of its own, and the link may be led elsewhere.
+  let behind: { readonly folder: string; readonly watcher: Watcher } | null = null;
+  const lookBehind = () => {
+    const folder = dirname(realPath(path) ?? path);
+    if (folder === behind?.folder) return;
+    behind?.watcher.close();
+    behind = folder === dirname(path) ? null : { folder, watcher: watchFolder(folder, look) };
+  };
+  const watcher = watchFolder(dirname(path), (name) => {
+    // The links between a link and its file have names of their own.
+    if (name !== null && name !== basename(path) && !isLink(path)) return;
+    lookBehind();
+    look();
   });
   const net = every(SAFETY_MS, look);
   return {
     close() {
-      folder.close();
+      watcher.close();
+      behind?.watcher.close();
       net.close();
     },
   };
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+function realPath(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null; // not there (yet)
+  }
 }
 
 function every(ms: number, look: () => void): Watcher {

@@ -15,7 +15,7 @@ export function generationZero(
   choose: Choose | null = null,
 ): Inspected | null {
   try {
-    const source = mappedFile(pid, found, view);
+    const source = found.staged === null ? mappedFile(pid, found, view) : view.here(found.staged);
     const inspection = inspect(found.path, found.library, readFileSync(source), "", choose);
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
@@ -39,19 +39,35 @@ export function keptCopy(
   }
 }
 
+/** Whether a writer of `artifact` would write into the target's memory. */
+export function mapsArtifact(pid: number, found: FoundLibrary, artifact: string): boolean {
+  if (found.staged !== null) return false;
+  try {
+    return statSync(artifact, { bigint: true }).ino === mapping(pid, found).inode;
+  } catch {
+    return false; // the target or the file is gone: nothing can be written into
+  }
+}
+
 function mappedFile(pid: number, found: FoundLibrary, view: View): string {
+  const { range, inode } = mapping(pid, found);
+  try {
+    const path = view.here(found.path);
+    if (statSync(path, { bigint: true }).ino === inode) return path;
+  } catch {
+    // the path leads nowhere any more: the mapping itself may still be read
+  }
+  return `/proc/${pid}/map_files/${range}`;
+}
+
+/** What stands at the library's base. Source: proc(5), /proc/PID/maps. */
+function mapping(pid: number, found: FoundLibrary): { range: string; inode: bigint } {
   const base = BigInt(found.base).toString(16);
   const line = readFileSync(`/proc/${pid}/maps`, "utf8")
     .split("\n")
     .find((l) => l.startsWith(`${base}-`));
   const fields = /^(\S+) \S+ \S+ (\S+) (\d+)/.exec(line ?? "");
   if (fields === null) throw new Error(`nothing is mapped at ${found.base}`);
-  const [, range, , inode] = fields;
-  try {
-    const path = view.here(found.path);
-    if (statSync(path, { bigint: true }).ino === BigInt(inode ?? 0)) return path;
-  } catch {
-    // the path leads nowhere any more: the mapping itself may still be read
-  }
-  return `/proc/${pid}/map_files/${range}`;
+  const [, range = "", , inode = ""] = fields;
+  return { range, inode: BigInt(inode) };
 }

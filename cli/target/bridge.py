@@ -4,6 +4,7 @@ Runs as `python3 -I bridge.py [folder with the frida package]`: -I and sys.path 
 would inherit. Needs Python 3.9, frida and the standard library.
 """
 import base64
+import ctypes
 import fcntl
 import json
 import os
@@ -23,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
 from shelter import sheltered, sheltered_while_leaving  # noqa: E402
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 # The protocol's own descriptors: a stray print, or a host that inherits 0 and 1, must not touch them.
 requests_fd = os.dup(0)
@@ -119,6 +120,10 @@ except Exception as error:
 
 device = frida.get_local_device()
 
+# How long a process may take from the end of its agent to its own.
+EXIT_SECONDS = 1
+# Linux 3.4. linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
 # Linux 6.15: the exit status of any process whose pidfd was open when it ended. linux/pidfd.h
 PIDFD_GET_INFO = 0xC040FF0B
 PIDFD_INFO_EXIT = 8
@@ -128,6 +133,7 @@ class Target:
     def __init__(self, pid, terminal=None):
         self.pid = pid
         self.session = None
+        self.watched = False
         self.script = None
         self.terminal = terminal
         self.drained = threading.Event()
@@ -210,6 +216,8 @@ def wait_for_end(target):
 
 
 def op_spawn(m):
+    # What a launcher leaves behind becomes our child: the cli finds a host among it (cli/family.ts).
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     ours, theirs = pty.openpty()
     terminal_size(theirs, m["cols"], m["rows"])
     mode = termios.tcgetattr(theirs)
@@ -238,21 +246,29 @@ def attach(target):
 
     def detached(reason, crash):
         say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
-        if reason == "process-terminated" and target.pidfd is None:
+        if reason != "process-terminated":
+            return
+        if target.pidfd is None:
             target.exited(None)
+        # Frida says the same of an exec: then the process lives on.
+        elif not select.select([target.pidfd], [], [], EXIT_SECONDS)[0]:
+            say({"event": "replaced", "pid": target.pid})
 
     session.on("detached", detached)
-    if target.pidfd is not None:
+    if target.pidfd is not None and not target.watched:
+        target.watched = True
         threading.Thread(target=wait_for_end, args=(target,), daemon=True).start()
 
 
 def op_attach(m):
-    target = targets[m["pid"]] = Target(m["pid"])
+    known = targets.get(m["pid"])  # it has become another program since: its terminal goes on
+    target = targets[m["pid"]] = known or Target(m["pid"])
     try:
         with sheltered(target.pid):
             attach(target)
     except BaseException:
-        del targets[m["pid"]]
+        if known is None:
+            del targets[m["pid"]]
         raise
 
 

@@ -21,7 +21,7 @@ import {
 } from "../errors.js";
 import { type BridgeEvent, Channel, LinkClosed, RemoteError } from "./channel.js";
 import { Mailbox, outcome } from "./mailbox.js";
-import type { Backend, SpawnOptions, Target, TargetEvent } from "./target.js";
+import { type Backend, REPLACED, type SpawnOptions, type Target, type TargetEvent } from "./target.js";
 
 const START_MS = 20_000;
 /** Bytes of stderr kept for the error. */
@@ -231,6 +231,8 @@ class BridgedTarget implements Target {
         // The end of the process has its own event, with its exit code; letting go was our own wish.
         if (event.reason !== "process-terminated" && event.reason !== "application-requested") this.lose(event.reason);
         return;
+      case "replaced":
+        return this.#mail.say({ type: "replaced", reason: REPLACED });
       case "exited":
         return this.#mail.say({
           type: "exited",

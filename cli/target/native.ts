@@ -23,7 +23,7 @@ import {
   targetDied,
 } from "../errors.js";
 import { Mailbox, outcome } from "./mailbox.js";
-import type { Backend, Outcome, SpawnOptions, Target, TargetEvent } from "./target.js";
+import { type Backend, type Outcome, REPLACED, type SpawnOptions, type Target, type TargetEvent } from "./target.js";
 
 /** Rejects with no-backend: the package is absent, or present without its binding. */
 export async function openNative(): Promise<Backend> {
@@ -114,7 +114,8 @@ class NativeTarget implements Target {
     this.#script = script;
     script.message.connect((message) => this.mail.sayAgent(message));
     session.detached.connect((reason) => {
-      if (reason === "process-terminated")
+      if (reason === "process-terminated" && isAlive(pid)) this.mail.say({ type: "replaced", reason: REPLACED });
+      else if (reason === "process-terminated")
         this.mail.say({ type: "exited", outcome: exitOf(pid), reason: "the process ended" });
       else if (reason !== "application-requested") this.mail.say({ type: "lost", reason });
     });

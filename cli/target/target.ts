@@ -28,8 +28,13 @@ export type TargetEvent =
   | { readonly type: "agent-error"; readonly text: string; readonly stack: string }
   | { readonly type: "output"; readonly stream: "stdout" | "stderr" | "tty"; readonly data: Buffer }
   | { readonly type: "exited"; readonly outcome: Outcome; readonly reason: string }
+  /** The process has become another program, without the agent. */
+  | { readonly type: "replaced"; readonly reason: string }
   /** The link to Frida broke while the target may well live on. */
   | { readonly type: "lost"; readonly reason: string };
+
+/** Why a target that lives is one no longer. */
+export const REPLACED = "the process has executed another program";
 
 /** A process with the agent in it. Every method rejects with a HotpatchError once the link is gone. */
 export interface Target {

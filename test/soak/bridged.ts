@@ -56,6 +56,8 @@ export class Bridged {
       owner: process.pid,
       libraries: [this.#library],
       unmarked: false,
+      stage: null,
+      stopped: false,
     });
     return begun.libraries.flatMap((library) => library.generations.map(({ generation }) => generation));
   }

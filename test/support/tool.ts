@@ -56,7 +56,7 @@ export class Tool {
     return new Tool(workshop, ["attach", "--json", ...args], env);
   }
 
-  /** Of the target; 0 before session:started. */
+  /** Of the target, the followed one if there is one; 0 before session:started. */
   get pid(): number {
     return this.#pid;
   }
@@ -132,7 +132,7 @@ export class Tool {
   #take(line: string): void {
     const event = SessionEvent.parse(JSON.parse(line));
     this.events.push(event);
-    if (event.type === "session:started") this.#pid = event.pid;
+    if (event.type === "session:started" || event.type === "target:followed") this.#pid = event.pid;
     if (event.type === "target:output") this.output.add(event.text);
   }
 }

@@ -6,7 +6,8 @@ import test from "ava";
 import { validateLibrary } from "../../../cli/binary/elf.js";
 import { writableExports } from "../../../cli/binary/exports.js";
 import { readMarks } from "../../../cli/binary/marks.js";
-import { bindCandidates, copyName, editCopy, writeCopy } from "../../../cli/steps/prepare.js";
+import { bindCandidates, editCopy, writeCopy } from "../../../cli/steps/prepare.js";
+import { copyName } from "../../../schemas/names.js";
 import { build, has, run, SAMPLE, workFolder } from "../binary/fixtures.js";
 
 const everything = { bind: () => true };

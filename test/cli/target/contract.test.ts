@@ -10,7 +10,14 @@ import { DLOPEN_HOST, library } from "../../support/programs.js";
 import { Lines, ROOT, Workshop } from "../../support/workshop.js";
 
 const AGENT = readFileSync(join(ROOT, "dist/agent.js"), "utf8");
-const BEGIN = { protocol: AGENT_PROTOCOL, owner: process.pid, libraries: null, unmarked: false };
+const BEGIN = {
+  protocol: AGENT_PROTOCOL,
+  owner: process.pid,
+  libraries: null,
+  unmarked: false,
+  stage: null,
+  stopped: false,
+};
 
 /** Says its terminal's size and what it reads, then exits with the number it is given. */
 const TALKING_HOST = `

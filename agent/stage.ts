@@ -1,0 +1,127 @@
+/**
+ * Takes a loaded library off the file it was mapped from: the same bytes at the same addresses, backed by a copy that no
+ * build writes. A writer in place (`cp`, a linker that truncates) would otherwise change or cut off the code that runs.
+ * Only for a library that no thread is using: what is written to its data between copy and exchange would be lost.
+ */
+import type { Place } from "./marks.js";
+
+const global = (name: string) => Module.getGlobalExportByName(name);
+const open = new NativeFunction(global("open"), "int", ["pointer", "int", "int"]);
+const close = new NativeFunction(global("close"), "int", ["int"]);
+const sendfile = new NativeFunction(global("sendfile"), "long", ["int", "int", "pointer", "size_t"]);
+const mmap = new NativeFunction(global("mmap"), "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
+const munmap = new NativeFunction(global("munmap"), "int", ["pointer", "size_t"]);
+const mprotect = new NativeFunction(global("mprotect"), "int", ["pointer", "size_t", "int"]);
+const mremap = new NativeFunction(global("mremap"), "pointer", ["pointer", "size_t", "size_t", "int", "pointer"]);
+const memcmp = new NativeFunction(global("memcmp"), "int", ["pointer", "pointer", "size_t"]);
+
+const O_CREAT_EXCL_WRONLY_CLOEXEC = 0o100 | 0o200 | 1 | 0o2000000;
+const O_RDONLY_CLOEXEC = 0o2000000;
+const MODE = 0o700;
+const PROT_RW = 3;
+const MAP_PRIVATE = 2;
+const MAP_ANONYMOUS = 0x20;
+const MREMAP_MAYMOVE_FIXED = 3;
+const FAILED = ptr(-1);
+/** Bytes per sendfile: below the kernel's limit of 2 GB. */
+const PIECE = 0x40000000;
+
+/** One mapping of the library's file. */
+interface Piece {
+  readonly start: NativePointer;
+  readonly size: number;
+  /** PROT_* bits. */
+  readonly protection: number;
+  /** Of its first byte in the file. */
+  readonly offset: number;
+}
+
+/** The exchange of one piece, ready: `fresh` holds the same bytes. */
+interface Exchange extends Piece {
+  readonly fresh: NativePointer;
+}
+
+/**
+ * @param copy path of the file to make; must not exist
+ * @returns null when the library is off its file, else why it is not: then nothing has changed
+ */
+export function stage(place: Place, copy: string): string | null {
+  const pieces = piecesOf(place);
+  if (pieces.length === 0) return "it is not mapped from a file";
+  const size = copyFile(place.path, copy);
+  if (typeof size === "string") return size;
+  const ready: Exchange[] = [];
+  const file = open(Memory.allocUtf8String(copy), O_RDONLY_CLOEXEC, 0);
+  try {
+    for (const piece of pieces) {
+      const fresh = prepare(piece, file, size);
+      if (fresh === null) return `the kernel refused a mapping of ${copy}`;
+      ready.push({ ...piece, fresh });
+    }
+    while (ready.length > 0) {
+      const { fresh, size: bytes, start } = ready[0] as Exchange;
+      // ONE call takes the old mapping away and puts the new one there: nobody sees a gap.
+      if (mremap(fresh, bytes, bytes, MREMAP_MAYMOVE_FIXED, start).equals(FAILED)) return "the kernel refused mremap";
+      ready.shift();
+    }
+    return null;
+  } finally {
+    close(file);
+    for (const { fresh, size: bytes } of ready) munmap(fresh, bytes);
+  }
+}
+
+/** A private mapping with the piece's bytes and protection, elsewhere; null when the kernel refuses. */
+function prepare({ start, size, protection, offset }: Piece, file: number, fileSize: number): NativePointer | null {
+  // Pages behind the end of a file that was replaced by a shorter one cannot be touched.
+  const backed = offset + size <= fileSize + Process.pageSize - 1;
+  const fresh = backed
+    ? mmap(NULL, size, PROT_RW, MAP_PRIVATE, file, offset)
+    : mmap(NULL, size, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (fresh.equals(FAILED)) return null;
+  // Relocated data and text differ from the file, and so does a file that was replaced: the live bytes count.
+  const readable = (protection & 1) !== 0;
+  if (readable && memcmp(fresh, start, size) !== 0) Memory.copy(fresh, start, size);
+  if (mprotect(fresh, size, protection) === 0) return fresh;
+  munmap(fresh, size);
+  return null;
+}
+
+/** Bytes copied, or why not. */
+function copyFile(from: string, to: string): number | string {
+  const source = open(Memory.allocUtf8String(from), O_RDONLY_CLOEXEC, 0);
+  if (source < 0) return `${from} cannot be opened`;
+  const target = open(Memory.allocUtf8String(to), O_CREAT_EXCL_WRONLY_CLOEXEC, MODE);
+  let size = 0;
+  try {
+    if (target < 0) return `${to} cannot be made`;
+    for (;;) {
+      const sent = Number(sendfile(target, source, NULL, PIECE));
+      if (sent < 0) return `${to} cannot be written`;
+      if (sent === 0) return size;
+      size += sent;
+    }
+  } finally {
+    close(source);
+    if (target >= 0) close(target);
+  }
+}
+
+/** The library's mappings of its own file, as /proc/self/maps lists them. Source: proc(5). */
+function piecesOf({ base, size }: Place): Piece[] {
+  const end = base.add(size);
+  const all = File.readAllText("/proc/self/maps")
+    .split("\n")
+    .flatMap((line) => {
+      const fields = /^([0-9a-f]+)-([0-9a-f]+) (...)p ([0-9a-f]+) (\S+ \d+)/.exec(line);
+      if (fields === null) return [];
+      const [, from = "", to = "", flags = "", offset = "", inode = ""] = fields;
+      const start = ptr(`0x${from}`);
+      if (start.compare(base) < 0 || start.compare(end) >= 0) return [];
+      const protection = [...flags].reduce((bits, flag, i) => bits | (flag === "-" ? 0 : 1 << i), 0);
+      const bytes = ptr(`0x${to}`).sub(start).toUInt32();
+      return [{ start, size: bytes, protection, offset: Number.parseInt(offset, 16), inode }];
+    });
+  const own = all.find(({ start }) => start.equals(base))?.inode;
+  return own === undefined || own.endsWith(" 0") ? [] : all.filter(({ inode }) => inode === own);
+}
