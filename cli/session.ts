@@ -65,6 +65,8 @@ export class Session {
   readonly #decoders = { stdout: new StringDecoder(), stderr: new StringDecoder(), tty: new StringDecoder() };
   #target: Target | null = null;
   #build: BuildLoop | null = null;
+  /** Nothing is said after `session:ended`. */
+  #over = false;
   #folder: CopyFolder | null = null;
   /** What the target is doing for us just now, in words: should it die of that. */
   #underWay: string | null = null;
@@ -641,6 +643,7 @@ export class Session {
       this.#error(errors.targetDied(target.pid, [last.reason, this.#underWay ?? []].flat().join("; ")));
     if (last.kind === "replaced") this.#error(errors.targetReplaced(target.pid, last.reason));
     if (last.kind === "lost") this.#error(errors.bridgeDied(target.pid, last.reason));
+    this.#over = true;
     this.#say({ type: "session:ended", restored: released.restored, reason: ending.reason });
     return released.kept;
   }
@@ -668,6 +671,7 @@ export class Session {
   #hear(event: TargetEvent): void {
     switch (event.type) {
       case "output": {
+        if (this.#over) return;
         const text = this.#decoders[event.stream].write(event.data);
         return text === "" ? undefined : this.#say({ type: "target:output", stream: event.stream, text });
       }

@@ -8,14 +8,20 @@ export class Mailbox {
   readonly #early: TargetEvent[] = [];
   #gone = false;
 
-  /** Nothing is heard after "exited" or "lost": the first of them says how it ended. */
+  /** Nothing but output is heard after "exited" or "lost": the first of them says how it ended. */
   get gone(): boolean {
     return this.#gone;
   }
 
   say(event: TargetEvent): void {
-    if (this.#gone) return;
+    // A launcher's terminal outlives it: what it has started goes on printing.
+    if (this.#gone && event.type !== "output") return;
+    if (event.type === "output") return this.#pass(event);
     this.#gone = event.type === "exited" || event.type === "lost";
+    this.#pass(event);
+  }
+
+  #pass(event: TargetEvent): void {
     if (this.#listener === null) this.#early.push(event);
     else this.#listener(event);
   }
