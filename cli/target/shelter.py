@@ -2,7 +2,7 @@
 
 Frida borrows the main thread to start its agent, and gives back the general registers but not the vector registers; a
 system call that the kernel does not restart by itself (epoll_wait, sigtimedwait, semop) fails with EINTR. Both were
-measured: docs/decisions/0007-sheltering-the-main-thread.md. So the thread is stopped first, its state is saved, and it waits
+measured: docs/decisions/0013-sheltering-the-main-thread.md. So the thread is stopped first, its state is saved, and it waits
 in ppoll() until Frida is done; then it gets back all it had, and the system call it was in begins again.
 
 Linux x86_64 with glibc. Knows nothing of Frida. Whatever goes wrong, the thread goes on. It is parked by one request, the

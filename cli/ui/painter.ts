@@ -1,6 +1,6 @@
 /**
  * The screen as ink's stdout: every write of ink's (in its debug mode) is one whole frame, of which only the rows that
- * changed reach the terminal. Measured at 200x50 with 10,000 lines a second: docs/decisions/0006-the-screen.md.
+ * changed reach the terminal. Measured at 200x50 with 10,000 lines a second: docs/decisions/0009-the-screen.md.
  * The last guard: whatever a component lets through, nothing but SGR sequences goes to the terminal.
  */
 import { EventEmitter } from "node:events";
