@@ -1,6 +1,7 @@
-/** What the agent or an artifact's own bytes refuse, in the catalogue's words. Pure. */
+/** What the agent or an artifact's own bytes refuse, in the catalogue's words. Asks c++filt for names, and nothing else. */
 import type { AgentFailure, RefusedMark } from "../schemas/agent.js";
 import type { ErrorReport } from "../schemas/error.js";
+import { demangle } from "./demangle.js";
 import * as errors from "./errors.js";
 import type { Change } from "./evidence/verdict.js";
 import type { FollowedLibrary } from "./followed.js";
@@ -23,7 +24,13 @@ export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: numb
 
 /** Functions whose callers, or whose data, were built for something else. */
 export function changeError(changes: ReadonlyMap<string, Change>, { name, runsText }: Told): ErrorReport {
-  const lines = [...changes].map(([of, { reasons }]) => `${of}: ${reasons.join("\n  ")}`);
+  const names = demangle([...changes.keys()]);
+  const sharing = new Map<string, string[]>();
+  [...changes.values()].forEach(({ reasons }, i) => {
+    const reason = reasons.join("\n  ");
+    sharing.set(reason, [...(sharing.get(reason) ?? []), names[i] ?? ""]);
+  });
+  const lines = [...sharing].map(([reason, of]) => `${some(of)}: ${reason}`);
   const signature = [...changes.values()].some(({ code }) => code === "signature-changed");
   return (signature ? errors.signatureChanged : errors.layoutChanged)(name, lines.join("\n"), runsText);
 }
@@ -56,6 +63,8 @@ export function refusedMark(
 
 /** Names in one report. */
 const SHOWN = 6;
+const some = (names: readonly string[]): string =>
+  names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more functions` : "");
 
 /** Functions that cannot be patched: one report each, but one for all that were built in the same untrusted way. */
 export function refusedFunctions(refused: readonly RefusedMark[], library: FollowedLibrary): ErrorReport[] {
@@ -67,8 +76,7 @@ export function refusedFunctions(refused: readonly RefusedMark[], library: Follo
   return [...alike.values()].flatMap(([first, ...others]) => {
     if (first === undefined) return [];
     const names = [first, ...others].map((one) => one.name);
-    const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more functions` : "";
-    return refusedMark({ ...first, name: names.slice(0, SHOWN).join(", ") + more }, library);
+    return refusedMark({ ...first, name: some(names) }, library);
   });
 }
 

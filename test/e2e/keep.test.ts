@@ -140,7 +140,7 @@ test("a registry of a newer hotpatch is refused with both versions named, and wh
   raiseRegistryVersion(pid);
   const older = Tool.attach(shop, [String(pid)]);
   const error = await older.next("error");
-  t.regex(error.detail, /registry of version 99; this hotpatch reads up to 1/);
+  t.regex(error.detail, /registry of version 99; this hotpatch reads up to 2/);
   t.is((await older.ended).code, 3);
   await runs(1);
 });
