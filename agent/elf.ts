@@ -2,6 +2,7 @@
  * What a loaded module's own file says: sections and function symbols. Read by ourselves, because Gum's reader kills the
  * process when the file has been deleted or replaced since (docs/decisions/0004), which is what builds do.
  */
+import { pageAlign } from "./memory.js";
 import { type Address, addressOf } from "./thunk.js";
 
 export interface Section {
@@ -221,6 +222,14 @@ function segmentsAt(base: NativePointer): Segment[] | null {
       memorySize: p.add(40).readU64().toNumber(),
     };
   });
+}
+
+/** Bytes that the image at `base` takes from its first mapped byte to its last. */
+export function imageSize(base: NativePointer): number {
+  const loads = (segmentsAt(base) ?? []).filter((s) => s.type === PT_LOAD);
+  const [first, last] = [loads[0], loads[loads.length - 1]]; // PT_LOAD entries are in ascending order
+  if (first === undefined || last === undefined) throw new Error(`there is no ELF image at ${base}`);
+  return pageAlign(last.vaddr + last.memorySize - (first.vaddr - first.offset));
 }
 
 /** What is added to the file's addresses. `base` is where the file's first byte is mapped. */

@@ -4,19 +4,26 @@
  * first call; RTLD_LOCAL, so that copies never supply names to others.
  */
 import { codeOf } from "./code.js";
-import { mapAnywhere, unmap } from "./memory.js";
+import { imageSize } from "./elf.js";
+import { type Extent, mapAnywhere, unmap } from "./memory.js";
 import { startThread, untilSet } from "./thread.js";
 import { LOAD_JOB } from "./thunk.js";
 
 const global = (name: string) => Module.getGlobalExportByName(name);
 const dladdr1 = new NativeFunction(global("dladdr1"), "int", ["pointer", "pointer", "pointer", "int"]);
+const dlinfo = new NativeFunction(global("dlinfo"), "int", ["pointer", "int", "pointer"]);
 
 const RTLD_NOW = 2;
 const RTLD_NOLOAD = 4;
 const RTLD_NODELETE = 0x1000;
 const RTLD_DL_LINKMAP = 2;
+const RTLD_DI_LINKMAP = 2;
+/** struct link_map (link.h) and Dl_info (dlfcn.h): offsets of what is read of them. */
+const LINK_MAP = { name: 8, dynamic: 16 } as const;
+const DL_INFO = { base: 8, size: 32 } as const;
+
 export type Loaded =
-  | { readonly kind: "loaded"; readonly ms: number }
+  | ({ readonly kind: "loaded"; readonly ms: number } & Extent)
   | { readonly kind: "failed"; readonly detail: string }
   | { readonly kind: "timeout" };
 
@@ -26,11 +33,22 @@ export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   startThread(codeOf("loader"), job);
   const ms = await untilSet(job.add(LOAD_JOB.done), timeoutMs);
   if (ms === null) return { kind: "timeout" };
-  const failed = job.add(LOAD_JOB.handle).readPointer().isNull();
-  const detail = failed ? job.add(LOAD_JOB.error).readUtf8String() : null;
+  const handle = job.add(LOAD_JOB.handle).readPointer();
+  const detail = handle.isNull() ? job.add(LOAD_JOB.error).readUtf8String() : null;
   unmap(job, jobSize(path)); // the thread has written its last word there
-  if (!failed) return { kind: "loaded", ms };
+  if (!handle.isNull()) return { kind: "loaded", ms, ...extentOf(handle) };
   return { kind: "failed", detail: detail === null || detail === "" ? "dlopen gave no reason" : detail };
+}
+
+/** Where the loader has put it. Asked of the loader: Frida's list of modules may not have it for seconds, or at all. */
+function extentOf(handle: NativePointer): Extent {
+  const found = Memory.alloc(Process.pointerSize);
+  if (dlinfo(handle, RTLD_DI_LINKMAP, found) !== 0) throw new Error("the loader does not know its own handle");
+  const info = Memory.alloc(DL_INFO.size);
+  const inside = found.readPointer().add(LINK_MAP.dynamic).readPointer();
+  if (dladdr1(inside, info, found, RTLD_DL_LINKMAP) === 0) throw new Error("the loader does not know its own module");
+  const base = info.add(DL_INFO.base).readPointer();
+  return { base, size: imageSize(base) };
 }
 
 /** What Frida's agent is linked with, besides what no process can unload. Source: its DT_NEEDED, Frida 17.26. */
@@ -56,10 +74,10 @@ export function pin(base: NativePointer): void {
 
 /** What the loader calls the module: the path by which it was opened. Null for what is no module. */
 export function loaderName(base: NativePointer): string | null {
-  const info = Memory.alloc(32);
+  const info = Memory.alloc(DL_INFO.size);
   const found = Memory.alloc(Process.pointerSize);
   if (dladdr1(base, info, found, RTLD_DL_LINKMAP) === 0) return null;
-  return found.readPointer().add(Process.pointerSize).readPointer().readUtf8String(); // link_map.l_name
+  return found.readPointer().add(LINK_MAP.name).readPointer().readUtf8String();
 }
 
 /** Records of pins, and the bytes they take, until it is known that their threads have ended. */

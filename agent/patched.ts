@@ -126,8 +126,7 @@ export class PatchedProcess {
     if (this.#ended) return fail("internal", "the session ended while the copy was loading");
 
     const start = now();
-    const module = await moduleOf(request.path);
-    const base = addressOf(module.base);
+    const base = addressOf(loaded.base);
     const marks = request.marks.map(({ name, offset }) => ({ name, entry: base + offset }));
     const words = wordsAt(marks.map((mark) => mark.entry));
     for (const [i, { name, entry }] of marks.entries()) {
@@ -135,10 +134,10 @@ export class PatchedProcess {
       if (reason !== null) return fail("entry-too-small", `${name}: ${reason}`);
     }
     const { path, buildId, hash } = request;
-    const copy = { path, base: module.base, size: module.size, buildId, hash };
+    const copy = { path, base: loaded.base, size: loaded.size, buildId, hash };
     const plain = library.add(request.generation, copy, marks, words, request.functions);
     this.#record();
-    this.#log("debug", `generation ${request.generation} of ${request.library} is at ${module.base}`);
+    this.#log("debug", `generation ${request.generation} of ${request.library} is at ${loaded.base}`);
     return { ok: true, value: { loadMs: loaded.ms, adoptMs: now() - start, plain } };
   }
 
@@ -278,17 +277,6 @@ export class PatchedProcess {
 
 const getpid = new NativeFunction(Module.getGlobalExportByName("getpid"), "int", []);
 const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
-/** ms that Frida may take to list what the loader has loaded: on a busy machine it is told late. */
-const LISTED_MS = 2000;
-
-async function moduleOf(path: string): Promise<Module> {
-  for (const until = Date.now() + LISTED_MS; ; ) {
-    const module = Process.findModuleByName(path) ?? Process.findModuleByName(fileName(path));
-    if (module !== null) return module;
-    if (Date.now() > until) throw new Error(`${path} is loaded, and Frida does not list it`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 /** What the kernel appends to the path of a mapped file that has been deleted or replaced. */
 const DELETED = " (deleted)";
