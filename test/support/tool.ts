@@ -97,10 +97,7 @@ export class Tool {
     const matches = (event: SessionEvent): event is EventOf<T> => event.type === type && fits(event as EventOf<T>);
     await this.#lines
       .next((line) => line.includes(`"${type}"`) && matches(JSON.parse(line) as SessionEvent), type, from, ms)
-      .catch((error: Error) => {
-        const types = this.events.map((e) => (e.type === "target:output" ? "." : JSON.stringify(e).slice(0, 300)));
-        throw new Error(`${error.message}\nevents: ${types.join("\n")}\nstderr: ${this.#stderr}`);
-      });
+      .catch((error: Error) => this.#fail(error));
     const event = this.events.slice(from).find(matches);
     if (event === undefined) throw new Error(`${type} was seen but not kept`);
     return event;
@@ -118,9 +115,13 @@ export class Tool {
   /** A line of the target's output that fits, from the output line index `from` on. */
   prints(fits: string | RegExp, from = 0, ms?: number): Promise<string> {
     const test = typeof fits === "string" ? (line: string) => line === fits : (line: string) => fits.test(line);
-    return this.output.next(test, String(fits), from, ms).catch((error: Error) => {
-      throw new Error(`${error.message}\nstderr: ${this.#stderr}`);
-    });
+    return this.output.next(test, String(fits), from, ms).catch((error: Error) => this.#fail(error));
+  }
+
+  /** With what the tool said instead. */
+  #fail(error: Error): never {
+    const said = this.events.filter((e) => e.type !== "target:output").map((e) => JSON.stringify(e).slice(0, 600));
+    throw new Error(`${error.message.slice(0, 1000)}\nevents:\n${said.join("\n")}\nstderr: ${this.#stderr}`);
   }
 
   /** Asks for the end and waits for it. */
