@@ -15,8 +15,9 @@ const PATIENT_MS = 400;
 const EAGER_FOR_MS = 20_000;
 /** ms that the others have to load a library once the program that was started has ended. */
 const ORPHANED_MS = 5000;
-/** Tries to enter a process that has loaded the library. */
-const MOST_TRIES = 3;
+/** Tries to enter a process that has loaded the library, and ms after the first; each next one waits twice as long. */
+const MOST_TRIES = 6;
+const SECOND_TRY_MS = 100;
 
 interface Process {
   readonly pid: number;
@@ -34,8 +35,11 @@ interface Mapped {
 }
 
 export interface FamilyEvents {
-  /** A member has loaded a wanted library. Resolves with whether it was entered: then nothing more is looked for. */
-  onHost(pid: number): Promise<boolean>;
+  /**
+   * A member has loaded a wanted library. Resolves with whether it was entered: then nothing more is looked for.
+   * @param last whether it will not be tried again
+   */
+  onHost(pid: number, last: boolean): Promise<boolean>;
   /** The program that was started has ended, and no other member will be the host. */
   onGone(): void;
 }
@@ -58,7 +62,8 @@ export class Family {
   readonly #strangers: Set<number>;
   /** Pid -> start time, of all members ever seen: a member whose parent has ended is one still. */
   readonly #members = new Map<number, number | null>();
-  readonly #tries = new Map<number, number>();
+  /** How often a member has been tried, and when it may be again. */
+  readonly #tries = new Map<number, { readonly made: number; readonly next: number }>();
   readonly #marked = new Map<string, boolean>();
   #firstEnded: number | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -94,10 +99,11 @@ export class Family {
     const alive = this.#living();
     for (const pid of alive) {
       if (pid === this.#first && imageOf(pid) === this.#image) continue;
-      if ((this.#tries.get(pid) ?? 0) >= MOST_TRIES || !this.#isHost(pid)) continue;
-      this.#tries.set(pid, (this.#tries.get(pid) ?? 0) + 1);
-      if (await this.#events.onHost(pid)) return this.close();
+      const { made, next } = this.#tries.get(pid) ?? { made: 0, next: 0 };
+      if (made >= MOST_TRIES || performance.now() < next || !this.#isHost(pid)) continue;
+      if (await this.#events.onHost(pid, made + 1 === MOST_TRIES)) return this.close();
       if (this.#closed) return;
+      this.#tries.set(pid, { made: made + 1, next: performance.now() + SECOND_TRY_MS * 2 ** made });
     }
     if (!alive.includes(this.#first)) this.#firstEnded ??= performance.now();
     const late = this.#firstEnded !== null && performance.now() - this.#firstEnded > ORPHANED_MS;

@@ -250,15 +250,16 @@ export class Session {
   /** A spawned program without a marked library may be a launcher: of what it starts, the first that has one is the host. */
   #seek(launcher: Target): void {
     this.#family = new Family(launcher.pid, this.#libraries.wantedNames, {
-      onHost: (pid) => new Promise((entered) => this.#enqueue(async () => entered(await this.#moveTo(pid, launcher)))),
+      onHost: (pid, last) =>
+        new Promise((entered) => this.#enqueue(async () => entered(await this.#moveTo(pid, launcher, last)))),
       // Without it the launcher's own end is still on its way, with its exit code.
       onGone: () => this.#launcherEnd !== null && this.#finish(this.#launcherEnd),
     });
     this.#closers.push(() => this.#family?.close());
   }
 
-  /** Whether `pid` is the host from here on. */
-  async #moveTo(pid: number, launcher: Target): Promise<boolean> {
+  /** Whether `pid` is the host from here on. `last`: it is not tried again. */
+  async #moveTo(pid: number, launcher: Target, last: boolean): Promise<boolean> {
     if (this.#backend === null || this.#family?.closed !== false) return false;
     let begun: BeginAnswer;
     try {
@@ -266,7 +267,9 @@ export class Session {
       await this.#settleIn(target);
       begun = await this.#begin(target, false);
     } catch (error) {
-      this.#note("debug", { pid, notEntered: error instanceof Error ? error.message : String(error) });
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#note("debug", { pid, notEntered: detail });
+      if (last) this.#warn(error instanceof HotpatchError ? error.report : errors.attachFailed(pid, detail));
       this.#target = launcher;
       return false;
     }
