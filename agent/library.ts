@@ -183,6 +183,11 @@ export class Library {
     this.#tables.run(generation);
   }
 
+  /** The generation that is loaded at `base`, if any. */
+  at(base: NativePointer): number | undefined {
+    return [...this.#copies].find(([, copy]) => copy.base.equals(base))?.[0];
+  }
+
   baseOf(generation: number): NativePointer {
     const copy = this.#copies.get(generation);
     if (copy === undefined) throw new Error(`there is no generation ${generation}`);

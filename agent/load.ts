@@ -40,7 +40,7 @@ export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   return { kind: "failed", detail: detail === null || detail === "" ? "dlopen gave no reason" : detail };
 }
 
-/** Where the loader has put it. Asked of the loader: Frida's list of modules may not have it for seconds, or at all. */
+/** Where the loader has put what it gave this handle for. Its own word: a name may stand for several modules. */
 function extentOf(handle: NativePointer): Extent {
   const found = Memory.alloc(Process.pointerSize);
   if (dlinfo(handle, RTLD_DI_LINKMAP, found) !== 0) throw new Error("the loader does not know its own handle");

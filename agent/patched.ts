@@ -126,6 +126,9 @@ export class PatchedProcess {
     if (this.#ended) return fail("internal", "the session ended while the copy was loading");
 
     const start = now();
+    const taken = library.at(loaded.base);
+    if (taken !== undefined)
+      return fail("load-failed", `the loader took the copy for generation ${taken}: the two files have one inode`);
     const base = addressOf(loaded.base);
     const marks = request.marks.map(({ name, offset }) => ({ name, entry: base + offset }));
     const words = wordsAt(marks.map((mark) => mark.entry));

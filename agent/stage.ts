@@ -18,6 +18,7 @@ const memcmp = new NativeFunction(global("memcmp"), "int", ["pointer", "pointer"
 const O_CREAT_EXCL_WRONLY_CLOEXEC = 0o100 | 0o200 | 1 | 0o2000000;
 const O_RDONLY_CLOEXEC = 0o2000000;
 const MODE = 0o700;
+const PROT_NONE = 0;
 const PROT_RW = 3;
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
@@ -48,6 +49,8 @@ interface Exchange extends Piece {
 export function stage(place: Place, copy: string): string | null {
   const pieces = piecesOf(place);
   if (pieces.length === 0) return "it is not mapped from a file";
+  const unheld = hold(place);
+  if (unheld !== null) return unheld;
   const size = copyFile(place.path, copy);
   if (typeof size === "string") return size;
   const ready: Exchange[] = [];
@@ -69,6 +72,24 @@ export function stage(place: Place, copy: string): string | null {
     close(file);
     for (const { fresh, size: bytes } of ready) munmap(fresh, bytes);
   }
+}
+
+/**
+ * Keeps the library's own file from being freed when a build replaces it, by one page that nobody can touch. The loader
+ * knows libraries by device and inode: a copy that got the freed number would be taken for generation 0, and never loaded.
+ * @returns why not; null when it is held, as long as the process lives
+ */
+function hold(place: Place): string | null {
+  const file = open(Memory.allocUtf8String(place.path), O_RDONLY_CLOEXEC, 0);
+  if (file < 0) return `${place.path} cannot be opened`;
+  const page = mmap(NULL, Process.pageSize, PROT_NONE, MAP_PRIVATE, file, 0);
+  close(file);
+  if (page.equals(FAILED)) return `the kernel refused a mapping of ${place.path}`;
+  const mappings = mappingsOfSelf();
+  const fileAt = (address: NativePointer) => mappings.find(({ start }) => start.equals(address))?.file;
+  if (fileAt(page) === fileAt(place.base)) return null;
+  munmap(page, Process.pageSize);
+  return `${place.path} has been replaced`;
 }
 
 /** A private mapping with the piece's bytes and protection, elsewhere; null when the kernel refuses. */
@@ -107,21 +128,28 @@ function copyFile(from: string, to: string): number | string {
   }
 }
 
-/** The library's mappings of its own file, as /proc/self/maps lists them. Source: proc(5). */
+/** The library's mappings of its own file. */
 function piecesOf({ base, size }: Place): Piece[] {
   const end = base.add(size);
-  const all = File.readAllText("/proc/self/maps")
+  const inside = mappingsOfSelf().filter(({ start }) => start.compare(base) >= 0 && start.compare(end) < 0);
+  const own = inside.find(({ start }) => start.equals(base))?.file;
+  return own === undefined || own === NO_FILE ? [] : inside.filter(({ file }) => file === own);
+}
+
+/** Device and inode of a mapping without a file. */
+const NO_FILE = "00:00 0";
+
+/** The private mappings of this process, with the device and inode of their files. Source: proc(5), /proc/self/maps. */
+function mappingsOfSelf(): (Piece & { readonly file: string })[] {
+  return File.readAllText("/proc/self/maps")
     .split("\n")
     .flatMap((line) => {
       const fields = /^([0-9a-f]+)-([0-9a-f]+) (...)p ([0-9a-f]+) (\S+ \d+)/.exec(line);
       if (fields === null) return [];
-      const [, from = "", to = "", flags = "", offset = "", inode = ""] = fields;
+      const [, from = "", to = "", flags = "", offset = "", file = ""] = fields;
       const start = ptr(`0x${from}`);
-      if (start.compare(base) < 0 || start.compare(end) >= 0) return [];
       const protection = [...flags].reduce((bits, flag, i) => bits | (flag === "-" ? 0 : 1 << i), 0);
-      const bytes = ptr(`0x${to}`).sub(start).toUInt32();
-      return [{ start, size: bytes, protection, offset: Number.parseInt(offset, 16), inode }];
+      const size = Number(ptr(`0x${to}`).sub(start).toString());
+      return [{ start, size, protection, offset: Number.parseInt(offset, 16), file }];
     });
-  const own = all.find(({ start }) => start.equals(base))?.inode;
-  return own === undefined || own.endsWith(" 0") ? [] : all.filter(({ inode }) => inode === own);
 }
