@@ -174,8 +174,13 @@ export class FollowedLibrary {
   }
 
   #bodiesOf(generation: number): ReadonlyMap<string, number> {
-    const names = [...(this.generations.get(generation)?.code?.keys() ?? [])];
-    return this.#bodies.get(generation) ?? new Map(names.map((name) => [name, generation]));
+    let bodies = this.#bodies.get(generation);
+    if (bodies === undefined) {
+      const names = [...(this.generations.get(generation)?.code?.keys() ?? [])];
+      bodies = new Map(names.map((name) => [name, generation]));
+      this.#bodies.set(generation, bodies);
+    }
+    return bodies;
   }
 
   /** For errors. */
