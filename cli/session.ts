@@ -1,6 +1,6 @@
 /**
- * The story: a save -> build -> settle -> inspect -> compare -> prepare -> load -> switch, for every library in one
- * target, from arriving to leaving. Each step is one file in steps/; this file only says what follows what.
+ * The story of a session, from arriving at a target to leaving it: which libraries are followed, and what starts the flow
+ * (flow.ts): a save -> build -> settle -> inspect -> compare -> prepare -> load -> switch, for each of them.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -8,39 +8,30 @@ import { StringDecoder } from "node:string_decoder";
 import {
   AGENT_PROTOCOL,
   type AgentAnswer,
-  type AgentArgument,
   type BeginAnswer,
   type FoundLibrary,
   type RefusedMark,
 } from "../schemas/agent.js";
 import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
-import type { FunctionResult, Override, UntimedEvent } from "../schemas/event.js";
+import type { UntimedEvent } from "../schemas/event.js";
 import { arrive, enter } from "./arrive.js";
 import { Chooser } from "./chooser.js";
 import { CopyFolder, sweepPlaces } from "./copies.js";
 import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
 import { HotpatchError } from "./errors.js";
-import { recorded } from "./evidence/record.js";
 import { Family } from "./family.js";
-import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
-import type { Layouts } from "./layout/type.js";
+import { Flow, type Reason } from "./flow.js";
+import type { FollowedLibrary } from "./followed.js";
 import { endLauncher, letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
 import type { Level } from "./log.js";
 import type { SessionOptions } from "./options.js";
-import { providersOf } from "./providers.js";
-import { agentError, changeError, lateHook, refusedFunctions, refusedMark, stateError } from "./refusals.js";
-import { partedAliases } from "./steps/aliases.js";
+import { Reach } from "./reach.js";
+import { refusedFunctions } from "./refusals.js";
 import { BuildLoop } from "./steps/build.js";
-import { type Compared, compare, withPlain } from "./steps/compare.js";
-import { layoutsOf } from "./steps/debug.js";
-import { isSeenBy } from "./steps/folder.js";
-import { type Inspected, inspect, marksIn } from "./steps/inspect.js";
-import { bindCandidates, editCopy, writeCopy } from "./steps/prepare.js";
-import { settle } from "./steps/settle.js";
-import { changedTypesOfState, claimState, firstTold, grownExports } from "./steps/state.js";
+import { type Inspected, inspect } from "./steps/inspect.js";
 import { watchFile, watchSources } from "./steps/watch.js";
 import { mapsArtifact } from "./steps/zero.js";
 import type { Backend, Outcome, Target, TargetEvent } from "./target/target.js";
@@ -52,24 +43,18 @@ const UNDER_WAY_MS = 5000;
 /** Before generation 0's functions without marks have been looked at. */
 const NONE_ADOPTED: AgentAnswer<"adopt"> = { adopted: [], refused: [] };
 
-/** Why an artifact is looked at. Only a file that changed by itself must settle: the others are known to be complete. */
-type Reason = "changed on disk" | "the build ended" | "asked to reload" | "built before the session began";
-
 export class Session {
   readonly #options: SessionOptions;
   readonly #say: (event: UntimedEvent) => void;
-  readonly #elapsed: () => number;
   readonly #note: (level: Level, entry: object) => void;
   readonly #libraries: Libraries;
   readonly #closers: (() => void)[] = [];
   readonly #decoders = { stdout: new StringDecoder(), stderr: new StringDecoder(), tty: new StringDecoder() };
-  #target: Target | null = null;
+  readonly #reach = new Reach();
+  readonly #flow: Flow;
   #build: BuildLoop | null = null;
   /** Nothing is said after `session:ended`. */
   #over = false;
-  #folder: CopyFolder | null = null;
-  /** What the target is doing for us just now, in words: should it die of that. */
-  #underWay: string | null = null;
   #backend: Backend | null = null;
   /** While a spawned program may turn out to be a launcher. */
   #family: Family | null = null;
@@ -100,9 +85,9 @@ export class Session {
   ) {
     this.#options = options;
     this.#say = say;
-    this.#elapsed = elapsed;
     this.#note = note;
     this.#libraries = new Libraries(options.libraries, new Chooser(options.functions));
+    this.#flow = new Flow(options, this.#libraries, this.#reach, say, elapsed);
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -117,13 +102,13 @@ export class Session {
     sweepPlaces();
     await this.#buildMissing();
     const { backend, target } = await arrive(this.#options);
-    this.#target = target;
+    this.#reach.target = target;
     this.#backend = backend;
     let ours = false; // not while another session has the target
     let kept = false;
     let failed = true;
     try {
-      this.#folder = await CopyFolder.make(target.pid);
+      this.#reach.folder = await CopyFolder.make(target.pid);
       const begun = await this.#begin(target, this.#options.arrival.kind === "spawn");
       ours = true;
       const { name, version } = backend;
@@ -135,18 +120,18 @@ export class Session {
       return exitCodeOf(ending, this.#options.arrival.kind);
     } finally {
       this.#close();
-      await letGo(this.#target);
+      await letGo(this.#reach.target);
       if (failed && this.#options.arrival.kind === "spawn") await this.#stopStarted(target);
       await backend.close();
       // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
-      if (!kept) this.#folder?.remove(ours);
-      this.#folder?.close();
+      if (!kept) this.#reach.folder?.remove(ours);
+      this.#reach.folder?.close();
     }
   }
 
   /** What the target runs, in words, after `run` has rejected. */
   get leftRunning(): string {
-    if (this.#target === null) return errors.UNTOUCHED;
+    if (this.#reach.target === null) return errors.UNTOUCHED;
     return this.#options.arrival.kind === "spawn" ? errors.ENDED : "the host's own code: hotpatch has let go of it";
   }
 
@@ -163,9 +148,9 @@ export class Session {
         for (const library of this.#libraries.named(command.library)) this.#changed(library, "asked to reload");
         return;
       case "rollback":
-        return this.#enqueue(() => this.#rollback(command.generation, command.library));
+        return this.#enqueue(() => this.#flow.rollback(command.generation, command.library));
       case "preview":
-        return this.#preview(command.generation, command.library);
+        return this.#flow.preview(command.generation, command.library);
       case "status":
         return this.#enqueue(() => this.#status());
     }
@@ -209,7 +194,7 @@ export class Session {
   async #begin(target: Target, stopped: boolean): Promise<BeginAnswer> {
     const libraries = this.#libraries.wantedNames;
     const unmarked = this.#options.functions.length > 0;
-    const stage = this.#options.stage ? (this.#folder?.there ?? null) : null;
+    const stage = this.#options.stage ? (this.#reach.folder?.there ?? null) : null;
     const request = { protocol: AGENT_PROTOCOL, owner: process.pid, libraries, unmarked, stage, stopped };
     const begun = await target.call("begin", request);
     if (begun.ok) return begun.value;
@@ -238,11 +223,11 @@ export class Session {
 
   /** Another process is the target from here on, and the private folder is one that it sees. */
   async #settleIn(target: Target): Promise<void> {
-    const before = this.#target;
-    this.#target = target;
+    const before = this.#reach.target;
+    this.#reach.target = target;
     if (before?.pid === target.pid) return; // it has become another program: its folder is there
-    const folder = this.#folder;
-    this.#folder = await CopyFolder.make(target.pid);
+    const folder = this.#reach.folder;
+    this.#reach.folder = await CopyFolder.make(target.pid);
     folder?.remove(false);
     folder?.close();
   }
@@ -270,11 +255,11 @@ export class Session {
       const detail = error instanceof Error ? error.message : String(error);
       this.#note("debug", { pid, notEntered: detail });
       if (last) this.#warn(error instanceof HotpatchError ? error.report : errors.attachFailed(pid, detail));
-      this.#target = launcher;
+      this.#reach.target = launcher;
       return false;
     }
     this.#say({ type: "target:followed", pid, host: basename(begun.host), from: launcher.pid });
-    this.#target?.listen((event) => this.#hear(event));
+    this.#reach.target?.listen((event) => this.#hear(event));
     if (pid !== launcher.pid) await this.#leaveBehind(launcher);
     if (begun.marksInExecutable > 0) this.#warn(errors.marksInExecutable(begun.host, begun.marksInExecutable));
     for (const library of begun.libraries) this.#found(library);
@@ -297,7 +282,7 @@ export class Session {
 
   #found(found: FoundLibrary): void {
     this.#family?.close();
-    const { library, zero } = this.#libraries.add(this.#target?.pid ?? 0, found);
+    const { library, zero } = this.#libraries.add(this.#reach.pid, found);
     if (this.#options.functions.length === 0) return this.#welcome(library, zero, found, found.refused);
     this.#enqueue(async () =>
       this.#welcome(library, zero, found, [...found.refused, ...(await this.#adopt(library, zero))]),
@@ -313,7 +298,8 @@ export class Session {
     }
     const { refused } = zero.choice;
     const functions = [...zero.choice.functions];
-    const adopted = functions.length === 0 ? NONE_ADOPTED : await this.#ask("adopt", { library: name, functions });
+    const adopted =
+      functions.length === 0 ? NONE_ADOPTED : await this.#reach.ask("adopt", { library: name, functions });
     const cannot = [...refused, ...adopted.refused];
     library.adopt(adopted.adopted, cannot);
     if (library.functions.size === 0)
@@ -340,7 +326,7 @@ export class Session {
     for (const report of refusedFunctions(refused, library)) this.#warn(report, library.name);
     if (zero !== null && zero.marks.unnamedBytes > 0)
       this.#warn(errors.strippedMarks(library.name, zero.marks.unnamedBytes, library.runsText), library.name);
-    if (mapsArtifact(this.#target?.pid ?? 0, found, library.artifact))
+    if (mapsArtifact(this.#reach.pid, found, library.artifact))
       this.#warn(errors.mappedArtifact(library.name, library.artifact, found.unstaged, library.runsText), library.name);
     // Before the next build: it may overwrite the debug information of what runs.
     this.#enqueue(async () => void library.runs.layouts());
@@ -394,225 +380,12 @@ export class Session {
     library.pending = true;
     this.#enqueue(async () => {
       library.pending = false;
-      await this.#take(library, reason);
+      await this.#flow.take(library, reason);
     });
-  }
-
-  // The flow ----------------------------------------------------------------------------------------------------------
-
-  /** settle -> inspect -> compare -> prepare -> load -> switch. */
-  async #take(library: FollowedLibrary, reason: Reason): Promise<void> {
-    const { artifact: path, name, overtake } = library;
-    const overtaken = overtake.signal;
-    const settled = await settle(path, reason === "changed on disk" ? this.#options.settleMs : 0, overtaken);
-    if (overtaken.aborted) return; // a newer change is in the queue
-    if (settled.kind !== "settled")
-      return this.#say({ type: "artifact:incomplete", library: name, path, reason: settled.reason });
-    const start = performance.now();
-
-    const choose = this.#libraries.chooserFor(library);
-    const inspection = inspect(path, name, settled.bytes, library.runsText, choose);
-    if (inspection.kind === "incomplete")
-      return this.#say({ type: "artifact:incomplete", library: name, path, reason: inspection.report.detail });
-    if (inspection.kind === "unfit") return void this.#refuse(library, inspection.report);
-    const { artifact } = inspection;
-    if (artifact.hash === library.runs.hash) {
-      const reason = `the same bytes as generation ${library.running}, which runs`;
-      return this.#say({ type: "artifact:unchanged", library: name, path, reason });
-    }
-    this.#say({ type: "artifact:changed", library: name, path, reason });
-
-    if (artifact.code.size === 0) return void this.#refuse(library, this.#nothingIn(artifact, library));
-    const layouts = layoutsOf(artifact, path);
-    const compared = this.#compare(library, artifact, layouts);
-    if (compared === null) return;
-
-    const copy = await this.#prepare(library, artifact, layouts, compared.functions);
-    if (copy === null) return;
-    const loaded = await this.#load(library, artifact, layouts, copy, compared.functions);
-    if (loaded !== null) await this.#switch(library, library.newest, loaded, start, "artifact", compared.override);
-  }
-
-  /** What the switch will do, or null when the build is refused. */
-  #compare(library: FollowedLibrary, artifact: Inspected, layouts: Layouts): Compared | null {
-    const { leniency } = this.#options;
-    const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
-    const compared = compare({
-      known: [...library.functions],
-      before: library.runs.code,
-      after: artifact.code,
-      refused: [...artifact.refused, ...artifact.choice.refused, ...parted],
-      verdicts: library.judge(artifact.code, layouts, recorded(artifact.marks.records)),
-      leniency,
-    });
-    const { changes, lost, functions } = compared;
-    if (compared.fits) return compared;
-    const [mark] = lost;
-    const report = mark === undefined ? changeError(changes, library) : refusedMark(mark, library);
-    return this.#refuse(library, report, functions);
-  }
-
-  /** Why a build has no function that could be switched. */
-  #nothingIn({ choice }: Inspected, library: FollowedLibrary): ErrorReport {
-    const [first] = refusedFunctions([...choice.refused, ...library.left.values()], library);
-    return first ?? errors.noMatch(library.name, this.#options.functions.join(" "), library.runsText);
-  }
-
-  /** The path of a copy fit for this target, or null when that was refused. */
-  async #prepare(
-    library: FollowedLibrary,
-    artifact: Inspected,
-    layouts: Layouts,
-    functions: readonly FunctionResult[],
-  ): Promise<string | null> {
-    const names = bindCandidates(artifact.elf);
-    const [provided, live] = await Promise.all([
-      this.#ask("providers", { library: library.name, names: [...names, ...artifact.exports.keys()] }),
-      artifact.state.length === 0 ? [] : this.#ask("state", { library: library.name }),
-    ]);
-    const claim = claimState(live, artifact.state);
-    // Not even --force lets a copy write past the end of what lives: sizes always count, what is inside can be overruled.
-    const { force } = this.#options.leniency;
-    const { types } = library.recorded;
-    const inside = [
-      library.changedState(layouts),
-      changedTypesOfState(live, artifact.state, types, artifact.marks.records.types),
-    ];
-    const differences = claim.kind === "changed" ? claim.differences : [];
-    const changed = [
-      ...firstTold(differences, ...(force ? [] : inside)),
-      ...grownExports(library.exports, artifact.exports, provided.slice(names.length)),
-    ];
-    if (claim.kind !== "fits" || changed.length > 0)
-      return this.#refuse(library, stateError(claim, changed, library), functions);
-    const own = providersOf(this.#target?.pid ?? 0, names, provided);
-    // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
-    for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
-    const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
-    const folder = this.#folder;
-    if (folder === null) throw new Error("there is no folder for copies yet");
-    try {
-      const path = folder.thereOf(await this.#write(library, folder.here, bytes));
-      if (isSeenBy(this.#target?.pid ?? 0, path, bytes)) return path;
-      library.attempts += 1;
-      return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      return this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));
-    }
-  }
-
-  /** A name that another library of the same file name has taken is passed over: no two copies share one. */
-  async #write(library: FollowedLibrary, folder: string, bytes: Buffer): Promise<string> {
-    try {
-      return await writeCopy(folder, library.name, library.next, library.attempts, bytes);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      library.attempts += 1;
-      return this.#write(library, folder, bytes);
-    }
-  }
-
-  /**
-   * The copy is in the target, adopted, as the library's newest generation; nothing runs in it yet.
-   * @returns `functions`, with what came out about their entries; null when the copy was refused
-   */
-  async #load(
-    library: FollowedLibrary,
-    artifact: Inspected,
-    layouts: Layouts,
-    path: string,
-    functions: readonly FunctionResult[],
-  ): Promise<FunctionResult[] | null> {
-    const { name, next: generation } = library;
-    const { buildId, hash, entries, hooks, choice } = artifact;
-    const records = recorded(artifact.marks.records);
-    // A function that is left out keeps its body for all its callers but those inside this copy: they were built for the
-    // copy's own, which therefore is not led through the table.
-    const left = new Set(functions.filter(({ status }) => status === "refused").map((one) => one.name));
-    const marks = marksIn(artifact).filter(({ name }) => !left.has(name));
-    const unmarked = choice.functions.filter(({ name }) => !left.has(name));
-    const code = new Map([...artifact.code].filter(([name]) => !left.has(name)));
-    const timeoutMs = this.#options.loadTimeoutMs;
-    this.#underWay = `generation ${generation} of ${name} was being loaded (${path}): a constructor of the copy, or of a library that it brings along, may have ended it`;
-    const loaded = await this.#call("load", {
-      library: name,
-      generation,
-      path,
-      buildId,
-      hash,
-      marks,
-      functions: unmarked,
-      timeoutMs,
-    });
-    this.#underWay = null;
-    if (!loaded.ok) {
-      library.attempts += 1;
-      return this.#refuse(library, agentError(loaded.error, library, generation), functions);
-    }
-    this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
-    const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
-    library.add({ ...known, layouts: () => layouts }, entries);
-    for (const { name } of unmarked) library.unmarked.add(name);
-    return withPlain(functions, loaded.value.plain);
-  }
-
-  async #switch(
-    library: FollowedLibrary,
-    generation: number,
-    functions: FunctionResult[],
-    start: number,
-    why: "artifact" | "rollback" | "restore",
-    override: Override | null = null,
-  ): Promise<void> {
-    const hooks = library.generations.get(generation)?.hooks ?? NO_HOOKS;
-    const timeoutMs = this.#options.hookTimeoutMs;
-    this.#underWay = `a switch of ${library.name} from generation ${library.running} to ${generation} was under way: its hooks, or the first calls of new bodies, may have ended it`;
-    const switched = await this.#call("switchTo", { library: library.name, generation, hooks, timeoutMs });
-    this.#underWay = null;
-    if (!switched.ok) return void this.#refuse(library, agentError(switched.error, library, generation), functions);
-    library.switched(generation, functions);
-    const { from, late } = switched.value;
-    if (late) this.#warn(lateHook(library, from, timeoutMs), library.name);
-    const ms = Math.round((performance.now() - start) * 100) / 100;
-    const forced = override !== null && { override };
-    this.#say({ type: "generation:switched", library: library.name, generation, from, functions, ms, why, ...forced });
-  }
-
-  async #rollback(generation: number, named: string | undefined): Promise<void> {
-    const start = performance.now();
-    for (const library of this.#having(generation, named))
-      await this.#switch(
-        library,
-        generation,
-        library.changesTo(generation),
-        start,
-        generation === 0 ? "restore" : "rollback",
-      );
-  }
-
-  /** What a rollback would do. */
-  #preview(generation: number, named: string | undefined): void {
-    for (const library of this.#having(generation, named)) {
-      const { name, running: from } = library;
-      this.#say({ type: "preview", library: name, generation, from, functions: library.changesTo(generation) });
-    }
-  }
-
-  /** The libraries that have this generation; none is an error. */
-  #having(generation: number, named: string | undefined): FollowedLibrary[] {
-    const all = this.#libraries.named(named);
-    const able = all.filter((library) => library.generations.has(generation));
-    if (able.length === 0) {
-      const known = all.map((l) => `${l.name}: ${[...l.generations.keys()].join(", ")}`).join("; ") || "no library";
-      const names = all.map((l) => l.name).join(", ") || named || "the target";
-      this.#error(errors.noSuchGeneration(names, generation, known, this.#libraries.runsText));
-    }
-    return able;
   }
 
   async #status(): Promise<void> {
-    const status = await this.#ask("status", {});
+    const status = await this.#reach.ask("status", {});
     const libraries = status.flatMap(({ library, functions }) => {
       const followed = this.#libraries.get(library);
       return followed?.status(functions.map((f) => ({ ...f, check: followed.checkOf(f.name) }))) ?? [];
@@ -624,14 +397,14 @@ export class Session {
 
   /** Whether the running generation was left in place. */
   async #leave(ending: Ending): Promise<boolean> {
-    const target = this.#target;
+    const target = this.#reach.target;
     if (target === null) throw new Error("the session has no target");
     this.#close();
     let last = ending;
     let released = { restored: false, kept: false };
     if (ending.kind === "asked") {
       await within(UNDER_WAY_MS, Promise.race([this.#queue, this.#gone]));
-      if (!ending.keep) await within(UNDER_WAY_MS, Promise.race([this.#restoreAll(), this.#gone]));
+      if (!ending.keep) await within(UNDER_WAY_MS, Promise.race([this.#flow.restoreAll(), this.#gone]));
       released = await release(target, ending.keep);
       await letGo(target);
       if (this.#options.arrival.kind === "spawn" && !ending.keep) {
@@ -643,7 +416,7 @@ export class Session {
     const outcome = outcomeOf(last);
     if (outcome !== null) this.#say({ type: "target:exited", ...outcome });
     if (last.kind === "exited" && exitCodeOf(last, "attach") !== 0)
-      this.#error(errors.targetDied(target.pid, [last.reason, this.#underWay ?? []].flat().join("; ")));
+      this.#error(errors.targetDied(target.pid, [last.reason, this.#reach.underWay ?? []].flat().join("; ")));
     if (last.kind === "replaced") this.#error(errors.targetReplaced(target.pid, last.reason));
     if (last.kind === "lost") this.#error(errors.bridgeDied(target.pid, last.reason));
     this.#over = true;
@@ -658,12 +431,6 @@ export class Session {
       target,
       this.#gone.then(() => null),
     );
-  }
-
-  /** Back to the host's own code the way every switch goes: its hooks are called, and it is told. */
-  async #restoreAll(): Promise<void> {
-    for (const library of this.#libraries.named())
-      if (library.running !== 0) await this.#switch(library, 0, library.changesTo(0), performance.now(), "restore");
   }
 
   #close(): void {
@@ -708,7 +475,7 @@ export class Session {
   }
 
   #toTerminal(job: (target: Target) => Promise<void>): void {
-    const target = this.#launcher?.target ?? this.#target; // who was spawned has the terminal
+    const target = this.#launcher?.target ?? this.#reach.target; // who was spawned has the terminal
     if (target === null || this.#options.arrival.kind !== "spawn") return; // an attached host has its own terminal
     this.#typed = this.#typed
       .then(() => job(target))
@@ -720,34 +487,6 @@ export class Session {
     if (error instanceof HotpatchError && ["target-died", "bridge-died"].includes(error.report.code)) return;
     this.#note("debug", { stack: error instanceof Error ? error.stack : String(error) });
     this.#error(errors.reportOf(error, attempted, this.#libraries.runsText));
-  }
-
-  #call: Target["call"] = (method, argument) => {
-    if (this.#target === null) throw new Error("the session has no target yet");
-    return this.#target.call(method, argument);
-  };
-
-  /** For questions that only a fault leaves without an answer. */
-  #ask = async <M extends "adopt" | "providers" | "state" | "status">(
-    method: M,
-    argument: AgentArgument<M>,
-  ): Promise<AgentAnswer<M>> => {
-    const answer = await this.#call(method, argument);
-    if (!answer.ok) throw new Error(answer.error.detail);
-    return answer.value as AgentAnswer<M>;
-  };
-
-  /** Says that the build is not taken. Returns null, for a step that was to give a result. */
-  #refuse(library: FollowedLibrary, report: ErrorReport, functions: readonly FunctionResult[] = []): null {
-    const { code, message, detail, hint } = report;
-    const refused = functions.map((f) => ({
-      ...f,
-      status: "refused" as const,
-      reason: f.status === "refused" && f.reason !== undefined ? f.reason : code,
-    }));
-    const what = { library: library.name, functions: refused, running: library.running };
-    this.#say({ type: "generation:refused", code, message, detail, hint, ...what });
-    return null;
   }
 
   #warn(report: ErrorReport, library?: string): void {
