@@ -2,17 +2,19 @@
  * The flow: what becomes of an artifact once its writer is done, up to new bodies that run, and the way back. Each step is
  * one file in steps/; this file only says what follows what. Knows nothing of arriving, watching and leaving.
  */
+import { basename, join } from "node:path";
 import type { ErrorReport } from "../schemas/error.js";
 import type { FunctionResult, Override, UntimedEvent } from "../schemas/event.js";
 import * as errors from "./errors.js";
 import { recorded } from "./evidence/record.js";
 import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
 import type { Layouts } from "./layout/type.js";
-import type { Libraries } from "./libraries.js";
+import { type Libraries, once } from "./libraries.js";
 import type { SessionOptions } from "./options.js";
 import { providersOf } from "./providers.js";
 import type { Reach } from "./reach.js";
 import { agentError, changeError, lateHook, refusedFunctions, refusedMark, stateError } from "./refusals.js";
+import { sourcesOf } from "./sources.js";
 import { partedAliases } from "./steps/aliases.js";
 import { type Compared, compare, withPlain } from "./steps/compare.js";
 import { layoutsOf } from "./steps/debug.js";
@@ -202,7 +204,9 @@ export class Flow {
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
     const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
-    library.add({ ...known, layouts: () => layouts }, entries);
+    const file = join(this.#reach.folder?.here ?? "", basename(path));
+    const sources = once(() => sourcesOf(file, entries));
+    library.add({ ...known, layouts: () => layouts, sources }, entries);
     for (const { name } of unmarked) library.unmarked.add(name);
     return withPlain(functions, loaded.value.plain);
   }

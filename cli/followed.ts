@@ -6,12 +6,19 @@ import { checkByName, LayoutEvidence } from "./evidence/dwarf.js";
 import { compareRecords, NOTHING_RECORDED, type Recorded } from "./evidence/record.js";
 import { changesIn, strictest, type Verdicts } from "./evidence/verdict.js";
 import type { Layouts } from "./layout/type.js";
+import { NO_SOURCES, type Sources } from "./sources.js";
 import { type Alias, aliasesOf, type Entries } from "./steps/aliases.js";
 import { type Code, compare } from "./steps/compare.js";
 
 export const NO_HOOKS: Hooks = { before: null, after: null };
 /** Of a generation whose file is gone. */
-const UNKNOWN = { code: null, records: NOTHING_RECORDED, layouts: () => null, hooks: NO_HOOKS };
+const UNKNOWN = {
+  code: null,
+  records: NOTHING_RECORDED,
+  layouts: () => null,
+  hooks: NO_HOOKS,
+  sources: async () => NO_SOURCES,
+};
 export interface KnownGeneration {
   readonly generation: number;
   /** ms since the session began; negative or 0: before it. */
@@ -23,6 +30,8 @@ export interface KnownGeneration {
   readonly code: Code | null;
   /** What it was built with; null where its file is gone. Read when it is first asked for. */
   readonly layouts: () => Layouts | null;
+  /** Where its own functions are defined. Looked up when it is first asked for. */
+  readonly sources: () => Promise<Sources>;
   readonly records: Recorded;
   readonly hooks: Hooks;
   readonly functions: number;
@@ -163,6 +172,17 @@ export class FollowedLibrary {
   switched(generation: number, functions: readonly FunctionResult[]): void {
     this.running = generation;
     for (const { name, check } of functions) this.#checks.set(name, check);
+  }
+
+  /** Where each function's running body is defined, as far as is known. */
+  async sources(): Promise<Sources> {
+    const bodies = this.#bodiesOf(this.running);
+    const found = new Map<string, string>();
+    for (const generation of new Set(bodies.values())) {
+      const sources = (await this.generations.get(generation)?.sources()) ?? NO_SOURCES;
+      for (const [name, source] of sources) if (bodies.get(name) === generation) found.set(name, source);
+    }
+    return found;
   }
 
   checkOf(name: string): Check {

@@ -6,6 +6,7 @@ import { contentHash, readElf } from "./binary/elf.js";
 import type { Chooser } from "./chooser.js";
 import { recorded } from "./evidence/record.js";
 import { FollowedLibrary } from "./followed.js";
+import { NO_SOURCES, sourcesOf } from "./sources.js";
 import { aliasesOf } from "./steps/aliases.js";
 import { layoutsOf } from "./steps/debug.js";
 import type { Choose, Inspected } from "./steps/inspect.js";
@@ -48,7 +49,10 @@ export class Libraries {
       library.aliases.push(...aliasesOf(entries));
       const { buildId, hash } = generation === 0 ? file : known; // a copy's own bytes are not its artifact's
       const layouts = once(() => layoutsOf(file, view.here(found.path)));
-      library.generations.set(generation, { ...known, buildId, hash, code, records, layouts, hooks });
+      const copy = found.generations.find((one) => one.generation === generation)?.path;
+      const path = view.here(generation === 0 ? found.path : (copy ?? found.path));
+      const sources = once(() => (isStill(path, file.hash) ? sourcesOf(path, entries) : Promise.resolve(NO_SOURCES)));
+      library.generations.set(generation, { ...known, buildId, hash, code, records, layouts, sources, hooks });
     }
     library.exports = zero?.exports ?? library.exports;
     return { library, zero };
@@ -94,6 +98,15 @@ export function once<T>(make: () => T): () => T {
     return made;
   };
   return () => get();
+}
+
+/** Whether these bytes are still at the path: the next build replaces what the host has loaded. */
+function isStill(path: string, hash: string): boolean {
+  try {
+    return contentHash(readFileSync(path)) === hash;
+  } catch {
+    return false; // deleted
+  }
 }
 
 /** Whether the file at the artifact's path is something else than what runs: built while nobody watched. */

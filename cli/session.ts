@@ -14,7 +14,7 @@ import {
 } from "../schemas/agent.js";
 import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
-import type { UntimedEvent } from "../schemas/event.js";
+import type { StatusLibrary, UntimedEvent } from "../schemas/event.js";
 import { arrive, enter } from "./arrive.js";
 import { Chooser } from "./chooser.js";
 import { CopyFolder, sweepPlaces } from "./copies.js";
@@ -386,10 +386,16 @@ export class Session {
 
   async #status(): Promise<void> {
     const status = await this.#reach.ask("status", {});
-    const libraries = status.flatMap(({ library, functions }) => {
+    const libraries: StatusLibrary[] = [];
+    for (const { library, functions } of status) {
       const followed = this.#libraries.get(library);
-      return followed?.status(functions.map((f) => ({ ...f, check: followed.checkOf(f.name) }))) ?? [];
-    });
+      const sources = await followed?.sources();
+      const described = functions.map((f) => {
+        const source = sources?.get(f.name);
+        return { ...f, check: followed?.checkOf(f.name) ?? "unchecked", ...(source !== undefined && { source }) };
+      });
+      if (followed !== undefined) libraries.push(followed.status(described));
+    }
     this.#say({ type: "status", libraries });
   }
 

@@ -184,7 +184,7 @@ test("--keep leaves the running generation in place, and a later session goes on
   await output.next((l) => l === "value 1", "value 1 at last", last);
 });
 
-test("status tells each library's generation and each function's", async (t) => {
+test("status tells each library's generation, and each function's with its place in the source", async (t) => {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));
   const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
@@ -199,6 +199,7 @@ test("status tells each library's generation and each function's", async (t) => 
     libraries[0]?.generations.map((g) => g.generation),
     [0, 1],
   );
-  t.deepEqual(libraries[0]?.functions, [{ name: "value", generation: 1, check: "dwarf", oldThreads: 0 }]);
+  const source = `${shop.path("libgame.so.c")}:3`;
+  t.deepEqual(libraries[0]?.functions, [{ name: "value", generation: 1, check: "dwarf", oldThreads: 0, source }]);
   await tool.end();
 });

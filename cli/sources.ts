@@ -1,0 +1,36 @@
+/** Where functions are defined, by binutils' addr2line; nothing where there is none, or no debug information. */
+import { execFile } from "node:child_process";
+
+/** Function -> "file:line". */
+export type Sources = ReadonlyMap<string, string>;
+
+export const NO_SOURCES: Sources = new Map();
+
+/** ms: a library of 10 MB takes a tenth of it. */
+const LIMIT_MS = 1000;
+const LONGEST = 16 * 1024 * 1024;
+/** Bytes from an entry to the body: gcc's line table begins behind the entry (measured, gcc 12). */
+const ENTRY = 8;
+
+/**
+ * Never rejects.
+ * @param path a file that stays what it is meanwhile
+ * @param entries function -> address relative to the load base
+ */
+export function sourcesOf(path: string, entries: ReadonlyMap<string, number>): Promise<Sources> {
+  const names = [...entries.keys()];
+  if (names.length === 0) return Promise.resolve(NO_SOURCES);
+  return new Promise((resolve) => {
+    const options = { timeout: LIMIT_MS, maxBuffer: LONGEST };
+    const child = execFile("addr2line", ["-e", path], options, (error, stdout) => {
+      const lines = stdout.trimEnd().split("\n");
+      if (error !== null || lines.length !== names.length) return resolve(NO_SOURCES);
+      const known = lines.map((line) => line.replace(/ \(discriminator \d+\)$/, ""));
+      resolve(
+        new Map(names.flatMap((name, i) => (/^\?\?|:[?0]$/.test(known[i] ?? "??") ? [] : [[name, known[i] ?? ""]]))),
+      );
+    });
+    child.stdin?.on("error", () => {}); // it has ended before it read all: no lines, and that is seen above
+    child.stdin?.end(`${[...entries.values()].map((address) => `0x${(address + ENTRY).toString(16)}`).join("\n")}\n`);
+  });
+}
