@@ -22,7 +22,7 @@ export const found = (library = LIBRARY, functions = 3, at = 410): SessionEvent 
   type: "library:found",
   at,
   library,
-  path: `/work/build/${library}`,
+  path: `/project/build/${library}`,
   generation: 0,
   functions,
   state: 0,
