@@ -62,7 +62,7 @@ export function objection(filters: readonly Buffer[]): string | null {
 /** The filters of a process, or why they cannot be read. Stops it for about a millisecond. */
 function readFilters(pid: number): Buffer[] | string {
   const { HOTPATCH_PYTHON: python = "python3" } = process.env;
-  const { status, stdout, stderr, error } = spawnSync(python, ["-I", SCRIPT, String(pid)], {
+  const { status, stdout, stderr, error } = spawnSync(python, ["-I", "-B", SCRIPT, String(pid)], {
     encoding: "utf8",
     timeout: READ_MS,
   });

@@ -1,6 +1,6 @@
 """Frida on its Python binding, spoken to over newline-delimited JSON on stdio. The contract is schemas/bridge.ts.
 
-Runs as `python3 -I bridge.py [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which spawned hosts
+Runs as `python3 -I -B bridge.py [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which spawned hosts
 would inherit. Needs Python 3.9, frida and the standard library.
 """
 import base64

@@ -39,7 +39,7 @@ export interface Python {
 
 /** Starts the bridge. Rejects with no-backend. */
 export async function openBridge(python: Python): Promise<Backend> {
-  const child = spawn(python.command, ["-I", SCRIPT, ...(python.packages === null ? [] : [python.packages])], {
+  const child = spawn(python.command, ["-I", "-B", SCRIPT, ...(python.packages === null ? [] : [python.packages])], {
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });

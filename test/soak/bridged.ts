@@ -31,7 +31,7 @@ export class Bridged {
   private constructor(pid: number, library: string) {
     this.#pid = pid;
     this.#library = library;
-    this.#child = spawn("python3", ["-I", BRIDGE, PACKAGES], { stdio: ["pipe", "pipe", "pipe"] });
+    this.#child = spawn("python3", ["-I", "-B", BRIDGE, PACKAGES], { stdio: ["pipe", "pipe", "pipe"] });
     this.#channel = new Channel(
       (line) => this.#child.stdin.write(line),
       () => {}, // the host itself says how it fares
