@@ -5,11 +5,14 @@
 import { spawnSync } from "node:child_process";
 
 import {
+  closeSync,
   type Dirent,
   existsSync,
   type FSWatcher,
   lstatSync,
+  openSync,
   readdirSync,
+  readSync,
   realpathSync,
   statSync,
   watch,
@@ -163,8 +166,34 @@ function watchFolder(folder: string, onEvent: (name: string | null) => void): Wa
 }
 
 /** Results of builds and what editors leave beside a file while they save it. */
-const NOT_SOURCES = /(\.(o|so|a|d|tmp|swp|swx)|~|\.so\.[\d.]+)$|^(4913|\.#.*|#.*#)$/;
+const NOT_SOURCES = /(\.(o|so|a|d|tmp|new|swp|swx)|~|\.so\..+)$|^(4913|\.#.*|#.*#)$/;
 const NOT_FOLDERS = new Set(["node_modules", ".git", "target", "build", "dist"]);
+
+/** How results of builds begin that no name gives away: programs and libraries (ELF), archives. */
+const RESULT_MAGICS = [Buffer.from("\x7fELF"), Buffer.from("!<arch>\n")];
+/** How such a file begins while the linker has yet to write its header. */
+const UNWRITTEN = Buffer.alloc(4);
+
+/** What a file's first bytes say of it; "empty" when there are none, also when it cannot be read. */
+function kindOf(path: string): "result" | "empty" | "other" {
+  const head = Buffer.alloc(8);
+  let length = 0;
+  try {
+    if (!statSync(path).isFile()) return "other"; // to open a pipe would wait for its writer
+    const file = openSync(path, "r");
+    try {
+      length = readSync(file, head);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return "empty";
+  }
+  if (length === 0) return "empty";
+  return [...RESULT_MAGICS, UNWRITTEN].some((magic) => head.subarray(0, magic.length).equals(magic))
+    ? "result"
+    : "other";
+}
 
 /** Calls `onChange` with a path after changes of sources under `folders`, honouring .gitignore. */
 export function watchSources(
@@ -175,6 +204,8 @@ export function watchSources(
   const faces = new Map<string, string>();
   const watchers = new Map<string, Watcher & { watched?(): boolean }>();
   const roots = new Set(folders);
+  /** Files that were a build's results when they were last looked at, whatever their names. */
+  const results = new Set<string>();
 
   const isSource = (path: string) => !NOT_SOURCES.test(basename(path)) && !options.ignore(path);
 
@@ -190,7 +221,12 @@ export function watchSources(
     if (folder) return gitIgnored([path]).has(path) ? undefined : enter(path, true);
     const face = faceOf(path);
     if (faces.get(path) === face || !isSource(path)) return;
+    // A linker makes its file anew, empty at first: a sign taken from it would cancel the build that writes it.
+    const kind = kindOf(path);
+    if (kind === "empty" && (results.has(path) || !faces.has(path))) return;
     faces.set(path, face);
+    if (kind === "result") return void results.add(path);
+    results.delete(path);
     if (!gitIgnored([path]).has(path)) onChange(path);
   };
   /** Takes in a folder: its files as they are, its folders in turn. */
@@ -205,7 +241,10 @@ export function watchSources(
       entries.filter((e) => e.isDirectory() === directories).map((e) => join(folder, e.name));
     for (const path of paths(false)) {
       if (tell) look(path);
-      else if (isSource(path)) faces.set(path, faceOf(path));
+      else if (isSource(path)) {
+        faces.set(path, faceOf(path));
+        if (kindOf(path) === "result") results.add(path);
+      }
     }
     const inside = paths(true).filter((path) => !watchers.has(path) && isSourceFolder(path));
     const ignored = gitIgnored(inside);

@@ -116,6 +116,31 @@ test("sources are told by path; results, editors' droppings and what git ignores
   );
 });
 
+test("what a linker writes is no source, whatever its name, and before it has a header", async (t) => {
+  const folder = folderOf(t);
+  const at = (name: string) => join(folder, name);
+  writeFileSync(at("a.c"), "a");
+  writeFileSync(at("host"), "\x7fELF 1");
+  const signs = new Signs();
+  const watcher = watchSources([folder], signs.sign, { pollMs: null, ignore: () => false });
+  t.teardown(() => watcher.close());
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+  for (const name of ["libgame.so.new", "libgame.so.tmp1", "host", "tool"]) {
+    rmSync(at(name), { force: true });
+    for (const bytes of ["", "\0\0\0\0\0\0\0\0", "\x7fELF 2"]) {
+      writeFileSync(at(name), bytes);
+      await pause();
+    }
+  }
+  let from = signs.seen.length;
+  writeFileSync(at("b.c"), "new");
+  await signs.next("a new source", from);
+  from = signs.seen.length;
+  writeFileSync(at("a.c"), "");
+  await signs.next("a source that is empty now", from);
+  t.deepEqual([...new Set(signs.seen)].sort(), [at("a.c"), at("b.c")]);
+});
+
 test("a repository's settings start no program while its sources are watched", (t) => {
   const folder = folderOf(t);
   const git = (...args: string[]) => execFileSync("git", ["-C", folder, ...args], { encoding: "utf8", stdio: "pipe" });
