@@ -62,6 +62,8 @@ export class Session {
   #launcherEnd: Extract<Gone, { kind: "exited" }> | null = null;
   /** The spawned program, once it has turned out to be a launcher, and its end. */
   #launcher: { readonly target: Target; readonly gone: Promise<Outcome | null> } | null = null;
+  /** Commands that came before the session was ready, which they wait for; null from then on. */
+  #early: Command[] | null = [];
   /** Everything that changes the target goes through here, one after the other. */
   #queue: Promise<void> = Promise.resolve();
   #end: (ending: Ending) => void = () => {};
@@ -135,8 +137,9 @@ export class Session {
     return this.#options.arrival.kind === "spawn" ? errors.ENDED : "the host's own code: hotpatch has let go of it";
   }
 
-  /** Takes a command of --json or of a key. Never throws: a failure is an event. */
+  /** Takes a command of --json or of a key, once the session is ready. Never throws: a failure is an event. */
   command(command: Command): void {
+    if (this.#early !== null && command.command !== "end") return void this.#early.push(command);
     switch (command.command) {
       case "end":
         return this.end("asked to end", command.keep);
@@ -219,6 +222,9 @@ export class Session {
     await Promise.race([this.#queue, this.#gone]);
     this.#say({ type: "session:ready" });
     for (const path of this.#libraries.notFound) this.#warn(this.#whyNotFound(path, basename(host)), basename(path));
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const command of early) this.command(command);
   }
 
   /** Another process is the target from here on, and the private folder is one that it sees. */

@@ -34,3 +34,17 @@ test("a preview names the functions that a rollback would change, and changes no
   t.is((await tool.next("error", () => true, at)).code, "no-such-generation");
   t.is(await tool.end(), 0);
 });
+
+test("commands that come before the session is ready are answered once it is", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", source(1));
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
+  tool.send({ command: "status" });
+  tool.send({ command: "preview", generation: 0 });
+  tool.send({ command: "rollback", generation: 7 });
+  await tool.next("session:ready");
+  await tool.next("preview");
+  await tool.next("status");
+  t.is((await tool.next("error")).code, "no-such-generation");
+  t.is(await tool.end(), 0);
+});
