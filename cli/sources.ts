@@ -22,10 +22,16 @@ export function sourcesOf(path: string, entries: ReadonlyMap<string, number>): P
   if (names.length === 0) return Promise.resolve(NO_SOURCES);
   return new Promise((resolve) => {
     const options = { timeout: LIMIT_MS, maxBuffer: LONGEST };
-    const child = execFile("addr2line", ["-e", path], options, (error, stdout) => {
-      const lines = stdout.trimEnd().split("\n");
-      if (error !== null || lines.length !== names.length) return resolve(NO_SOURCES);
-      const known = lines.map((line) => line.replace(/ \(discriminator \d+\)$/, ""));
+    const child = execFile("addr2line", ["-a", "-i", "-e", path], options, (error, stdout) => {
+      // One block for each address: itself, and the places inlined into each other, the function's own last.
+      const blocks = stdout
+        .trimEnd()
+        .split(/^0x[0-9a-f]+\n/m)
+        .slice(1);
+      if (error !== null || blocks.length !== names.length) return resolve(NO_SOURCES);
+      const known = blocks.map((block) =>
+        (block.trimEnd().split("\n").at(-1) ?? "").replace(/ \(discriminator \d+\)$/, ""),
+      );
       resolve(
         new Map(names.flatMap((name, i) => (/^\?\?|:[?0]$/.test(known[i] ?? "??") ? [] : [[name, known[i] ?? ""]]))),
       );
