@@ -46,6 +46,8 @@ export interface LibraryState {
   /** Known from the start, unlike the functions' names. */
   readonly count: number;
   readonly functions: ReadonlyMap<string, FunctionState>;
+  /** What refused builds have written over in `functions`; null: nothing. */
+  readonly accepted: ReadonlyMap<string, FunctionState> | null;
   /** Generations that can be run, ascending. */
   readonly generations: readonly number[];
   readonly attempts: readonly Attempt[];
@@ -58,7 +60,17 @@ export function foundLibrary(event: EventOf<"library:found">): LibraryState {
   const { at, library: name, path, generation, functions: count } = event;
   const found: Attempt = { kind: "generation", generation, at, liveMs: null, changed: new Map() };
   const generations = generation === 0 ? [0] : [0, generation];
-  return { name, path, running: generation, since: at, count, functions: new Map(), generations, attempts: [found] };
+  return {
+    name,
+    path,
+    running: generation,
+    since: at,
+    count,
+    functions: new Map(),
+    accepted: null,
+    generations,
+    attempts: [found],
+  };
 }
 
 export function attempted(library: LibraryState, attempt: Attempt): LibraryState {
@@ -82,7 +94,7 @@ export function switchedLibrary(library: LibraryState, event: EventOf<"generatio
     functions.set(result.name, afterSwitch(functions.get(result.name), result, event));
   const generations = ascending([...library.generations, generation]);
   const count = Math.max(library.count, functions.size);
-  const next = { ...library, running: generation, since: at, functions, generations, count };
+  const next = { ...library, running: generation, since: at, functions, accepted: null, generations, count };
   return attempted(
     next,
     why === "artifact"
@@ -122,7 +134,19 @@ export function refusedLibrary(library: LibraryState, event: EventOf<"generation
     const changedAt = changed.has(name) ? at : before.changedAt;
     functions.set(name, { ...before, status, check, reason: reason ?? null, changedAt });
   }
-  return attempted({ ...library, functions }, { kind: "refused", code, at, changed });
+  const accepted = library.accepted ?? library.functions;
+  return attempted({ ...library, functions, accepted }, { kind: "refused", code, at, changed });
+}
+
+/** The build is what runs: what a refused one said of the functions holds no longer. */
+export function unchangedLibrary(library: LibraryState): LibraryState {
+  if (library.accepted === null) return library;
+  const functions = new Map(library.functions);
+  for (const [name, { status, check, reason, changedAt }] of library.accepted) {
+    const now = functions.get(name);
+    if (now !== undefined) functions.set(name, { ...now, status, check, reason, changedAt });
+  }
+  return { ...library, functions, accepted: null };
 }
 
 export function withStatus(library: LibraryState, event: EventOf<"status">): LibraryState {

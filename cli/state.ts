@@ -9,6 +9,7 @@ import {
   type LibraryState,
   refusedLibrary,
   switchedLibrary,
+  unchangedLibrary,
   withStatus,
 } from "./library-state.js";
 import { EMPTY, feed, type Line, type Scrollback } from "./text/scrollback.js";
@@ -122,6 +123,13 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
   return told(logged(state, event), event);
 }
 
+function notTaken(state: SessionState, event: EventOf<"artifact:incomplete" | "artifact:unchanged">): SessionState {
+  // What another library of the same build has come to is the better news.
+  if (!["none", "building", "built", "taking"].includes(state.save.step)) return state;
+  const step = event.type === "artifact:incomplete" ? "incomplete" : "unchanged";
+  return { ...state, save: { step, at: event.at, library: event.library, reason: event.reason } };
+}
+
 function told(state: SessionState, event: Exclude<SessionEvent, { type: "target:output" }>): SessionState {
   const { at } = event;
   switch (event.type) {
@@ -147,11 +155,10 @@ function told(state: SessionState, event: Exclude<SessionEvent, { type: "target:
       if (isRefusedElsewhere(state, event.library)) return state;
       return { ...state, problem: null, save: { step: "taking", at, library: event.library, reason: event.reason } };
     case "artifact:incomplete":
+      return notTaken(state, event);
     case "artifact:unchanged": {
-      // What another library of the same build has come to is the better news.
-      if (!["none", "building", "built", "taking"].includes(state.save.step)) return state;
-      const step = event.type === "artifact:incomplete" ? "incomplete" : "unchanged";
-      return { ...state, save: { step, at, library: event.library, reason: event.reason } };
+      const libraries = state.libraries.map((one) => (one.name === event.library ? unchangedLibrary(one) : one));
+      return notTaken({ ...state, libraries }, event);
     }
     case "generation:switched":
       return switched(state, event);

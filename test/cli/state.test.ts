@@ -65,6 +65,29 @@ test("a refused build leaves generations alone and tells why for each function",
   t.is(state.problem?.kind, "refused");
 });
 
+test("once a refused change is undone the functions are again what they were", (t) => {
+  const before = play(
+    [...built(2000), switched(1, [result("a", "switched"), result("b", "unchanged")], 2010)],
+    begun(),
+  );
+  const refusal = refused(
+    [result("a", "refused", "struct player grew"), result("b", "refused", "layout-changed")],
+    3010,
+  );
+  const path = "/libgame.so";
+  const undone = play(
+    [
+      ...built(3000),
+      refusal,
+      ...built(4000),
+      { type: "artifact:unchanged", at: 4010, library: "libgame.so", path, reason: "the same bytes as 1, which runs" },
+    ],
+    before,
+  );
+  t.deepEqual(fn(undone, "a"), fn(before, "a"));
+  t.deepEqual(fn(undone, "b"), fn(before, "b"));
+});
+
 test("a refused library stays in sight when another one arrives, until it changes itself or the next build ends", (t) => {
   const two = play([found("libtwo.so", 1)], begun());
   const changed = (library: string, at: number): SessionEvent => ({
