@@ -49,7 +49,7 @@ const methods: AgentExports = {
     return ok({
       protocol: PROTOCOL,
       arch: Process.arch,
-      host: Process.mainModule.path,
+      host: Process.mainModule.path.replace(/ \(deleted\)$/, ""), // what the kernel appends once it was rebuilt
       libraries: found,
       marksInExecutable: patched.marksInExecutable,
     });

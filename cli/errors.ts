@@ -105,7 +105,7 @@ export const wrongArchitecture = (what: string, detail: string, running: string)
     `cannot use ${what}: wrong architecture`,
     detail,
     running,
-    "build for x86_64 ELF, 64 bit, little endian: the only kind hotpatch patches today",
+    "give a shared library for x86_64 ELF, 64 bit, little endian: the only kind hotpatch patches today",
   ]);
 
 export const attachFailed = (
@@ -176,6 +176,21 @@ export const libraryNotFound = (path: string, detail: string): ErrorReport =>
     detail,
     UNTOUCHED,
     "check the path given to --library, or name the command that makes it with --build",
+  ]);
+
+/** For commands that read files and know no target. */
+export const unreadableFile = (path: string, detail: string): ErrorReport =>
+  make("library-not-found", [`cannot read ${path}`, detail, UNTOUCHED, "check the path, and the right to read it"]);
+
+/** Nothing can be patched until a library appears. */
+export const nothingFollowed = (host: string, functions: boolean): ErrorReport =>
+  make("no-marks", [
+    `nothing of ${host} can be patched yet`,
+    "no library with marked functions has been loaded",
+    "the host's own code",
+    functions
+      ? "name the library: --functions patches unmarked functions of what --library names"
+      : "mark functions with HOTPATCH, or name a library by --library and functions by --functions; the session goes on and takes what the host loads",
   ]);
 
 export const libraryNotLoaded = (library: string, host: string): ErrorReport =>

@@ -40,6 +40,9 @@ import { settleTemp } from "./temp.js";
 /** ms that what is under way may take once the end was asked for. */
 const UNDER_WAY_MS = 5000;
 
+/** ms that a host has to load its libraries before the session says that it has none. */
+const NOTHING_MS = 5000;
+
 /** Before generation 0's functions without marks have been looked at. */
 const NONE_ADOPTED: AgentAnswer<"adopt"> = { adopted: [], refused: [] };
 
@@ -102,6 +105,7 @@ export class Session {
   async run(): Promise<number> {
     settleTemp();
     sweepPlaces();
+    this.#checkWatched();
     await this.#buildMissing();
     const { backend, target } = await arrive(this.#options);
     this.#reach.target = target;
@@ -180,6 +184,14 @@ export class Session {
 
   // Arriving ----------------------------------------------------------------------------------------------------------
 
+  /** A folder that is not there would be watched in silence. */
+  #checkWatched(): void {
+    const { build, watch } = this.#options;
+    const missing = build === null ? undefined : watch.find((folder) => !existsSync(folder));
+    if (missing !== undefined)
+      throw new HotpatchError(errors.usage(`cannot watch ${missing} for --build`, "there is no such folder"));
+  }
+
   /** The build runs at start only for an artifact that is not there. */
   async #buildMissing(): Promise<void> {
     const { build, libraries } = this.#options;
@@ -222,9 +234,16 @@ export class Session {
     await Promise.race([this.#queue, this.#gone]);
     this.#say({ type: "session:ready" });
     for (const path of this.#libraries.notFound) this.#warn(this.#whyNotFound(path, basename(host)), basename(path));
+    const timer = setTimeout(() => this.#warnOfNothing(basename(host)), NOTHING_MS);
+    this.#closers.push(() => clearTimeout(timer));
     const early = this.#early ?? [];
     this.#early = null;
     for (const command of early) this.command(command);
+  }
+
+  #warnOfNothing(host: string): void {
+    if (this.#options.libraries.length > 0 || this.#libraries.named().length > 0) return; // told of each, or found
+    this.#warn(errors.nothingFollowed(host, this.#options.functions.length > 0));
   }
 
   /** Another process is the target from here on, and the private folder is one that it sees. */

@@ -87,7 +87,9 @@ function startTool(args) {
           note({ type: "line", text: p });
         }
       } else if (e.type === "generation:switched") {
-        console.log(`  hotpatch | generation ${e.generation} runs (was ${e.from}), ${e.ms} ms after the build`);
+        console.log(
+          `  hotpatch | generation ${e.generation} runs (was ${e.from}), ${e.ms} ms after ${e.why === "artifact" ? "the build" : "it was asked for"}`,
+        );
       } else if (e.type === "error" || e.type === "generation:refused") {
         console.log(`  hotpatch | ${e.message}: ${e.detail}`);
       }

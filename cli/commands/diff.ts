@@ -5,7 +5,7 @@ import type { StateVariable } from "../../schemas/agent.js";
 import type { DiffReport } from "../../schemas/diff-report.js";
 import type { StateRecord } from "../binary/state.js";
 import { demangle } from "../demangle.js";
-import { HotpatchError, libraryNotFound } from "../errors.js";
+import { HotpatchError, unreadableFile } from "../errors.js";
 import { LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, recorded } from "../evidence/record.js";
 import { strictest } from "../evidence/verdict.js";
@@ -58,7 +58,7 @@ function read(path: string): Inspected {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new HotpatchError(libraryNotFound(path, error instanceof Error ? error.message : String(error)), error);
+    throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
   }
   const inspection = inspect(path, basename(path), bytes, NOTHING_TOUCHED);
   if (inspection.kind !== "fit") throw new HotpatchError(inspection.report);

@@ -9,7 +9,7 @@ import { isPe, readPe } from "../binary/pe.js";
 import { readState, type StateRecord } from "../binary/state.js";
 import { type Choice, Chooser } from "../chooser.js";
 import { demangle } from "../demangle.js";
-import { artifactIncomplete, artifactInvalid, HotpatchError, libraryNotFound, wrongArchitecture } from "../errors.js";
+import { artifactIncomplete, artifactInvalid, HotpatchError, unreadableFile, wrongArchitecture } from "../errors.js";
 
 type Note = LibraryReport["notes"][number];
 const NOTHING_TOUCHED = "no process was touched";
@@ -27,7 +27,7 @@ export function inspectLibrary(path: string, globs: readonly string[] = []): Lib
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new HotpatchError(libraryNotFound(path, error instanceof Error ? error.message : String(error)), error);
+    throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
   }
   try {
     return isPe(bytes) ? inspectPe(path, bytes) : inspectElf(path, validateLibrary(bytes), globs);

@@ -18,7 +18,7 @@ export function checkExecutable(path: string, pid: number | null): Finding {
       return problem(attachFailed(pid, "it runs no executable: it is a thread of the kernel", UNTOUCHED));
     return fine(`the executable cannot be read (${message}): Frida will say what it thinks of it`);
   }
-  const name = pid === null ? path : readlinkSync(path);
+  const name = pid === null ? path : readlinkSync(path).replace(/ \(deleted\)$/, "");
   const { kind, detail } = hostKind(bytes);
   switch (kind) {
     case "ok":

@@ -26,6 +26,8 @@ const all: ErrorReport[] = [
   errors.targetDied(7, "why"),
   errors.targetReplaced(7, "why"),
   errors.libraryNotFound("/libgame.so", "why"),
+  errors.unreadableFile("/libgame.so", "why"),
+  errors.nothingFollowed("game", true),
   errors.libraryNotLoaded("libgame.so", "game"),
   errors.noMarks("libgame.so", RUNNING),
   errors.strippedMarks("libgame.so", 12, RUNNING),

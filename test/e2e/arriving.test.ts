@@ -151,6 +151,27 @@ test("a host whose loader is musl's is refused before it is started, and while i
   await output.next((l) => l === "up", "up again", output.all.length);
 });
 
+test("a session that has nothing to follow says so, with what to do", async (t) => {
+  const shop = new Workshop(t);
+  const host = await shop.host("host", "#include <unistd.h>\nint main(void) { sleep(60); return 0; }");
+  const tool = Tool.spawn(shop, ["--functions", "plug_*", "--", host]);
+  const warning = await tool.next("warning");
+  t.is(warning.code, "no-marks");
+  t.regex(warning.hint, /--functions patches unmarked functions of what --library names/);
+  t.is(await tool.end(), 0);
+});
+
+test("a folder to watch that is not there is a wrong command line, and nothing is started", async (t) => {
+  const shop = new Workshop(t);
+  const host = await shop.host("host", "int main(void) { return 0; }");
+  const tool = Tool.spawn(shop, ["--build", "true", "--watch", shop.path("srcc"), "--", host]);
+  const { code, message } = await tool.next("error");
+  t.is(code, "usage");
+  t.true(message.includes("srcc"));
+  t.is((await tool.ended).code, 2);
+  t.is(tool.pid, 0);
+});
+
 test("a process that a debugger holds is attach-busy, at once", async (t) => {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));
