@@ -1,6 +1,6 @@
 /** What a rollback would change, asked before it does. */
 import test from "ava";
-import { DLOPEN_HOST } from "../support/programs.js";
+import { DLOPEN_HOST, LINKED_HOST } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 
@@ -38,7 +38,8 @@ test("a preview names the functions that a rollback would change, and changes no
 test("commands that come before the session is ready are answered once it is", async (t) => {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", source(1));
-  const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
+  // Linked: it is there when the session is ready, whatever the host's own pace.
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", LINKED_HOST, [lib, `-Wl,-rpath,${shop.folder}`])]);
   tool.send({ command: "status" });
   tool.send({ command: "preview", generation: 0 });
   tool.send({ command: "rollback", generation: 7 });
