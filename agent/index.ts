@@ -1,5 +1,6 @@
 /** rpc exports = the requests of schemas/agent.ts. Wiring only. */
 import type { AgentEvent, AgentExports, Result } from "../schemas/agent.js";
+import { pathAsItWas } from "../schemas/names.js";
 import { pinFridaNeeds } from "./load.js";
 import { PatchedProcess } from "./patched.js";
 import { Registry } from "./registry.js";
@@ -49,7 +50,7 @@ const methods: AgentExports = {
     return ok({
       protocol: PROTOCOL,
       arch: Process.arch,
-      host: Process.mainModule.path.replace(/ \(deleted\)$/, ""), // what the kernel appends once it was rebuilt
+      host: pathAsItWas(Process.mainModule.path),
       libraries: found,
       marksInExecutable: patched.marksInExecutable,
     });

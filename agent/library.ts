@@ -348,7 +348,7 @@ export class Library {
 /** The loader's own name of a module may be relative to a folder that has changed since. */
 const absolute = (path: string | null): string | null => (path?.startsWith("/") === true ? path : null);
 
-function marksInside<M extends Mark>({ base, size }: Extent, marks: readonly M[]): M[] {
-  const start = addressOf(base);
-  return marks.filter(({ entry }) => entry >= start && entry < start + size);
+function marksInside<M extends Mark>(module: Extent, marks: readonly M[]): M[] {
+  const { start, end } = rangeOf(module);
+  return marks.filter(({ entry }) => entry >= start && entry < end);
 }

@@ -2,7 +2,7 @@
 import type { RefusedMark } from "../schemas/agent.js";
 import { cleanName, isFragment, tellApart, whyAmbiguous } from "../schemas/names.js";
 import { exportsInMemory, type FunctionSymbol, type ModuleFile, readModuleFile } from "./elf.js";
-import { type Extent, wordsAt } from "./memory.js";
+import { contains, type Extent, wordsAt } from "./memory.js";
 import { type RecordedMarks, recordedMarks } from "./records.js";
 import { type Address, addressOf, entryProblem } from "./thunk.js";
 
@@ -46,7 +46,7 @@ export interface ExecutableMarks {
  * seen because its file is gone, it exports none and holds no records.
  */
 export function marksOf(module: Place): ModuleMarks | null {
-  const { path, base, size } = module;
+  const { path, base } = module;
   const file = readModuleFile(path, base);
   if (file === null) {
     const found = named(markedExports(base), recordedMarks(module));
@@ -55,18 +55,19 @@ export function marksOf(module: Place): ModuleMarks | null {
   if (!isMarked(file)) return null;
   const sections = file.sections.filter((s) => s.name === PLAIN || s.name === INLINE);
   const recorded = file.sections.some((s) => s.name === RECORDS) ? recordedMarks(module) : NO_RECORDS;
-  const found = named(file.functionsIn(sections, templates(base, size)), recorded);
+  const found = named(file.functionsIn(sections, templates(module)), recorded);
   return sections.length === 0 && found.marks.length === 0 ? null : found;
 }
 
-export function executableMarks({ path, base, size }: Place): ExecutableMarks {
+export function executableMarks(module: Place): ExecutableMarks {
+  const { path, base } = module;
   const file = readModuleFile(path, base);
   if (file === null) return { own: markedExports(base).length, inline: [] };
   if (!isMarked(file)) return { own: 0, inline: [] };
   const inSection = (name: string) => file.sections.filter((s) => s.name === name);
   const own = named(file.functionsIn(inSection(PLAIN)));
   const ownEntries = new Set(own.marks.map((mark) => mark.entry));
-  const inline = named(file.functionsIn(inSection(INLINE), templates(base, size)));
+  const inline = named(file.functionsIn(inSection(INLINE), templates(module)));
   return {
     own: own.marks.length + own.refused.length,
     inline: inline.marks.filter((mark) => !ownEntries.has(mark.entry)),
@@ -76,11 +77,10 @@ export function executableMarks({ path, base, size }: Place): ExecutableMarks {
 const isMarked = (file: ModuleFile): boolean => file.sections.some(({ name }) => [PLAIN, INLINE, FLAG].includes(name));
 
 /** Where gcc's entries stand in the module's code: those outside the marked sections are instances of templates. */
-function templates(base: NativePointer, size: number): Set<Address> {
-  const end = base.add(size);
+function templates(module: Extent): Set<Address> {
   return new Set(
     Process.enumerateRanges("r-x")
-      .filter((range) => range.base.compare(base) >= 0 && range.base.compare(end) < 0)
+      .filter((range) => contains(module, range.base))
       .flatMap((range) => Memory.scanSync(range.base, range.size, TEMPLATE_ENTRY))
       .map(({ address }) => addressOf(address)),
   );

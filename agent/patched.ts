@@ -11,13 +11,13 @@ import type {
   SwitchAnswer,
   SwitchRequest,
 } from "../schemas/agent.js";
-import { copyName } from "../schemas/names.js";
+import { copyName, pathAsItWas } from "../schemas/names.js";
 import { now } from "./clock.js";
 import { callHook } from "./hook.js";
 import { Library, type Staged } from "./library.js";
 import { forgetPins, load, loaderName, pin } from "./load.js";
 import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
-import { wordsAt } from "./memory.js";
+import { contains, wordsAt } from "./memory.js";
 import type { Registry } from "./registry.js";
 import { stage } from "./stage.js";
 import { isAlone } from "./thread.js";
@@ -164,15 +164,13 @@ export class PatchedProcess {
   providers(id: string, names: readonly string[]): Result<string[]> {
     const library = this.#libraries.get(id);
     if (library === undefined) return fail("internal", `${id} is not followed`);
-    const { base, size } = library.place;
-    const end = base.add(size);
     const map = new ModuleMap();
     return {
       ok: true,
       value: names.map((name) => {
         const address = dlsym(NULL, Memory.allocUtf8String(name));
         if (address.isNull()) return "none";
-        if (address.compare(base) >= 0 && address.compare(end) < 0) return "own";
+        if (contains(library.place, address)) return "own";
         return map.findPath(address) ?? "none";
       }),
     };
@@ -281,8 +279,6 @@ export class PatchedProcess {
 const getpid = new NativeFunction(Module.getGlobalExportByName("getpid"), "int", []);
 const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
 
-/** What the kernel appends to the path of a mapped file that has been deleted or replaced. */
-const DELETED = " (deleted)";
 /** What it writes for a line end in a path. Source: proc(5). */
 const LINE_END = "\\012";
 
@@ -291,6 +287,5 @@ const dlsym = new NativeFunction(Module.getGlobalExportByName("dlsym"), "pointer
 /** The file a module was mapped from: the loader's own name for it may be relative to a folder that has changed since. */
 function pathOf(module: Module): string {
   const path = Process.findRangeByAddress(module.base)?.file?.path ?? module.path;
-  const whole = path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
-  return whole.replaceAll(LINE_END, "\n");
+  return pathAsItWas(path).replaceAll(LINE_END, "\n");
 }

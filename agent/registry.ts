@@ -95,6 +95,8 @@ export function readText({ address, length }: Text): FunctionsRecord {
 
 export class Registry {
   readonly #page: NativePointer;
+  /** What was read or written last: every module that appears is looked up here, and only this agent writes. */
+  #libraries: readonly LibraryRecord[] | null = null;
 
   private constructor(page: NativePointer) {
     this.#page = page;
@@ -127,7 +129,12 @@ export class Registry {
     this.#page.add(AT.owner).writeU32(pid);
   }
 
-  read(): LibraryRecord[] {
+  read(): readonly LibraryRecord[] {
+    this.#libraries ??= this.#parse();
+    return this.#libraries;
+  }
+
+  #parse(): LibraryRecord[] {
     const length = this.#page.add(AT.length).readU32();
     if (length === 0) return [];
     const text = this.#page.add(this.#page.add(AT.offset).readU32()).readUtf8String(length);
@@ -141,5 +148,6 @@ export class Registry {
     this.#page.add(other).writeUtf8String(text);
     // Offset and length in one aligned store.
     this.#page.add(AT.offset).writeU64(uint64(text.length).shl(32).or(other));
+    this.#libraries = libraries;
   }
 }

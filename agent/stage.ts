@@ -4,6 +4,7 @@
  * Only for a library that no thread is using: what is written to its data between copy and exchange would be lost.
  */
 import type { Place } from "./marks.js";
+import { contains } from "./memory.js";
 
 const global = (name: string) => Module.getGlobalExportByName(name);
 const open = new NativeFunction(global("open"), "int", ["pointer", "int", "int"]);
@@ -129,10 +130,9 @@ function copyFile(from: string, to: string): number | string {
 }
 
 /** The library's mappings of its own file. */
-function piecesOf({ base, size }: Place): Piece[] {
-  const end = base.add(size);
-  const inside = mappingsOfSelf().filter(({ start }) => start.compare(base) >= 0 && start.compare(end) < 0);
-  const own = inside.find(({ start }) => start.equals(base))?.file;
+function piecesOf(place: Place): Piece[] {
+  const inside = mappingsOfSelf().filter(({ start }) => contains(place, start));
+  const own = inside.find(({ start }) => start.equals(place.base))?.file;
   return own === undefined || own === NO_FILE ? [] : inside.filter(({ file }) => file === own);
 }
 

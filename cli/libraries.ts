@@ -6,6 +6,7 @@ import { contentHash, readElf } from "./binary/elf.js";
 import type { Chooser } from "./chooser.js";
 import { recorded } from "./evidence/record.js";
 import { FollowedLibrary } from "./followed.js";
+import { once } from "./once.js";
 import { NO_SOURCES, sourcesOf } from "./sources.js";
 import { aliasesOf } from "./steps/aliases.js";
 import { layoutsOf } from "./steps/debug.js";
@@ -88,16 +89,6 @@ export class Libraries {
     const all = this.named().map((l) => l.runsText);
     return all.length === 0 ? "the host's own code" : all.join(", ");
   }
-}
-
-/** Holds what `make` gave; what it needed is let go. */
-export function once<T>(make: () => T): () => T {
-  let get = (): T => {
-    const made = make();
-    get = () => made;
-    return made;
-  };
-  return () => get();
 }
 
 /** Whether these bytes are still at the path: the next build replaces what the host has loaded. */

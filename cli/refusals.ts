@@ -10,6 +10,11 @@ import type { Claim } from "./steps/state.js";
 const BEFORE = "hotpatch_before_switch";
 const AFTER = "hotpatch_after_switch";
 
+/** Names in one report. */
+const SHOWN = 6;
+const some = (names: readonly string[]): string =>
+  names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more functions` : "");
+
 /** What a report tells of a library. */
 type Told = Pick<FollowedLibrary, "name" | "runsText" | "loadedFrom">;
 
@@ -60,11 +65,6 @@ export function refusedMark(
       return errors.untrustedBuild(name, reason, runsText, cure);
   }
 }
-
-/** Names in one report. */
-const SHOWN = 6;
-const some = (names: readonly string[]): string =>
-  names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more functions` : "");
 
 /** Functions that cannot be patched: one report each, but one for all that were built in the same untrusted way. */
 export function refusedFunctions(refused: readonly RefusedMark[], library: FollowedLibrary): ErrorReport[] {

@@ -17,6 +17,9 @@ export function cleanName(symbol: string): string {
 /** A part that the compiler split off a function: reached from that one only, so no function of its own. */
 export const isFragment = (symbol: string): boolean => FRAGMENT.test(symbol);
 
+/** A mapped file's path without what the kernel appends once the file was deleted or replaced. Source: proc(5). */
+export const pathAsItWas = (path: string): string => path.replace(/ \(deleted\)$/, "");
+
 /** Why a function whose address is no multiple of 8 cannot be patched, and the one way it comes about in C++. */
 export const UNALIGNED =
   "its entry is not aligned to 8 bytes, so it cannot be replaced by one store (with gcc, a constructor or destructor must be marked inside its class too)";

@@ -1,5 +1,6 @@
 /** Owns the question whether a program may be a host at all: its architecture, its loader, its C library. */
 import { readFileSync, readlinkSync } from "node:fs";
+import { pathAsItWas } from "../../schemas/names.js";
 import { hasThreadSanitizer, hostKind } from "../binary/host.js";
 import { attachFailed, muslHost, sanitizedHost, staticHost, UNTOUCHED, wrongArchitecture } from "../errors.js";
 import { type Finding, fine, problem } from "./finding.js";
@@ -18,7 +19,7 @@ export function checkExecutable(path: string, pid: number | null): Finding {
       return problem(attachFailed(pid, "it runs no executable: it is a thread of the kernel", UNTOUCHED));
     return fine(`the executable cannot be read (${message}): Frida will say what it thinks of it`);
   }
-  const name = pid === null ? path : readlinkSync(path).replace(/ \(deleted\)$/, "");
+  const name = pid === null ? path : pathAsItWas(readlinkSync(path));
   const { kind, detail } = hostKind(bytes);
   switch (kind) {
     case "ok":

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
+import { pathAsItWas } from "../../schemas/names.js";
 import { ambiguousProcess, HotpatchError, noSuchProcess } from "../errors.js";
 
 /** Source: proc(5), /proc/PID/status. */
@@ -63,7 +64,7 @@ export function factsOf(pid: number): ProcessFacts | null {
 export function namesOf(pid: number): string[] {
   const names: string[] = [];
   try {
-    names.push(basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, ""));
+    names.push(basename(pathAsItWas(readlinkSync(`/proc/${pid}/exe`))));
   } catch {
     // a kernel thread or another user's process has no readable exe; its comm still counts
   }
