@@ -3,7 +3,8 @@
  * process when the file has been deleted or replaced since (docs/decisions/0004), which is what builds do.
  */
 import { pageAlign } from "./memory.js";
-import { type Address, addressOf } from "./thunk.js";
+import { MemoryGone, Peeked, peek } from "./peek.js";
+import { type Address, addressOf, pointerTo } from "./thunk.js";
 
 export interface Section {
   readonly name: string;
@@ -56,7 +57,7 @@ interface Segment {
   readonly memorySize: number;
 }
 
-/** Null when the file is not there or no longer the one that was mapped. */
+/** Null when the file is not there or no longer the one that was mapped. @throws MemoryGone */
 export function readModuleFile(path: string, base: NativePointer): ModuleFile | null {
   let file: File;
   try {
@@ -68,7 +69,8 @@ export function readModuleFile(path: string, base: NativePointer): ModuleFile | 
     const segments = segmentsAt(base);
     if (segments === null || !sameStart(file, base, segments)) return null;
     return readTables(file, path, loadBias(base, segments));
-  } catch {
+  } catch (error) {
+    if (error instanceof MemoryGone) throw error;
     return null; // shorter than its own tables say: being written
   } finally {
     file.close();
@@ -146,20 +148,22 @@ function functionsOf(
  * is no ELF image or has no symbol table.
  */
 export function exportsInMemory(base: NativePointer): FunctionSymbol[] | null {
-  const segments = segmentsAt(base);
-  const dynamic = dynamicAt(base);
+  const memory = new Peeked();
+  const segments = segmentsAt(base, memory);
+  const dynamic = dynamicAt(base, memory);
   if (segments === null || dynamic === null) return null;
   const { bias, tables: tags } = dynamic;
   const [symbols, names] = [tags.get(DT_SYMTAB), tags.get(DT_STRTAB)];
-  const count = symbolCount(tags.get(DT_HASH), tags.get(DT_GNU_HASH));
+  const count = symbolCount(memory, tags.get(DT_HASH), tags.get(DT_GNU_HASH));
   if (symbols === undefined || names === undefined || count === 0) return null;
   const code = segments.filter((s) => s.type === PT_LOAD && (s.flags & PF_X) !== 0);
   const found: FunctionSymbol[] = [];
-  for (let i = 0, p = symbols; i < count; i++, p = p.add(SYMBOL)) {
-    if ((p.add(4).readU8() & 15) !== STT_FUNC || p.add(6).readU16() === 0) continue;
-    const value = p.add(8).readU64().toNumber();
+  for (let i = 0, p = addressOf(symbols); i < count; i++, p += SYMBOL) {
+    if ((memory.u8(p + 4) & 15) !== STT_FUNC || memory.u16(p + 6) === 0) continue;
+    const value = memory.u64(p + 8);
     if (!code.some((s) => value >= s.vaddr && value < s.vaddr + s.memorySize)) continue;
-    found.push({ name: names.add(p.readU32()).readUtf8String() ?? "", address: addressOf(bias) + value, file: null });
+    const name = memory.text(addressOf(names) + memory.u32(p));
+    found.push({ name, address: addressOf(bias) + value, file: null });
   }
   return found;
 }
@@ -173,55 +177,65 @@ export interface DynamicTables {
   readonly values: ReadonlyMap<number, number>;
 }
 
-/** The dynamic section of the image at `base`, from memory; null when there is none. */
-export function dynamicAt(base: NativePointer): DynamicTables | null {
-  const segments = segmentsAt(base);
+/** The dynamic section of the image at `base`, from memory; null when there is none. @throws MemoryGone */
+export function dynamicAt(base: NativePointer, memory = new Peeked()): DynamicTables | null {
+  const segments = segmentsAt(base, memory);
   const dynamic = segments?.find((s) => s.type === PT_DYNAMIC);
   if (segments == null || dynamic === undefined) return null;
   const bias = loadBias(base, segments);
   const tables = new Map<number, NativePointer>();
   const values = new Map<number, number>();
-  for (let p = bias.add(dynamic.vaddr), i = 0; i < dynamic.memorySize / 16; i++, p = p.add(16)) {
-    const tag = p.readU64().toNumber();
+  const start = addressOf(bias) + dynamic.vaddr;
+  for (let p = start; p + 16 <= start + dynamic.memorySize; p += 16) {
+    const tag = memory.u64(p);
     if (tag === DT_NULL) break;
-    const value = p.add(8).readPointer();
+    const value = memory.u64(p + 8);
     // glibc has added the bias already; other loaders leave the file's value.
-    tables.set(tag, value.compare(base) >= 0 ? value : bias.add(value));
-    values.set(tag, addressOf(value));
+    tables.set(tag, value >= addressOf(base) ? pointerTo(value) : bias.add(value));
+    values.set(tag, value);
   }
   return { bias, tables, values };
 }
 
 /** DT_HASH holds the number of symbols; DT_GNU_HASH only where the last chain ends. */
-function symbolCount(hash: NativePointer | undefined, gnu: NativePointer | undefined): number {
-  if (hash !== undefined) return hash.add(4).readU32();
+function symbolCount(memory: Peeked, hash: NativePointer | undefined, gnu: NativePointer | undefined): number {
+  if (hash !== undefined) return memory.u32(addressOf(hash) + 4);
   if (gnu === undefined) return 0;
-  const buckets = gnu.readU32();
-  const first = gnu.add(4).readU32();
-  const table = gnu.add(16 + gnu.add(8).readU32() * 8);
+  const at = addressOf(gnu);
+  const buckets = memory.u32(at);
+  const first = memory.u32(at + 4);
+  const table = at + 16 + memory.u32(at + 8) * 8;
   let last = 0;
-  for (let i = 0; i < buckets; i++) last = Math.max(last, table.add(i * 4).readU32());
+  for (let i = 0; i < buckets; i++) last = Math.max(last, memory.u32(table + i * 4));
   if (last < first) return first;
-  const chains = table.add(buckets * 4);
-  while ((chains.add((last - first) * 4).readU32() & 1) === 0) last++;
+  const chains = table + buckets * 4;
+  while ((memory.u32(chains + (last - first) * 4) & 1) === 0) last++;
   return last + 1;
 }
 
-/** The program headers of the image at `base`, from memory; null when there is no 64-bit ELF image. */
-function segmentsAt(base: NativePointer): Segment[] | null {
-  if (base.readU32() !== MAGIC || base.add(4).readU8() !== 2) return null;
-  const table = base.add(base.add(32).readU64().toNumber());
-  return Array.from({ length: base.add(56).readU16() }, (_, i) => {
-    const p = table.add(i * 56);
+/** The program headers of the image at `base`, from memory; null when there is no 64-bit ELF image. @throws MemoryGone */
+function segmentsAt(base: NativePointer, memory = new Peeked()): Segment[] | null {
+  const start = addressOf(base);
+  if (memory.u32(start) !== MAGIC || memory.u8(start + 4) !== 2) return null;
+  const table = start + memory.u64(start + 32);
+  return Array.from({ length: memory.u16(start + 56) }, (_, i) => {
+    const p = table + i * 56;
     return {
-      type: p.readU32(),
-      flags: p.add(4).readU32(),
-      offset: p.add(8).readU64().toNumber(),
-      vaddr: p.add(16).readU64().toNumber(),
-      fileSize: p.add(32).readU64().toNumber(),
-      memorySize: p.add(40).readU64().toNumber(),
+      type: memory.u32(p),
+      flags: memory.u32(p + 4),
+      offset: memory.u64(p + 8),
+      vaddr: memory.u64(p + 16),
+      fileSize: memory.u64(p + 32),
+      memorySize: memory.u64(p + 40),
     };
   });
+}
+
+/** Where the first segment of this type is in memory; null when the image has none. */
+export function segmentOf(base: NativePointer, type: number): NativePointer | null {
+  const segments = segmentsAt(base) ?? [];
+  const found = segments.find((s) => s.type === type);
+  return found === undefined ? null : loadBias(base, segments).add(found.vaddr);
 }
 
 /** Bytes that the image at `base` takes from its first mapped byte to its last. */
@@ -243,9 +257,7 @@ function sameStart(file: File, base: NativePointer, segments: readonly Segment[]
   const first = segments.find((s) => s.type === PT_LOAD);
   if (first === undefined || first.offset !== 0) return false;
   const size = Math.min(first.fileSize, COMPARED) & ~3;
-  const memory = base.readByteArray(size);
-  if (memory === null) return false;
-  const [a, b] = [new Uint32Array(memory), new Uint32Array(bytesAt(file, 0, size))];
+  const [a, b] = [new Uint32Array(peek(addressOf(base), size)), new Uint32Array(bytesAt(file, 0, size))];
   return a.every((word, i) => word === b[i]);
 }
 

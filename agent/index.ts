@@ -1,14 +1,16 @@
 /** rpc exports = the requests of schemas/agent.ts. Wiring only. */
-import type { AgentEvent, AgentExports, Result } from "../schemas/agent.js";
+import type { AgentEvent, AgentExports, Carrier, Result } from "../schemas/agent.js";
 import { pathAsItWas } from "../schemas/names.js";
-import { pinFridaNeeds } from "./load.js";
+import { dismissCarrier, hideCarrier } from "./carrier.js";
 import { PatchedProcess } from "./patched.js";
 import { Registry } from "./registry.js";
 
 /** AGENT_PROTOCOL of schemas/agent.ts; a literal, because the agent takes types only from there. */
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 
 let patched: PatchedProcess | null = null;
+/** The thread that Frida came by; null: one of the host's own. */
+let came: Carrier | null = null;
 
 const say = (event: AgentEvent): void => send(event);
 
@@ -29,7 +31,7 @@ function alive(pid: number): boolean {
 }
 
 const methods: AgentExports = {
-  begin({ protocol, owner, libraries, unmarked, stage, stopped }) {
+  begin({ protocol, owner, libraries, unmarked, stage, stopped, carrier }) {
     if (protocol !== PROTOCOL)
       return {
         ok: false,
@@ -44,7 +46,8 @@ const methods: AgentExports = {
         error: { code: "attach-busy", detail: `the hotpatch session with pid ${holder} is attached to this process` },
       };
     registry.owner = owner;
-    pinFridaNeeds();
+    if (carrier !== null) hideCarrier(carrier);
+    came = carrier;
     patched = new PatchedProcess(registry, { names: libraries, unmarked }, stage, say);
     const found = patched.begin(stopped);
     return ok({
@@ -60,7 +63,8 @@ const methods: AgentExports = {
   switchTo: (request) => current().switchTo(request),
   providers: ({ library, names }) => current().providers(library, names),
   state: ({ library }) => current().state(library),
-  status: () => ok(current().status()),
+  ranges: () => ok(current().ranges()),
+  status: (request) => ok(current().status(request)),
   end({ keep }) {
     current().end(keep);
     return ok({ restored: !keep });
@@ -72,5 +76,6 @@ rpc.exports = {
   /** Frida calls this when the script goes, also when the tool was killed: the host's own code comes back. */
   dispose() {
     patched?.end(false);
+    if (came !== null) dismissCarrier(came);
   },
 };

@@ -1,14 +1,13 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
 import type { AdoptAnswer, FoundLibrary, RefusedMark, StateVariable, UnmarkedFunction } from "../schemas/agent.js";
-import { loaderName } from "./load.js";
+import { FunctionStarts } from "./function-starts.js";
 import type { Mark, ModuleMarks, Place } from "./marks.js";
 import type { Extent } from "./memory.js";
 import { adoptCopy, HostEntries } from "./redirect.js";
 import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
-import { addressesOnStacks, type Range } from "./stacks.js";
 import { stateIn } from "./state.js";
 import { Tables } from "./switch.js";
-import { type Address, addressOf, ENTRY_SIZE, pointerTo, type Word } from "./thunk.js";
+import { type Address, addressOf, ENTRY_SIZE, type Word } from "./thunk.js";
 import { functionOf, makeTrampolines } from "./trampoline.js";
 import { PlainEntries } from "./unmarked.js";
 
@@ -19,6 +18,11 @@ interface Copy extends Place {
   readonly buildId: string | null;
   readonly hash: string | null;
   readonly functions: number;
+}
+
+export interface Range {
+  readonly start: Address;
+  readonly end: Address;
 }
 
 const rangeOf = ({ base, size }: Extent): Range => ({ start: addressOf(base), end: addressOf(base) + size });
@@ -42,6 +46,8 @@ export class Library {
   readonly #copies: Map<number, Copy>;
   /** What each generation's records say; looked for once: a loaded copy's never change. */
   readonly #state = new Map<number, StateVariable[]>();
+  /** By base: a copy's table never changes. */
+  readonly #starts = new Map<string, FunctionStarts>();
   /** The registry's text about functions, and for how many it was written. */
   #kept: { readonly text: Text; readonly count: number } | null = null;
 
@@ -226,26 +232,30 @@ export class Library {
     );
   }
 
+  /** Where its copies are, when there are several: what a thread may be inside of. */
+  get ranges(): Range[] {
+    return this.#copies.size === 1 ? [] : [...this.#copies.values()].map(rangeOf);
+  }
+
   /**
    * The number of threads inside a body of each function that is not the one its next call would run: an upper bound,
-   * by function name, those with none left out. Null where stacks cannot be read.
+   * by function name, those with none left out.
+   * @param stacks of each thread the addresses within `ranges` that it executes at or that lie on its stack
    */
-  oldThreads(): Map<string, number> | null {
+  oldThreads(stacks: readonly (readonly Address[])[]): Map<string, number> {
     const counts = new Map<string, number>();
     if (this.#copies.size === 1) return counts;
-    const threads = addressesOnStacks([...this.#copies.values()].map(rangeOf));
-    if (threads === null) return null;
     const running = this.#tables.bodiesOf(this.running, this.#names.length);
     const indices = new Map<Address, number>();
     for (const generation of this.#copies.keys())
       for (const [i, body] of this.#tables.bodiesOf(generation, this.#names.length).entries())
         if (body !== running[i]) for (const start of this.#startsOf(body)) indices.set(start, i);
-    for (const addresses of threads) {
+    const copies = [...this.#copies.values()].map((copy) => ({ ...rangeOf(copy), starts: this.#functionStarts(copy) }));
+    for (const addresses of stacks) {
       const inside = new Set<string>();
       for (const address of addresses) {
-        // By the unwind tables, which stripped libraries have too: marks tell where a function begins, not where it ends.
-        const start = Process.findFunctionRange(pointerTo(address))?.base;
-        const name = start === undefined ? undefined : this.#names[indices.get(addressOf(start)) ?? -1];
+        const copy = copies.find(({ start, end }) => address >= start && address < end);
+        const name = this.#names[indices.get(copy?.starts.of(address) ?? -1) ?? -1];
         if (name !== undefined) inside.add(name);
       }
       for (const name of inside) counts.set(name, (counts.get(name) ?? 0) + 1);
@@ -253,11 +263,18 @@ export class Library {
     return counts;
   }
 
+  #functionStarts({ base }: Copy): FunctionStarts {
+    const key = base.toString();
+    const known = this.#starts.get(key) ?? new FunctionStarts(base);
+    this.#starts.set(key, known);
+    return known;
+  }
+
   found(id: string): FoundLibrary {
     return {
       library: id,
       path: this.place.path,
-      openedAs: absolute(loaderName(this.place.base)),
+      openedAs: this.place.openedAs ?? null,
       base: this.place.base.toString(),
       size: this.place.size,
       staged: this.staged.path,
@@ -344,9 +361,6 @@ export class Library {
     return index;
   }
 }
-
-/** The loader's own name of a module may be relative to a folder that has changed since. */
-const absolute = (path: string | null): string | null => (path?.startsWith("/") === true ? path : null);
 
 function marksInside<M extends Mark>(module: Extent, marks: readonly M[]): M[] {
   const { start, end } = rangeOf(module);

@@ -6,10 +6,13 @@
 import { codeOf } from "./code.js";
 import { imageSize } from "./elf.js";
 import { type Extent, mapAnywhere, unmap } from "./memory.js";
-import { startThread, untilSet } from "./thread.js";
+import type { LoadedModule } from "./modules.js";
+import { blocking, startThread, untilSet } from "./thread.js";
 import { LOAD_JOB } from "./thunk.js";
 
 const global = (name: string) => Module.getGlobalExportByName(name);
+/** Looked up once: to look takes the loader's lock, which a thread may hold that waits for us. */
+const [DLOPEN, DLERROR, STRNCPY] = [global("dlopen"), global("dlerror"), global("strncpy")];
 const dladdr1 = new NativeFunction(global("dladdr1"), "int", ["pointer", "pointer", "pointer", "int"]);
 const dlinfo = new NativeFunction(global("dlinfo"), "int", ["pointer", "int", "pointer"]);
 
@@ -19,7 +22,7 @@ const RTLD_NODELETE = 0x1000;
 const RTLD_DL_LINKMAP = 2;
 const RTLD_DI_LINKMAP = 2;
 /** struct link_map (link.h) and Dl_info (dlfcn.h): offsets of what is read of them. */
-const LINK_MAP = { name: 8, dynamic: 16 } as const;
+const LINK_MAP = { dynamic: 16 } as const;
 const DL_INFO = { base: 8, size: 32 } as const;
 
 export type Loaded =
@@ -58,35 +61,35 @@ const FRIDA_NEEDS = ["libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0"]
  * Keeps what Frida's agent calls mapped, although the host may dlclose it: Frida binds its agent to libraries that it
  * finds loaded, without holding them (docs/decisions/0005).
  */
-export function pinFridaNeeds(): void {
-  for (const name of FRIDA_NEEDS) if (Process.findModuleByName(name) !== null) pinNamed(name);
+export function pinFridaNeeds(modules: readonly LoadedModule[]): void {
+  for (const name of FRIDA_NEEDS) if (modules.some(({ path }) => path.endsWith(`/${name}`))) pinNamed(name);
 }
 
 /**
- * Keeps the library at `base` mapped although the host may dlclose it: thunks and tables lead into it. Asked for by the
- * loader's own name of it, which also finds it when its file has been replaced. On a thread of its own, because a
- * constructor that blocks holds the loader's lock.
+ * Keeps a module mapped although the host may dlclose it: thunks and tables lead into it. Asked for by the loader's own
+ * name of it, which also finds it when its file has been replaced. On a thread of its own, because a constructor that
+ * blocks holds the loader's lock.
+ * @returns whether it is held; false where that takes longer than `ms`
  */
-export function pin(base: NativePointer): void {
-  const name = loaderName(base);
-  if (name !== null && name !== "") pinNamed(name);
+export function pin({ name }: LoadedModule, ms: number): boolean {
+  if (name === "") return true;
+  const job = pinNamed(name);
+  return blocking(() => job.add(LOAD_JOB.done).readU32() !== 0, ms);
 }
 
-/** What the loader calls the module: the path by which it was opened. Null for what is no module. */
-export function loaderName(base: NativePointer): string | null {
-  const info = Memory.alloc(DL_INFO.size);
-  const found = Memory.alloc(Process.pointerSize);
-  if (dladdr1(base, info, found, RTLD_DL_LINKMAP) === 0) return null;
-  return found.readPointer().add(LINK_MAP.name).readPointer().readUtf8String();
+/** The same, some time later: a thread that opens a library and waits for us lets nobody start one. */
+export function pinLater({ name }: LoadedModule): void {
+  setTimeout(() => pinNamed(name), 0);
 }
 
 /** Records of pins, and the bytes they take, until it is known that their threads have ended. */
 const pins: { readonly job: NativePointer; readonly size: number }[] = [];
 
-function pinNamed(name: string): void {
+function pinNamed(name: string): NativePointer {
   const job = newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
   pins.push({ job, size: jobSize(name) });
   startThread(codeOf("loader"), job);
+  return job;
 }
 
 /** The last thing of a session: gives back what its pins no longer need. */
@@ -101,9 +104,9 @@ function newJob(path: string, mode: number): NativePointer {
   const job = mapAnywhere(jobSize(path));
   const ownPath = job.add(LOAD_JOB.size);
   ownPath.writeUtf8String(path);
-  job.add(LOAD_JOB.dlopen).writePointer(global("dlopen"));
-  job.add(LOAD_JOB.dlerror).writePointer(global("dlerror"));
-  job.add(LOAD_JOB.strncpy).writePointer(global("strncpy"));
+  job.add(LOAD_JOB.dlopen).writePointer(DLOPEN);
+  job.add(LOAD_JOB.dlerror).writePointer(DLERROR);
+  job.add(LOAD_JOB.strncpy).writePointer(STRNCPY);
   job.add(LOAD_JOB.path).writePointer(ownPath);
   job.add(LOAD_JOB.mode).writeU32(mode);
   return job;

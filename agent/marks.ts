@@ -20,7 +20,10 @@ const NO_RECORDS: RecordedMarks = { marks: [], unknown: [] };
 
 /** A loaded module. */
 export interface Place extends Extent {
+  /** Of its file. */
   readonly path: string;
+  /** The absolute path by which the host opened it, where that is known. */
+  readonly openedAs?: string | null;
 }
 
 export interface Mark {

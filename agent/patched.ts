@@ -4,20 +4,25 @@ import type {
   AdoptRequest,
   AgentEvent,
   FoundLibrary,
+  LibraryStatus,
   LoadAnswer,
   LoadRequest,
   Result,
   StateVariable,
+  StatusRequest,
   SwitchAnswer,
   SwitchRequest,
 } from "../schemas/agent.js";
-import { copyName, pathAsItWas } from "../schemas/names.js";
+import { copyName } from "../schemas/names.js";
 import { now } from "./clock.js";
 import { callHook } from "./hook.js";
-import { Library, type Staged } from "./library.js";
-import { forgetPins, load, loaderName, pin } from "./load.js";
+import { Library, type Range, type Staged } from "./library.js";
+import { forgetPins, load, pin, pinFridaNeeds, pinLater } from "./load.js";
+import { LoaderWatch } from "./loader-watch.js";
 import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
 import { contains, wordsAt } from "./memory.js";
+import { type LoadedModule, loadedModules, moduleAt } from "./modules.js";
+import { MemoryGone } from "./peek.js";
 import type { Registry } from "./registry.js";
 import { stage } from "./stage.js";
 import { isAlone } from "./thread.js";
@@ -46,10 +51,12 @@ export class PatchedProcess {
   /** Folder for the files that libraries are staged in; null: they are not. */
   readonly #stage: string | null;
   readonly #say: (event: AgentEvent) => void;
-  #observer: ModuleObserver | null = null;
+  #watch: LoaderWatch | null = null;
+  /** While the thread that opens a library waits in the loader: it cannot close it, and no thread uses it yet. */
+  #arriving = false;
+  /** Looks for libraries that appear, where the loader does not tell of them. */
+  #looking: ReturnType<typeof setInterval> | null = null;
   #ended = false;
-  /** A forked child has this agent too, without its threads: what the child loads is none of ours. */
-  readonly #pid = getpid();
   /** Paths of copies, loading or loaded: they belong to the library of their generation 0. */
   readonly #copies = new Set<string>();
   /** Marked functions of the executable itself, which cannot be patched. */
@@ -75,35 +82,51 @@ export class PatchedProcess {
    * @param stopped the host stands still at its entry point
    */
   begin(stopped: boolean): FoundLibrary[] {
-    let arriving = false;
     let alone: boolean | null = null;
     const unused = () => {
       alone ??= stopped && isAlone();
       return alone;
     };
-    for (const module of Process.enumerateModules()) this.#consider(module, unused);
+    const modules = loadedModules();
+    pinFridaNeeds(modules);
+    for (const module of modules) this.#consider(module, unused);
     const found = [...this.#libraries].map(([id, library]) => library.found(id));
-    this.#observer = Process.attachModuleObserver({
-      onAdded: (module) => {
-        if (!arriving || this.#ended || getpid() !== this.#pid) return;
-        const id = this.#consider(module, () => true);
-        if (id === null) return;
-        const library = this.#libraries.get(id);
-        if (library === undefined) return;
-        this.#say({ type: "library:found", library: library.found(id) });
-        // Not here: the loader is at work on this very library.
-        setTimeout(() => this.#record(), 0);
-      },
-    });
-    arriving = true;
+    const watch = LoaderWatch.start(this.#registry.watched, () => this.#arrived());
+    if (typeof watch === "string") {
+      this.#log("debug", `libraries that appear are looked for every ${LOOK_MS} ms: ${watch}`);
+      this.#looking = setInterval(() => this.#arrived(), LOOK_MS);
+    } else {
+      this.#watch = watch;
+      this.#registry.watched = watch.watched;
+    }
     // What the loader finished between the two looks.
-    for (const module of Process.enumerateModules()) {
+    for (const module of loadedModules()) {
       const id = this.#consider(module, unused);
       const library = id === null ? undefined : this.#libraries.get(id);
       if (id !== null && library !== undefined) found.push(library.found(id));
     }
     this.#record();
     return found;
+  }
+
+  /** The loader's list has changed; where it told us, the thread that changed it waits in the loader. */
+  #arrived(): void {
+    if (this.#ended) return;
+    this.#arriving = this.#watch !== null;
+    try {
+      for (const module of loadedModules()) {
+        const id = this.#consider(module, () => this.#arriving);
+        const library = id === null ? undefined : this.#libraries.get(id);
+        if (id === null || library === undefined) continue;
+        this.#say({ type: "library:found", library: library.found(id) });
+        // Not here: the loader is at work on this very library.
+        setTimeout(() => this.#record(), 0);
+      }
+    } catch (error) {
+      this.#say({ type: "log", level: "error", text: `a library that appeared was not looked at: ${error}` });
+    } finally {
+      this.#arriving = false;
+    }
   }
 
   /** Leads functions of generation 0 that have no mark through the table as well. */
@@ -164,14 +187,14 @@ export class PatchedProcess {
   providers(id: string, names: readonly string[]): Result<string[]> {
     const library = this.#libraries.get(id);
     if (library === undefined) return fail("internal", `${id} is not followed`);
-    const map = new ModuleMap();
+    const modules = loadedModules();
     return {
       ok: true,
       value: names.map((name) => {
         const address = dlsym(NULL, Memory.allocUtf8String(name));
         if (address.isNull()) return "none";
         if (contains(library.place, address)) return "own";
-        return map.findPath(address) ?? "none";
+        return moduleAt(modules, address)?.path ?? "none";
       }),
     };
   }
@@ -181,13 +204,15 @@ export class PatchedProcess {
     return library === undefined ? fail("internal", `${id} is not followed`) : { ok: true, value: library.state() };
   }
 
-  status(): {
-    library: string;
-    running: number;
-    functions: { name: string; generation: number; oldThreads: number | null }[];
-  }[] {
+  /** Where the copies are that a thread may be inside of. */
+  ranges(): Range[] {
+    return [...this.#libraries.values()].flatMap((library) => library.ranges);
+  }
+
+  /** @param stacks see StatusRequest in schemas/agent.ts */
+  status({ stacks }: StatusRequest): LibraryStatus[] {
     return [...this.#libraries].map(([id, library]) => {
-      const threads = library.oldThreads();
+      const threads = stacks === null ? null : library.oldThreads(stacks);
       const functions = library.functions();
       return {
         library: id,
@@ -201,7 +226,8 @@ export class PatchedProcess {
   end(keep: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#observer?.detach();
+    this.#watch?.stop();
+    if (this.#looking !== null) clearInterval(this.#looking);
     for (const library of this.#libraries.values()) {
       if (keep) library.keep();
       else library.restore();
@@ -215,31 +241,34 @@ export class PatchedProcess {
    * Adopts a module that has marks and is wanted. Its id when it is new, else null.
    * @param unused is no thread using it yet?
    */
-  #consider(module: Module, unused: () => boolean): string | null {
-    const mapped = pathOf(module);
-    const known = this.#registry.read().filter((r) => r.base === module.base.toString());
+  #consider(module: LoadedModule, unused: () => boolean): string | null {
+    const { base, size, name: openedAs, path: mapped } = module;
+    for (const library of this.#libraries.values()) if (library.place.base.equals(base)) return null;
+    const known = this.#registry.read().filter((r) => r.base === base.toString());
     const record = known.find(({ path, staged }) => mapped === path || mapped === staged);
     const path = record?.path ?? mapped;
-    if (this.#copies.has(path) || module.base.equals(Process.mainModule.base)) return null;
-    for (const library of this.#libraries.values()) if (library.place.base.equals(module.base)) return null;
-    const names = [module.path, path, loaderName(module.base) ?? path].map(fileName);
+    if (this.#copies.has(path) || base.equals(Process.mainModule.base)) return null;
+    const names = [mapped, path, openedAs].map(fileName);
     if (this.#wanted !== null && !names.some((name) => this.#wanted?.has(name))) return null;
-    const place = { path, base: module.base, size: module.size };
+    const place = { path, base, size, openedAs: absolute(openedAs) };
+    const marks = record === undefined ? this.#marksOf(place) : NO_MARKS;
+    if (marks === null) return null;
+    if (record === undefined && this.#arriving) pinLater(module);
+    else if (record === undefined && !pin(module, PIN_MS)) {
+      this.#log("debug", `${path} cannot be held: the loader has been busy for ${PIN_MS} ms`);
+      return null;
+    }
     const library =
-      record === undefined ? this.#adopt(place, unused) : Library.resume(record, place, Process.mainModule);
-    if (library === null) return null;
+      record === undefined ? this.#adopt(place, unused, marks) : Library.resume(record, place, Process.mainModule);
     this.#log("debug", `adopted ${library.names.length} functions of ${path} at ${place.base}`);
     for (const name of library.names) this.#twins.delete(name);
-    if (record === undefined) pin(place.base);
     const name = fileName(path);
     const id = this.#libraries.has(name) ? path : name;
     this.#libraries.set(id, library);
     return id;
   }
 
-  #adopt(place: Place, unused: () => boolean): Library | null {
-    const found = this.#marksOf(place) ?? (this.#unmarked ? NO_MARKS : null);
-    if (found === null) return null;
+  #adopt(place: Place, unused: () => boolean, found: ModuleMarks): Library {
     const staged = this.#takeOffFile(place, unused);
     const twins = found.marks.flatMap(({ name }) => this.#twins.get(name) ?? []);
     return Library.adopt(place, staged, found, Process.mainModule, twins);
@@ -258,13 +287,13 @@ export class PatchedProcess {
     this.#say({ type: "log", level, text });
   }
 
-  /** The host may unload a module while it is read. When it comes again, the observer tells. */
+  /** The host may close a library while it is read. When it comes again, the loader tells. */
   #marksOf(place: Place): ModuleMarks | null {
     try {
-      return marksOf(place);
+      return marksOf(place) ?? (this.#unmarked ? NO_MARKS : null);
     } catch (error) {
-      if ((error as Partial<ExceptionDetails>).type !== "access-violation") throw error;
-      this.#log("debug", `${place.path} at ${place.base} was unloaded while it was read`);
+      if (!(error instanceof MemoryGone)) throw error;
+      this.#log("debug", `${place.path} at ${place.base} was closed while it was read`);
       return null;
     }
   }
@@ -276,16 +305,13 @@ export class PatchedProcess {
   }
 }
 
-const getpid = new NativeFunction(Module.getGlobalExportByName("getpid"), "int", []);
-const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
+/** ms that it may take to hold a library that is to be adopted. */
+const PIN_MS = 1000;
+/** ms between looks for libraries that appear, where the loader does not tell. */
+const LOOK_MS = 250;
 
-/** What it writes for a line end in a path. Source: proc(5). */
-const LINE_END = "\\012";
+const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
 
 const dlsym = new NativeFunction(Module.getGlobalExportByName("dlsym"), "pointer", ["pointer", "pointer"]);
 
-/** The file a module was mapped from: the loader's own name for it may be relative to a folder that has changed since. */
-function pathOf(module: Module): string {
-  const path = Process.findRangeByAddress(module.base)?.file?.path ?? module.path;
-  return pathAsItWas(path).replaceAll(LINE_END, "\n");
-}
+const absolute = (path: string): string | null => (path.startsWith("/") ? path : null);

@@ -3,6 +3,7 @@
  * One named mapping; two halves written in turn, the header says which is valid, so that a torn write is never read.
  */
 import type { RefusedMark } from "../schemas/agent.js";
+import type { Watched } from "./loader-watch.js";
 import type { Mark } from "./marks.js";
 import { findNamed, mapAnywhere, mapNamed } from "./memory.js";
 import type { Address, Word } from "./thunk.js";
@@ -15,9 +16,9 @@ const VERSION = 2;
 
 /**
  * Header: magic 8 bytes, version u32, owner pid u32, offset of the valid half u32, its length in bytes u32, pid of the
- * process that the owner is attached to u32.
+ * process that the owner is attached to u32; where the loader's notice is u64, and what its jump leads to u64.
  */
-const AT = { magic: 0, version: 8, owner: 12, offset: 16, length: 20, process: 24 } as const;
+const AT = { magic: 0, version: 8, owner: 12, offset: 16, length: 20, process: 24, notice: 32, stub: 40 } as const;
 const HEADER = 4096;
 /** Bytes per half. Untouched pages cost nothing. */
 const HALF = 1024 * 1024;
@@ -127,6 +128,16 @@ export class Registry {
   set owner(pid: number) {
     this.#page.add(AT.process).writeU32(Process.id);
     this.#page.add(AT.owner).writeU32(pid);
+  }
+
+  /** What watches the loader; null: nothing has yet. */
+  get watched(): Watched | null {
+    const at = this.#page.add(AT.notice).readU64().toNumber();
+    return at === 0 ? null : { at, stub: this.#page.add(AT.stub).readU64().toNumber() };
+  }
+  set watched({ at, stub }: Watched) {
+    this.#page.add(AT.stub).writeU64(stub);
+    this.#page.add(AT.notice).writeU64(at);
   }
 
   read(): readonly LibraryRecord[] {

@@ -230,6 +230,14 @@ long write_stopped(struct job *job) {
 }
 `;
 
+const global = (name: string) => Module.getGlobalExportByName(name);
+/** Looked up once: to look takes the loader's lock, which a thread may hold that waits for us. */
+const IMPORTS = {
+  syscall: global("syscall"),
+  clone: global("clone"),
+  __errno_location: global("__errno_location"),
+};
+
 interface Machinery {
   readonly module: CModule;
   readonly run: NativeFunction<number | Int64, [NativePointerValue]>;
@@ -246,13 +254,7 @@ function build(): Machinery {
     child_stack: Memory.alloc(CHILD_STACK),
     stack_words: Memory.alloc(STACK),
   };
-  const global = (name: string) => Module.getGlobalExportByName(name);
-  const module = new CModule(SOURCE, {
-    ...lent,
-    syscall: global("syscall"),
-    clone: global("clone"),
-    __errno_location: global("__errno_location"),
-  });
+  const module = new CModule(SOURCE, { ...lent, ...IMPORTS });
   const code = module.write_stopped as NativePointer;
   return { module, run: new NativeFunction(code, "long", ["pointer"]), lent: Object.values(lent) };
 }

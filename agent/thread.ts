@@ -52,10 +52,28 @@ export function isAlone(): boolean {
   return false;
 }
 
-/** Starts `code(job)` on a thread with all signals blocked: the host's handlers must not run on it. */
+/**
+ * What a thread of ours must take although the host's handlers are not to run on it: the answers to an instruction (ILL,
+ * TRAP, ABRT, BUS, FPE, SEGV, SYS), without which the kernel ends the process whatever handler it has, and 32 and 33, by
+ * which glibc cancels threads and changes their user.
+ */
+const NEVER_BLOCKED = [4, 5, 6, 7, 8, 11, 31, 32, 33];
+
+/** Starts `code(job)` on a thread with all other signals blocked. */
 export function startThread(code: NativePointer, job: NativePointer): void {
   const all = Memory.alloc(SIGNALS);
   all.writeByteArray(new Array<number>(SIGNALS).fill(0xff));
+  all.writeU64(
+    NEVER_BLOCKED.reduce(
+      (mask, signal) =>
+        mask.and(
+          uint64(1)
+            .shl(signal - 1)
+            .not(),
+        ),
+      uint64("0xffffffffffffffff"),
+    ),
+  );
   const before = Memory.alloc(SIGNALS);
   const thread = Memory.alloc(Process.pointerSize);
   pthreadSigmask(SIG_SETMASK, all, before);
@@ -76,4 +94,14 @@ export async function untilSet(done: NativePointer, timeoutMs: number): Promise<
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   return elapsed();
+}
+
+/** Waits on the script's thread, while threads of ours may enter the script. Whether it came true within `ms`. */
+export function blocking(isTrue: () => boolean, ms: number): boolean {
+  const start = now();
+  while (!isTrue()) {
+    if (now() - start > ms) return false;
+    Thread.sleep(0.0005);
+  }
+  return true;
 }

@@ -109,6 +109,7 @@ async function hammer(flags: readonly string[]): Promise<void> {
           unmarked: true,
           stage: null,
           stopped: false,
+          carrier: target.carrier,
         };
         await target.call("begin", begin);
         const start = performance.now();

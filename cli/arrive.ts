@@ -8,6 +8,7 @@ import type { SessionOptions } from "./options.js";
 import { checkExecutable } from "./preflight/executable.js";
 import { checkOwnPlace } from "./preflight/place.js";
 import { findProcess } from "./preflight/process.js";
+import type { SessionLocks } from "./preflight/sessions.js";
 import { refuseProblem, refuseUnfit } from "./preflight/target.js";
 import { openBackend } from "./target/open.js";
 import type { Backend, Target } from "./target/target.js";
@@ -20,11 +21,15 @@ const ROWS = 24;
 export const agentSource = (): string => readFileSync(fileURLToPath(new URL("../agent.js", import.meta.url)), "utf8");
 
 /** Rejects with a HotpatchError; then nothing is left running. */
-export async function arrive(options: SessionOptions): Promise<{ backend: Backend; target: Target }> {
+export async function arrive(
+  options: SessionOptions,
+  locks: SessionLocks,
+): Promise<{ backend: Backend; target: Target }> {
   const { arrival, cwd, env } = options;
   if (arrival.kind === "attach") {
     const pid = findProcess(arrival.target);
-    refuseUnfit(pid);
+    await locks.take(pid);
+    await refuseUnfit(pid);
     return withBackend(options, (backend) => backend.attach(pid, agentSource()));
   }
   const [name = "", ...rest] = arrival.argv;
@@ -42,12 +47,17 @@ export async function arrive(options: SessionOptions): Promise<{ backend: Backen
   refuseProblem(checkOwnPlace());
   const { columns = COLS, rows = ROWS } = process.stdout;
   const spawn = { argv: [program, ...args], env, cwd, cols: columns, rows };
-  return withBackend(options, (backend) => backend.spawn(spawn, agentSource()));
+  return withBackend(options, async (backend) => {
+    const target = await backend.spawn(spawn, agentSource());
+    await locks.take(target.pid);
+    return target;
+  });
 }
 
 /** Enters a process that a launcher has started. Rejects with a HotpatchError. */
-export function enter(backend: Backend, pid: number): Promise<Target> {
-  refuseUnfit(pid);
+export async function enter(backend: Backend, pid: number, locks: SessionLocks): Promise<Target> {
+  await locks.take(pid);
+  await refuseUnfit(pid);
   return backend.attach(pid, agentSource());
 }
 

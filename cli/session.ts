@@ -28,6 +28,7 @@ import { endLauncher, letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
 import type { Level } from "./log.js";
 import type { SessionOptions } from "./options.js";
+import { SessionLocks } from "./preflight/sessions.js";
 import { Reach } from "./reach.js";
 import { refusedFunctions } from "./refusals.js";
 import { BuildLoop } from "./steps/build.js";
@@ -54,6 +55,7 @@ export class Session {
   readonly #closers: (() => void)[] = [];
   readonly #decoders = { stdout: new StringDecoder(), stderr: new StringDecoder(), tty: new StringDecoder() };
   readonly #reach = new Reach();
+  readonly #locks = new SessionLocks();
   readonly #flow: Flow;
   #build: BuildLoop | null = null;
   /** Nothing is said after `session:ended`. */
@@ -107,7 +109,10 @@ export class Session {
     sweepPlaces();
     this.#checkWatched();
     await this.#buildMissing();
-    const { backend, target } = await arrive(this.#options);
+    const { backend, target } = await arrive(this.#options, this.#locks).catch((error) => {
+      this.#locks.releaseAll();
+      throw error;
+    });
     this.#reach.target = target;
     this.#backend = backend;
     let ours = false; // not while another session has the target
@@ -132,6 +137,7 @@ export class Session {
       // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
       if (!kept) this.#reach.folder?.remove(ours);
       this.#reach.folder?.close();
+      this.#locks.releaseAll();
     }
   }
 
@@ -210,7 +216,8 @@ export class Session {
     const libraries = this.#libraries.wantedNames;
     const unmarked = this.#options.functions.length > 0;
     const stage = this.#options.stage ? (this.#reach.folder?.there ?? null) : null;
-    const request = { protocol: AGENT_PROTOCOL, owner: process.pid, libraries, unmarked, stage, stopped };
+    const { carrier } = target;
+    const request = { protocol: AGENT_PROTOCOL, owner: process.pid, libraries, unmarked, stage, stopped, carrier };
     const begun = await target.call("begin", request);
     if (begun.ok) return begun.value;
     const { code, detail } = begun.error;
@@ -273,7 +280,7 @@ export class Session {
     if (this.#backend === null || this.#family?.closed !== false) return false;
     let begun: BeginAnswer;
     try {
-      const target = await enter(this.#backend, pid);
+      const target = await enter(this.#backend, pid, this.#locks);
       await this.#settleIn(target);
       begun = await this.#begin(target, false);
     } catch (error) {
@@ -303,6 +310,7 @@ export class Session {
     this.#launcher = { target, gone };
     await release(target, false);
     await letGo(target);
+    this.#locks.release(target.pid);
   }
 
   #found(found: FoundLibrary): void {
@@ -410,7 +418,9 @@ export class Session {
   }
 
   async #status(): Promise<void> {
-    const status = await this.#reach.ask("status", {});
+    const ranges = await this.#reach.ask("ranges", {});
+    const stacks = ranges.length === 0 ? [] : ((await this.#reach.target?.stacks(ranges)) ?? null);
+    const status = await this.#reach.ask("status", { stacks });
     const libraries: StatusLibrary[] = [];
     for (const { library, functions } of status) {
       const followed = this.#libraries.get(library);

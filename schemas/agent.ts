@@ -6,7 +6,7 @@ import { z } from "zod";
 import { Address, Generation, SymbolName } from "./ids.js";
 
 /** Raised whenever a request, an answer or an event changes its meaning. */
-export const AGENT_PROTOCOL = 2;
+export const AGENT_PROTOCOL = 3;
 
 /** A function, marked or chosen by --functions, that cannot be patched, and why; or records of it that cannot be read. */
 export const RefusedMark = z.object({
@@ -97,6 +97,10 @@ export const resultOf = <T extends z.ZodType>(value: T) =>
   ]);
 export type Result<T> = { ok: true; value: T } | { ok: false; error: AgentFailure };
 
+/** The thread of ours by which Frida came, and the address of its order (cli/target/carrier.py). */
+export const Carrier = z.object({ thread: z.number(), order: Address });
+export type Carrier = z.infer<typeof Carrier>;
+
 export const BeginRequest = z.object({
   protocol: z.number(),
   /** Process id of the cli, written into the registry as the owner. */
@@ -109,6 +113,8 @@ export const BeginRequest = z.object({
   stage: z.string().nullable(),
   /** The host has just been spawned and stands still. */
   stopped: z.boolean(),
+  /** null: Frida came by the host's first thread. */
+  carrier: Carrier.nullable(),
 });
 export type BeginRequest = z.infer<typeof BeginRequest>;
 
@@ -195,6 +201,15 @@ export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
  */
 export const Provider = z.string();
 
+export const StatusRequest = z.object({
+  /**
+   * Of each thread the addresses within `ranges` that it executes at or that lie on its stack: every return address, and
+   * what looks like one. null: not to be had.
+   */
+  stacks: z.array(z.array(z.number())).nullable(),
+});
+export type StatusRequest = z.infer<typeof StatusRequest>;
+
 export const LibraryStatus = z.object({
   library: z.string(),
   running: Generation,
@@ -210,7 +225,9 @@ export const AgentMethods = {
   switchTo: [SwitchRequest, resultOf(SwitchAnswer)],
   providers: [z.object({ library: z.string(), names: z.array(SymbolName) }), resultOf(z.array(Provider))],
   state: [z.object({ library: z.string() }), resultOf(z.array(StateVariable))],
-  status: [z.object({}), resultOf(z.array(LibraryStatus))],
+  /** Where the copies are that threads may be inside of; empty where each library has one. */
+  ranges: [z.object({}), resultOf(z.array(z.object({ start: z.number(), end: z.number() })))],
+  status: [StatusRequest, resultOf(z.array(LibraryStatus))],
   /** The last call: restore generation 0 (or keep what runs) so that unloading the script changes nothing. */
   end: [z.object({ keep: z.boolean() }), resultOf(z.object({ restored: z.boolean() }))],
 } as const;

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Pid } from "./ids.js";
 
 /** Raised with every change of this file; bridge.py says the same number in `ready`. */
-export const BRIDGE_PROTOCOL = 2;
+export const BRIDGE_PROTOCOL = 3;
 
 /** cli -> bridge: {id, op, ...arguments}. Each is answered once by {id, ok} or {id, error}. */
 export interface BridgeRequests {
@@ -19,6 +19,8 @@ export interface BridgeRequests {
   /** Creates and loads the agent in the attached target; an earlier one is unloaded first. */
   load: { pid: number; source: string };
   call: { pid: number; method: string; argument: unknown };
+  /** Of each thread the addresses within these ranges on its stack; null where stacks cannot be read in time. */
+  stacks: { pid: number; ranges: { start: number; end: number }[] };
   resume: { pid: number };
   /** Unloads the agent and detaches: the target goes on. */
   detach: { pid: number };

@@ -17,7 +17,7 @@ import { openBackend } from "../target/open.js";
  */
 export async function diagnose(wanted: string | null): Promise<DoctorReport> {
   const pid = wanted === null ? null : findProcess(wanted);
-  const checks = [...(await machine()), ...(pid === null ? [] : target(pid))];
+  const checks = [...(await machine()), ...(pid === null ? [] : await target(pid))];
   return { ok: checks.every((one) => one.ok || !one.needed), pid, checks };
 }
 
@@ -51,10 +51,10 @@ async function frida(): Promise<DoctorCheck[]> {
   }
 }
 
-function target(pid: number): DoctorCheck[] {
+async function target(pid: number): Promise<DoctorCheck[]> {
   const facts = factsOf(pid);
   if (facts === null) return []; // it has ended since it was found
-  return targetChecks.map(({ about, look }) => asCheck(about, look(facts)));
+  return Promise.all(targetChecks.map(async ({ about, look }) => asCheck(about, await look(facts))));
 }
 
 function asCheck(about: string, found: Fine | Problem | Lack): DoctorCheck {

@@ -14,6 +14,9 @@ const READ_EXEC = 5;
 const READ_WRITE_EXEC = 7;
 const PRIVATE_ANONYMOUS = 0x22;
 
+const AF_UNIX = 1;
+const STREAM_CLOEXEC = 0x80001;
+
 const mmap = (protection: number): SystemCall => call(9, 0, 4096, protection, PRIVATE_ANONYMOUS);
 const mprotect = (protection: number): SystemCall => call(10, 0, 4096, protection);
 
@@ -24,6 +27,9 @@ export const NEEDED_CALLS: ReadonlyMap<string, SystemCall> = new Map([
   ["mprotect to code", mprotect(READ_EXEC)],
   ["mprotect to writable code", mprotect(READ_WRITE_EXEC)],
   ["memfd_create", call(319, 0, 1)],
+  // By which the agent finds Frida: its descriptor cannot be had through a thread that is not the process's first.
+  ["socket", call(41, AF_UNIX, STREAM_CLOEXEC)],
+  ["connect", call(42)],
 ]);
 
 export const AGENT_CALLS: ReadonlyMap<string, SystemCall> = new Map([
@@ -40,7 +46,7 @@ export const AGENT_CALLS: ReadonlyMap<string, SystemCall> = new Map([
   ["munmap", call(11)],
   ["rt_sigaction", call(13, 11, 0, 0, 8)],
   ["rt_sigprocmask", call(14, 2, 0, 0, 8)],
-  ["rt_sigreturn", call(15)], // by cli/target/shelter.py, as ppoll and restart_syscall
+  ["rt_sigreturn", call(15)], // by cli/target/ptrace.py, as restart_syscall
   ["ioctl", call(16, 0, 0xc0686611)],
   ["pread64", call(17)],
   ["access", call(21)],

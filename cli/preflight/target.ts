@@ -10,15 +10,17 @@ import { checkPlace } from "./place.js";
 import { factsOf, namesOf, type ProcessFacts } from "./process.js";
 import { checkRootFolder } from "./root-folder.js";
 import { checkSeccomp } from "./seccomp.js";
+import { checkSession } from "./sessions.js";
 
 export interface TargetCheck {
   /** What is looked at, in a word or two. */
   readonly about: string;
-  look(target: ProcessFacts): Finding;
+  look(target: ProcessFacts): Finding | Promise<Finding>;
 }
 
 export const targetChecks: readonly TargetCheck[] = [
   { about: "permission", look: checkPermission },
+  { about: "session", look: checkSession },
   { about: "tracer", look: checkTracer },
   { about: "state", look: checkState },
   { about: "executable", look: ({ pid }) => checkExecutable(`/proc/${pid}/exe`, pid) },
@@ -27,11 +29,11 @@ export const targetChecks: readonly TargetCheck[] = [
   { about: "copies", look: checkPlace },
 ];
 
-/** Throws what would make the attach fail, or harm the process. */
-export function refuseUnfit(pid: number): void {
+/** Rejects with what would make the attach fail, or harm the process. */
+export async function refuseUnfit(pid: number): Promise<void> {
   const target = factsOf(pid);
   if (target === null) throw new HotpatchError(noSuchProcess(`pid ${pid}`, "it has just ended"));
-  for (const { look } of targetChecks) refuseProblem(look(target));
+  for (const { look } of targetChecks) refuseProblem(await look(target));
 }
 
 export function refuseProblem(finding: Finding): void {

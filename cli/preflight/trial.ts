@@ -30,6 +30,7 @@ export async function tryBackend(backend: Backend): Promise<Finding> {
         unmarked: false,
         stage: null,
         stopped: false,
+        carrier: target.carrier,
       });
       if (!begun.ok) return problem(attachFailed(target.pid, begun.error.detail));
       return fine(`${HOST} was started and entered in ${Math.round(performance.now() - began)} ms`);

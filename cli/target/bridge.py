@@ -1,7 +1,9 @@
 """Frida on its Python binding, spoken to over newline-delimited JSON on stdio. The contract is schemas/bridge.ts.
 
-Runs as `python3 -I -B bridge.py [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which spawned hosts
-would inherit. Needs Python 3.9, frida and the standard library.
+Runs as `python3 -I -B bridge.py [--net PID] [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which
+spawned hosts would inherit. Needs Python 3.9, frida and the standard library.
+
+--net: in the network namespace of that process, whose agent looks there for Frida's socket.
 """
 import base64
 import ctypes
@@ -22,9 +24,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
-from shelter import sheltered, sheltered_while_leaving  # noqa: E402
+from carrier import Carrier  # noqa: E402
+from ptrace import on_own_thread  # noqa: E402
+from spawned import Spawned  # noqa: E402
+from stacks import TooSlow, addresses_on_stacks  # noqa: E402
 
-PROTOCOL = 2
+PROTOCOL = 3
+
+arguments = sys.argv[1:]
+no_net = None
+if arguments[:1] == ["--net"]:
+    # Now, before there are other threads: each has a namespace of its own.
+    with open("/proc/%s/ns/net" % arguments[1]) as namespace:
+        if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), 0) != 0:
+            no_net = os.strerror(ctypes.get_errno())
+    arguments = arguments[2:]
 
 # The protocol's own descriptors: a stray print, or a host that inherits 0 and 1, must not touch them.
 requests_fd = os.dup(0)
@@ -111,8 +125,10 @@ try:
     temp = make_temp()
 except OSError as error:
     fatal("no temporary folder for Frida: %s" % error)
-if len(sys.argv) > 1:
-    sys.path.insert(0, sys.argv[1])
+if no_net is not None:
+    fatal("the network namespace of the process cannot be entered: %s" % no_net)
+if arguments:
+    sys.path.insert(0, arguments[0])
 try:
     import frida
 except Exception as error:
@@ -135,6 +151,8 @@ class Target:
         self.session = None
         self.watched = False
         self.script = None
+        self.carrier = None
+        self.spawned = None
         self.terminal = terminal
         self.drained = threading.Event()
         self.reported = threading.Lock()
@@ -185,7 +203,6 @@ class Target:
 
 
 targets = {}
-spawning = threading.Lock()
 
 
 def terminal_size(fd, cols, rows):
@@ -219,30 +236,38 @@ def op_spawn(m):
     # What a launcher leaves behind becomes our child: the cli finds a host among it (cli/family.ts).
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     ours, theirs = pty.openpty()
-    terminal_size(theirs, m["cols"], m["rows"])
-    mode = termios.tcgetattr(theirs)
-    mode[1] &= ~termios.ONLCR  # lines end in \n, as programs write them
-    termios.tcsetattr(theirs, termios.TCSANOW, mode)
-    with spawning:
-        # The host inherits our 0, 1 and 2: for this moment they are its terminal.
-        saved = [os.dup(fd) for fd in (0, 1, 2)]
-        try:
-            for fd in (0, 1, 2):
-                os.dup2(theirs, fd)
-            pid = device.spawn(m["argv"], envp=m["env"], cwd=m["cwd"], stdio="inherit")
-        finally:
-            for fd, copy in enumerate(saved):
-                os.dup2(copy, fd, inheritable=True)
-                os.close(copy)
-            os.close(theirs)
-    target = targets[pid] = Target(pid, ours)
+    try:
+        terminal_size(theirs, m["cols"], m["rows"])
+        mode = termios.tcgetattr(theirs)
+        mode[1] &= ~termios.ONLCR  # lines end in \n, as programs write them
+        termios.tcsetattr(theirs, termios.TCSANOW, mode)
+        spawned = Spawned(m["argv"], m["env"], m["cwd"], theirs)
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    target = targets[spawned.pid] = Target(spawned.pid, ours)
+    target.spawned = spawned
     threading.Thread(target=read_terminal, args=(target,), daemon=True).start()
-    attach(target)
-    return pid
+    try:
+        enter(target, spawned.while_held(lambda tracee: Carrier(spawned.pid, tracee)))
+    except BaseException:
+        os.kill(spawned.pid, signal.SIGKILL)  # it stands at its entry point, and nobody waits for it
+        raise
+    return spawned.pid
 
 
-def attach(target):
-    session = target.session = device.attach(target.pid)
+# Frida changes nothing of the host by itself. By default it takes over the host's signal handlers, exit() and the loader's
+# notices: threads died in those when it left, and forked children hung in them (docs/decisions/0015-frida-without-hooks.md).
+WITHOUT_HOOKS = {"exceptor": "off", "unwind_broker": False, "exit_monitor": False, "thread_suspend_monitor": False}
+
+
+def enter(target, carrier):
+    """Frida comes by the carrier."""
+    target.carrier = carrier
+    offsets = [] if carrier.unused_in_loader is None else [carrier.unused_in_loader]
+    session = target.session = device.attach(carrier.tid, linker_notifier_offsets=offsets, **WITHOUT_HOOKS)
 
     def detached(reason, crash):
         say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
@@ -264,9 +289,10 @@ def op_attach(m):
     known = targets.get(m["pid"])  # it has become another program since: its terminal goes on
     target = targets[m["pid"]] = known or Target(m["pid"])
     try:
-        with sheltered(target.pid):
-            attach(target)
+        enter(target, on_own_thread(lambda: Carrier(target.pid)))
     except BaseException:
+        if target.carrier is not None:
+            on_own_thread(target.carrier.leave)
         if known is None:
             del targets[m["pid"]]
         raise
@@ -279,6 +305,8 @@ def op_load(m):
     script = target.script = target.session.create_script(m["source"], name="hotpatch")
     script.on("message", lambda message, data: say({"event": "message", "pid": target.pid, "message": message}))
     script.load()
+    target.carrier.stay()
+    return {"thread": target.carrier.tid, "order": "0x%x" % target.carrier.order}
 
 
 def op_call(m):
@@ -286,8 +314,16 @@ def op_call(m):
     return targets[m["pid"]].script._rpc_request(["call", m["method"], [m["argument"]]])
 
 
+def op_stacks(m):
+    ranges = [(one["start"], one["end"]) for one in m["ranges"]]
+    try:
+        return on_own_thread(lambda: addresses_on_stacks(m["pid"], ranges))
+    except (TooSlow, OSError):
+        return None
+
+
 def op_resume(m):
-    device.resume(m["pid"])
+    targets[m["pid"]].spawned.go()
 
 
 def op_detach(m):
@@ -295,8 +331,7 @@ def op_detach(m):
     if target.script is not None and not target.script.is_destroyed:
         target.script.unload()
     if target.session is not None and not target.session.is_detached:
-        with sheltered_while_leaving(target.pid):
-            target.session.detach()
+        on_own_thread(lambda: target.carrier.leave(target.session.detach))
 
 
 def op_input(m):

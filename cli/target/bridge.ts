@@ -1,11 +1,14 @@
 /** The python backend: bridge.py in a process group of its own, so that Ctrl-C in our terminal does not reach it. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import {
   type AgentAnswer,
   type AgentArgument,
   type AgentMethod,
   AgentMethods,
+  Carrier,
   type Result,
 } from "../../schemas/agent.js";
 import { BRIDGE_PROTOCOL, type BridgeOp, type BridgeRequests } from "../../schemas/bridge.js";
@@ -21,13 +24,17 @@ import {
 } from "../errors.js";
 import { type BridgeEvent, Channel, LinkClosed, RemoteError } from "./channel.js";
 import { Mailbox, outcome } from "./mailbox.js";
-import { type Backend, REPLACED, type SpawnOptions, type Target, type TargetEvent } from "./target.js";
+import { type Backend, type Range, REPLACED, type SpawnOptions, type Target, type TargetEvent } from "./target.js";
 
 const START_MS = 20_000;
 /** Bytes of stderr kept for the error. */
 const STDERR_TAIL = 4096;
 /** ms the bridge has to let go of its targets. */
 const CLOSE_MS = 5000;
+
+/** ms that reading the threads' stacks may take. */
+const STACKS_MS = 2000;
+const Stacks = z.array(z.array(z.number())).nullable();
 
 const SCRIPT = fileURLToPath(new URL("bridge.py", import.meta.url));
 
@@ -39,13 +46,47 @@ export interface Python {
 
 /** Starts the bridge. Rejects with no-backend. */
 export async function openBridge(python: Python): Promise<Backend> {
-  const child = spawn(python.command, ["-I", "-B", SCRIPT, ...(python.packages === null ? [] : [python.packages])], {
+  const { bridge, version } = await startBridge(python, []);
+  // The agent finds Frida by a name that holds within a network namespace.
+  const others = new Map<string, Promise<Backend>>();
+  const backend = bridge.backend(version);
+  return {
+    ...backend,
+    attach: async (pid, source) => {
+      const network = networkOf(pid);
+      if (network === null || network === networkOf("self")) return backend.attach(pid, source);
+      const open = () => startBridge(python, ["--net", String(pid)]).then((one) => one.bridge.backend(one.version));
+      const other = others.get(network) ?? open();
+      others.set(network, other);
+      return (await other).attach(pid, source);
+    },
+    close: async () => {
+      const opened = await Promise.allSettled(others.values());
+      await Promise.all(
+        [backend, ...opened.flatMap((one) => (one.status === "fulfilled" ? one.value : []))].map((one) => one.close()),
+      );
+    },
+  };
+}
+
+async function startBridge(python: Python, options: readonly string[]): Promise<{ bridge: Bridge; version: string }> {
+  const packages = python.packages === null ? [] : [python.packages];
+  const child = spawn(python.command, ["-I", "-B", SCRIPT, ...options, ...packages], {
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
   const bridge = new Bridge(child);
-  const { frida, python: version } = await bridge.ready(python.command);
-  return bridge.backend(`frida ${frida}, python ${version}`);
+  const about = await bridge.ready(python.command);
+  return { bridge, version: `frida ${about.frida}, python ${about.python}` };
+}
+
+/** The network namespace of a process; null: not ours to see. */
+function networkOf(pid: number | "self"): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return null;
+  }
 }
 
 class Bridge {
@@ -149,9 +190,10 @@ class Bridge {
   async #enter(pid: number, source: string): Promise<Target> {
     const target = new BridgedTarget(pid, this.#channel);
     this.#targets.set(pid, target);
-    await this.#channel.request("load", { pid, source }).catch((error: Error) => {
+    const carrier = await this.#channel.request("load", { pid, source }).catch((error: Error) => {
       throw new HotpatchError(attachFailed(pid, error.message), error);
     });
+    target.carrier = Carrier.parse(carrier);
     return target;
   }
 
@@ -180,6 +222,7 @@ function endHost(pid: number): void {
 
 class BridgedTarget implements Target {
   readonly pid: number;
+  carrier: Carrier | null = null;
   readonly #channel: Channel;
   readonly #mail = new Mailbox();
   #detached = false;
@@ -196,6 +239,11 @@ class BridgedTarget implements Target {
 
   listen(listener: (event: TargetEvent) => void): void {
     this.#mail.listen(listener);
+  }
+
+  async stacks(ranges: readonly Range[]): Promise<number[][] | null> {
+    const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), STACKS_MS).unref());
+    return Stacks.parse(await Promise.race([this.#request("stacks", { pid: this.pid, ranges: [...ranges] }), late]));
   }
 
   async resume(): Promise<void> {

@@ -4,7 +4,7 @@
  * cannot be had (docs/limits.md).
  */
 import { readFileSync } from "node:fs";
-import type { Device, Script, Session, Stdio } from "frida";
+import type { Device, Script, Session, SessionOptions, Stdio } from "frida";
 import {
   type AgentAnswer,
   type AgentArgument,
@@ -34,7 +34,10 @@ export async function openNative(): Promise<Backend> {
     );
   });
   const device = await frida.getLocalDevice();
-  return new NativeBackend(device, installedVersion(), frida.Stdio.Pipe);
+  // As in bridge.py: Frida changes nothing of the host by itself.
+  const { Off } = frida.Exceptor;
+  const withoutHooks = { exceptor: Off, unwindBroker: false, exitMonitor: false, threadSuspendMonitor: false };
+  return new NativeBackend(device, installedVersion(), frida.Stdio.Pipe, withoutHooks);
 }
 
 function installedVersion(): string {
@@ -47,10 +50,12 @@ class NativeBackend implements Backend {
   readonly version: string;
   readonly #device: Device;
   readonly #pipe: Stdio;
+  readonly #withoutHooks: SessionOptions;
   readonly #targets = new Map<number, NativeTarget>();
 
-  constructor(device: Device, version: string, pipe: Stdio) {
+  constructor(device: Device, version: string, pipe: Stdio, withoutHooks: SessionOptions) {
     this.#device = device;
+    this.#withoutHooks = withoutHooks;
     this.version = version;
     this.#pipe = pipe;
     device.output.connect((pid, fd, data) => {
@@ -78,7 +83,7 @@ class NativeBackend implements Backend {
   }
 
   async #enter(pid: number, source: string): Promise<Target> {
-    const session = await this.#device.attach(pid).catch((error: Error) => {
+    const session = await this.#device.attach(pid, this.#withoutHooks).catch((error: Error) => {
       throw new HotpatchError(attachRefused(pid, error.message), error);
     });
     try {
@@ -101,6 +106,7 @@ class NativeBackend implements Backend {
 
 class NativeTarget implements Target {
   readonly pid: number;
+  readonly carrier = null; // nothing in node can trace
   readonly mail = new Mailbox();
   readonly #device: Device;
   readonly #session: Session;
@@ -130,6 +136,11 @@ class NativeTarget implements Target {
 
   listen(listener: (event: TargetEvent) => void): void {
     this.mail.listen(listener);
+  }
+
+  /** Nothing in node can stop a thread, and Frida's own ways have killed hosts (docs/decisions/0015). */
+  async stacks(): Promise<null> {
+    return null;
   }
 
   resume(): Promise<void> {

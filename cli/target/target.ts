@@ -2,7 +2,7 @@
  * The target as the session sees it, whichever Frida binding is behind it. Both backends implement this and pass the
  * same contract tests (test/cli/target/contract.test.ts).
  */
-import type { AgentAnswer, AgentArgument, AgentEvent, AgentMethod, Result } from "../../schemas/agent.js";
+import type { AgentAnswer, AgentArgument, AgentEvent, AgentMethod, Carrier, Result } from "../../schemas/agent.js";
 
 export interface SpawnOptions {
   /** Program and arguments; the program is looked up on PATH when it has no slash. */
@@ -36,13 +36,26 @@ export type TargetEvent =
 /** Why a target that lives is one no longer. */
 export const REPLACED = "the process has executed another program";
 
+/** Addresses, the end exclusive. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A process with the agent in it. Every method rejects with a HotpatchError once the link is gone. */
 export interface Target {
   readonly pid: number;
+  /** The thread of ours that the agent came by; null: one of the target's own. */
+  readonly carrier: Carrier | null;
   /** Calls the agent; the answer has been checked against schemas/agent.ts. */
   call<M extends AgentMethod>(method: M, argument: AgentArgument<M>): Promise<Result<AgentAnswer<M>>>;
   /** Events since the target was made are kept until the first listener is set, then delivered in order. */
   listen(listener: (event: TargetEvent) => void): void;
+  /**
+   * Of each thread the addresses within these ranges that it executes at or that lie on its stack. null: they cannot be
+   * read, or not within 2 s.
+   */
+  stacks(ranges: readonly Range[]): Promise<number[][] | null>;
   /** Lets a spawned host run from its entry point. */
   resume(): Promise<void>;
   /** Unloads the agent and lets go; the target runs on. Safe to call twice. */

@@ -241,7 +241,7 @@ for (const [what, nr, act, words] of [
 
 asRoot("a seccomp filter that lets through what the agent needs is no hindrance", async (t) => {
   const { shop, lib } = await made(t);
-  const host = await start(shop, [], await shop.host("filtered", FILTERED_HOST), lib, "41", "kill"); // socket
+  const host = await start(shop, [], await shop.host("filtered", FILTERED_HOST), lib, "50", "kill"); // listen
   const tool = Tool.attach(shop, [String(host.pid)]);
   await tool.ready();
   await shop.library("libgame.so", library(2));

@@ -12,6 +12,7 @@ import {
   type AgentArgument,
   type AgentMethod,
   AgentMethods,
+  Carrier,
 } from "../../schemas/agent.js";
 import { endChild, ROOT } from "../support/workshop.js";
 
@@ -50,7 +51,7 @@ export class Bridged {
 
   /** A fresh agent, which adopts the library's entries. Returns the generations it knows. */
   async begin(): Promise<number[]> {
-    await this.#inTime("load", this.#channel.request("load", { pid: this.#pid, source: AGENT }));
+    const carrier = await this.#inTime("load", this.#channel.request("load", { pid: this.#pid, source: AGENT }));
     const begun = await this.#call("begin", {
       protocol: AGENT_PROTOCOL,
       owner: process.pid,
@@ -58,6 +59,7 @@ export class Bridged {
       unmarked: false,
       stage: null,
       stopped: false,
+      carrier: Carrier.parse(carrier),
     });
     return begun.libraries.flatMap((library) => library.generations.map(({ generation }) => generation));
   }

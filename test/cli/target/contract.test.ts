@@ -84,7 +84,7 @@ for (const { name, missing } of BACKENDS) {
     const argv = [await shop.host("host", TALKING_HOST)];
     const target = await backend.spawn({ argv, env: {}, cwd: shop.folder, cols: 90, rows: 30 }, AGENT);
     shop.owns(target.pid);
-    t.true((await target.call("begin", BEGIN)).ok);
+    t.true((await target.call("begin", { ...BEGIN, carrier: target.carrier })).ok);
     const { events, output, exited } = hear(target);
     t.deepEqual(events, []);
     await target.resume();
@@ -97,7 +97,10 @@ for (const { name, missing } of BACKENDS) {
     const end = await exited;
     t.is(end.type, "exited");
     t.deepEqual(end.type === "exited" ? end.outcome : null, { exitCode: 7 });
-    await t.throwsAsync(target.call("status", {}), { instanceOf: HotpatchError, message: /^target-died/ });
+    await t.throwsAsync(target.call("status", { stacks: null }), {
+      instanceOf: HotpatchError,
+      message: /^target-died/,
+    });
   });
 
   check(titled("an attached host goes on after detach, which may be called twice"), async (t) => {
@@ -108,7 +111,7 @@ for (const { name, missing } of BACKENDS) {
     const lines = new Lines(host.stdout);
     await lines.next((line) => line === "value 1", "value 1");
     const target = await backend.attach(host.pid ?? 0, AGENT);
-    const begun = await target.call("begin", BEGIN);
+    const begun = await target.call("begin", { ...BEGIN, carrier: target.carrier });
     t.is(begun.ok ? begun.value.libraries[0]?.library : begun.error.detail, "libgame.so");
     t.true((await target.call("end", { keep: false })).ok);
     await target.detach();
@@ -127,7 +130,10 @@ for (const { name, missing } of BACKENDS) {
     process.kill(target.pid, "SIGKILL");
     const end = await exited;
     t.deepEqual(end.type === "exited" ? end.outcome : end, { signal: "SIGKILL" });
-    await t.throwsAsync(target.call("status", {}), { instanceOf: HotpatchError, message: /^target-died/ });
+    await t.throwsAsync(target.call("status", { stacks: null }), {
+      instanceOf: HotpatchError,
+      message: /^target-died/,
+    });
   });
 
   check(titled("a process that is not there is refused, and the backend goes on"), async (t) => {
@@ -155,10 +161,10 @@ for (const { name, missing } of BACKENDS) {
     const lines = new Lines(host.stdout);
     await lines.next((line) => line === "value 1", "value 1");
     const target = await backend.attach(host.pid ?? 0, AGENT);
-    t.true((await target.call("begin", BEGIN)).ok);
+    t.true((await target.call("begin", { ...BEGIN, carrier: target.carrier })).ok);
     await backend.close();
     await backend.close();
-    await t.throwsAsync(target.call("status", {}), { instanceOf: HotpatchError });
+    await t.throwsAsync(target.call("status", { stacks: null }), { instanceOf: HotpatchError });
     await lines.next((line) => line === "value 1", "value 1 after the end", lines.all.length);
   });
 }

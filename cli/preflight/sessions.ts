@@ -1,0 +1,121 @@
+/**
+ * Owns the question whether another hotpatch session has a process. Whoever wants one takes its lock first: a socket with an
+ * abstract name, which the kernel gives to one process only and takes back when that ends, however it ends. Two tools that
+ * enter one process at the same moment have killed it.
+ *
+ * The lock holds within a network namespace. From another one the target's own memory tells, once a session has begun.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
+import { attachBusy, HotpatchError } from "../errors.js";
+import { type Finding, fine, problem } from "./finding.js";
+import { factsOf, namesOf, type ProcessFacts, readProc } from "./process.js";
+
+/** Bytes of an abstract name, all of it: node 20 pads shorter ones with zeros, later versions do not. */
+const NAME_SIZE = 107;
+/** ms that the holder of a lock has to say who it is. */
+const ANSWER_MS = 500;
+/** Of the registry's header, in bytes: magic, version, owner, ..., process. Source: agent/registry.ts. */
+const HEADER = { size: 28, magic: 0, owner: 12, process: 24 } as const;
+const MAGIC = "HOTPATCH";
+
+/** A pid is used again, together with its start time never. */
+function nameOf(pid: number): string | null {
+  const stat = readProc(`/proc/${pid}/stat`);
+  const started = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return started === undefined ? null : `\0${`hotpatch/${pid}/${started}/`.padEnd(NAME_SIZE, ".")}`;
+}
+
+/** The locks of one session: of its target, and of what that starts. */
+export class SessionLocks {
+  readonly #held = new Map<number, Server>();
+
+  /** Rejects with attach-busy. */
+  async take(pid: number): Promise<void> {
+    const name = nameOf(pid);
+    if (name === null || this.#held.has(pid)) return; // it has ended: what comes next says so
+    const server = createServer((asking) => {
+      asking.on("error", () => {}); // it has gone
+      asking.end(`${process.pid}\n`);
+    });
+    const taken = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(name, () => resolve(true));
+    });
+    if (!taken) throw new HotpatchError(attachBusy(pid, await heldBy(await holderOf(pid))));
+    server.unref();
+    this.#held.set(pid, server);
+  }
+
+  release(pid: number): void {
+    this.#held.get(pid)?.close();
+    this.#held.delete(pid);
+  }
+
+  releaseAll(): void {
+    for (const pid of [...this.#held.keys()]) this.release(pid);
+  }
+}
+
+/** The process that holds the lock; 0: somebody who does not say; null: nobody. */
+async function holderOf(pid: number): Promise<number | null> {
+  const name = nameOf(pid);
+  if (name === null) return null;
+  return new Promise((resolve) => {
+    const socket = connect(name);
+    let said = "";
+    const answer = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(Number(said));
+    };
+    const timer = setTimeout(answer, ANSWER_MS);
+    socket.on("data", (data) => {
+      said += data.toString();
+    });
+    socket.once("end", answer);
+    socket.once("error", () => {
+      clearTimeout(timer);
+      resolve(null);
+    });
+  });
+}
+
+const heldBy = (holder: number | null): string =>
+  holder === null || holder === 0
+    ? "another hotpatch session is about to attach to it"
+    : `the hotpatch session with pid ${holder} (${namesOf(holder)[0] ?? "unknown"}) is attached to it`;
+
+/** Whether a session has it that is not ours. */
+export async function checkSession({ pid }: ProcessFacts): Promise<Finding> {
+  const holder = await holderOf(pid);
+  if (holder !== null && holder !== process.pid) return problem(attachBusy(pid, heldBy(holder)));
+  const owner = registeredOwner(pid);
+  if (owner !== null && owner !== process.pid) return problem(attachBusy(pid, heldBy(owner)));
+  return fine("no other hotpatch session has it");
+}
+
+/** The living session that the target's registry names; null: none, or it cannot be read. */
+function registeredOwner(pid: number): number | null {
+  const line = readProc(`/proc/${pid}/maps`)
+    ?.split("\n")
+    .find((one) => one.includes("/memfd:hotpatch-registry"));
+  const start = /^([0-9a-f]+)-/.exec(line ?? "")?.[1];
+  if (start === undefined) return null;
+  const header = Buffer.alloc(HEADER.size);
+  try {
+    const memory = openSync(`/proc/${pid}/mem`, "r");
+    try {
+      readSync(memory, header, 0, HEADER.size, BigInt(`0x${start}`));
+    } finally {
+      closeSync(memory);
+    }
+  } catch {
+    return null; // ended meanwhile, or not ours to read: another check says so
+  }
+  if (header.toString("latin1", HEADER.magic, MAGIC.length) !== MAGIC) return null;
+  const [owner, attached] = [header.readUInt32LE(HEADER.owner), header.readUInt32LE(HEADER.process)];
+  // A forked child has its parent's page, but not its session; and it knows itself by the pid of its own namespace.
+  const itself = factsOf(pid)?.pids ?? [pid];
+  return owner !== 0 && itself.includes(attached) && factsOf(owner) !== null ? owner : null;
+}

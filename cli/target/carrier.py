@@ -1,0 +1,393 @@
+"""The carrier: a thread of our own in the target, by which Frida enters and leaves.
+
+Frida starts its agent by borrowing a thread and calling pthread_create() in it, wherever that thread stands. A thread that
+stands inside malloc() then waits for itself, or destroys the heap; one that takes a SIGSEGV of its own is taken for one
+that has come back; its vector registers are spoilt and its waits end with EINTR (docs/decisions/0014-the-carrier.md). So
+we look for a thread at a quiet moment, have it call pthread_create() once, on a stack of ours, as a signal's handler
+would, and give Frida the thread that comes of it. That one waits in futex() until it is told to leave.
+"""
+import os
+import struct
+import time
+
+from image import RESTORER, SYSCALL_RET, Image, living_thread, state_of, threads_of
+from ptrace import (
+    NEVER_BLOCKED,
+    NO_CALL,
+    QUIET_MASK,
+    RED_ZONE,
+    RETURN,
+    USER_CS,
+    Tracee,
+    Unfit,
+    frame,
+    frame_size,
+    resumed,
+    status_of,
+    tracer_of,
+    wait_until,
+)
+
+# How long to look for a quiet moment, between two looks, for the carrier to arrive, and to end.
+QUIET_S, LOOK_S, ARRIVE_S, LEAVE_S = 3.0, 0.001, 5.0, 2.0
+# s in which Frida comes to it for the last time (7 to 60 ms measured).
+VISIT_S = 0.5
+# s that a carrier waits for somebody to come, and after which it looks at its order again.
+PATIENCE_S = 10
+
+PAGE = 4096
+# Code, data, and a stack on which the borrowed thread calls pthread_create(); untouched pages cost nothing.
+CODE, DATA, STACK, SIZE = 0, PAGE, 2 * PAGE, 2 * PAGE + 256 * 1024
+MAGIC = b"hotpatch carrier"
+
+# struct data: order u32, thread id u32, result i64, pthread_t, pthread_create, pthread_detach, patience (struct timespec).
+ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT = 0, 4, 8, 16, 24, 32, 40
+# Orders. A carrier that nobody has come for leaves when its patience ends; one that is used stays.
+EXPECTED, USED, LEAVE = 0, 1, 2
+NOT_YET = -1
+
+# rdi: data.
+# fmt: off
+LAUNCH = bytes([
+    0x53,                                     # push rbx
+    0x48, 0x89, 0xFB,                         # mov rbx, rdi
+    0x48, 0x8D, 0x7B, THREAD,                 # lea rdi, [rbx+thread]
+    0x31, 0xF6,                               # xor esi, esi
+    0x48, 0x8D, 0x15, 0x0F, 0x00, 0x00, 0x00, # lea rdx, [rip+carry]
+    0x48, 0x89, 0xD9,                         # mov rcx, rbx
+    0xFF, 0x53, CREATE,                       # call [rbx+create]
+    0x48, 0x98,                               # cdqe
+    0x48, 0x89, 0x43, RESULT,                 # mov [rbx+result], rax
+    0x5B,                                     # pop rbx
+    0xC3,                                     # ret
+    0x90,                                     # nop
+])
+CARRY = bytes([
+    0x53,                                     # push rbx
+    0x48, 0x89, 0xFB,                         # mov rbx, rdi
+    0x64, 0x48, 0x8B, 0x3C, 0x25, 0x10, 0, 0, 0,  # mov rdi, fs:[0x10]   pthread_self()
+    0xFF, 0x53, DETACH_,                      # call [rbx+detach]
+    0xB8, 0xBA, 0x00, 0x00, 0x00,             # mov eax, SYS_gettid
+    0x0F, 0x05,                               # syscall
+    0x89, 0x43, TID,                          # mov [rbx+tid], eax
+    0x8B, 0x13,                               # wait: mov edx, [rbx+order]
+    0x83, 0xFA, LEAVE,                        # cmp edx, LEAVE
+    0x74, 0x23,                               # je leave
+    0xB8, 0xCA, 0x00, 0x00, 0x00,             # mov eax, SYS_futex
+    0x48, 0x89, 0xDF,                         # mov rdi, rbx
+    0xBE, 0x80, 0x00, 0x00, 0x00,             # mov esi, FUTEX_WAIT_PRIVATE
+    0x4C, 0x8D, 0x53, TIMEOUT,                # lea r10, [rbx+timeout]
+    0x45, 0x31, 0xC0,                         # xor r8d, r8d
+    0x45, 0x31, 0xC9,                         # xor r9d, r9d
+    0x0F, 0x05,                               # syscall
+    0x83, 0x3B, EXPECTED,                     # cmp dword [rbx+order], EXPECTED
+    0x75, 0xDB,                               # jne wait
+    0x83, 0xF8, 0x92,                         # cmp eax, -ETIMEDOUT
+    0x75, 0xD6,                               # jne wait
+    0xC7, 0x43, TID, 0, 0, 0, 0,              # leave: mov dword [rbx+tid], 0
+    0x31, 0xC0,                               # xor eax, eax
+    0x5B,                                     # pop rbx
+    0xC3,                                     # ret
+])
+# fmt: on
+
+SYS_MMAP, SYS_MPROTECT, SYS_SIGRETURN, SYS_FUTEX = 9, 10, 15, 202
+PROT_RW, PROT_RX = 3, 5
+MAP_PRIVATE_ANONYMOUS = 0x22
+
+# Waits that the kernel begins again by itself when we come: read, poll, select, pause, nanosleep, wait4, msgrcv, ...
+TAKES_NO_HARM = {0, 7, 23, 34, 35, 61, 70, 130, 230, 247, 270, 271}
+# Functions from which futex() is called by a thread that waits for its own program, not for a lock of an allocator.
+WAITS = ("pthread_cond_", "pthread_join", "pthread_timedjoin", "pthread_clockjoin", "sem_", "pthread_barrier_", "syscall")
+ALLOCATES = {
+    *"malloc calloc realloc reallocarray free memalign posix_memalign aligned_alloc valloc pvalloc".split(),
+    *"malloc_trim malloc_info mallinfo mallinfo2 malloc_stats fork vfork".split(),
+}
+# Bytes of a stack that are looked at for what a thread is in the middle of, and words for what it waits in.
+LOOKED_AT, INNERMOST = 64 * 1024, 48
+
+
+class NoCarrier(Exception):
+    """The target cannot have one; it is as it was. The text says why."""
+
+
+class Grounds:
+    """What is known of a process before a thread of it is touched."""
+
+    def __init__(self, tid):
+        self.image = Image(tid)
+        library, loader = self.image.c_library, self.image.loader
+        self.c_library, self.loader = extent(library), extent(loader)
+        self.call = self.image.find(library, SYSCALL_RET)
+        self.restorer = self.image.find(library, RESTORER)
+        functions = self.image.functions(library)
+        named = {name: address for name, address, _ in functions}
+        if "pthread_create" not in named:  # before glibc 2.34 it is in a library of its own
+            more = self.image.functions(self.image.module(lambda name: name.startswith("libpthread")))
+            named.update((name, address) for name, address, _ in more)
+        self.create, self.detach = named.get("pthread_create"), named.get("pthread_detach")
+        if None in (self.call, self.restorer, self.create, self.detach):
+            raise NoCarrier("its C library is not one that hotpatch knows")
+        # Of the loader's functions one that nothing calls unless the process is profiled: a place for Frida to watch.
+        unused = [at for name, at, _ in self.image.functions(loader) if name == "_dl_mcount"]
+        self.unused = unused[0] - self.loader[0] if unused else None
+        self.allocating = [(at, at + size) for name, at, size in functions if name in ALLOCATES]
+        self.waiting = [(at, at + size) for name, at, size in functions if name.startswith(WAITS)]
+        self._allocators = {}
+
+    def is_allocator(self, mapping):
+        """Whether a module serves the program's malloc()."""
+        if mapping.path not in self._allocators:
+            module = [one for one in self.image.mappings if one.path == mapping.path]
+            self._allocators[mapping.path] = any(name == "malloc" for name, _, _ in self.image.functions(module))
+        return self._allocators[mapping.path]
+
+    def stack(self, sp):
+        """The words from the stack pointer up."""
+        mapping = self.image.at(sp)
+        end = sp + LOOKED_AT if mapping is None else min(mapping.end, sp + LOOKED_AT)
+        data = self.image.read(sp & ~7, max(0, end - (sp & ~7)))
+        return struct.unpack("<%dQ" % (len(data) // 8), data[: len(data) // 8 * 8])
+
+    def is_busy(self, words):
+        """Whether a stack may belong to a thread inside the allocator, the loader, or a signal's handler."""
+        return any(
+            word == self.restorer or (inside(word, [self.loader, *self.allocating]) and self.follows_call(word))
+            for word in words
+            if self.loader[0] <= word < self.loader[1] or self.c_library[0] <= word < self.c_library[1]
+        )
+
+    def follows_call(self, address):
+        """Whether an address may be one that a function returns to: pointers to functions lie on stacks as well."""
+        before = self.image.read(address - 7, 7)
+        if len(before) < 7:
+            return False
+        # e8 rel32, or ff /2 with up to five bytes of operand.
+        return before[2] == 0xE8 or any(before[-n] == 0xFF and before[1 - n] & 0x38 == 0x10 for n in (2, 3, 4, 6, 7))
+
+    def is_computing(self, pc, words):
+        """Whether a running thread is outside of everything that could hold a lock of the allocator or the loader."""
+        mapping = self.image.at(pc)
+        if mapping is None or inside(pc, [self.loader, self.c_library]) or self.is_busy(words):
+            return False
+        modules = {id(one): one for one in map(self.image.at, (pc, *words)) if one is not None and "x" in one.permissions}
+        return not any(self.is_allocator(one) for one in modules.values() if not inside(one.start, [self.c_library]))
+
+
+def extent(mappings):
+    return (mappings[0].start, mappings[-1].end) if mappings else (0, 0)
+
+
+def inside(address, ranges):
+    return any(start <= address < end for start, end in ranges)
+
+
+def waiting_at(tid):
+    """(number of the system call, pc, sp) of a thread that waits in one; None of one that runs, or is not ours to see."""
+    try:
+        with open("/proc/%d/syscall" % tid) as file:
+            words = file.read().split()
+    except OSError:
+        return None
+    if len(words) < 3 or words[0] == "-1":
+        return None
+    return int(words[0]), int(words[-1], 16), int(words[-2], 16)
+
+
+RUNS = 5
+
+
+def unfitness(grounds, tid):
+    """How little a thread is fit to be borrowed, 0 best; RUNS: only a stop can tell; None: not at all."""
+    state = state_of(tid)
+    if state not in "RS" or tracer_of(tid) != 0:
+        return None
+    place = waiting_at(tid)
+    if place is None or state == "R":
+        return RUNS
+    number, pc, sp = place
+    words = grounds.stack(sp)
+    busy = grounds.is_busy(words)
+    if number == SYS_FUTEX:
+        if not inside(pc, [grounds.c_library]):
+            mapping = grounds.image.at(pc)
+            return None if busy or mapping is None or grounds.is_allocator(mapping) else 3
+        waits = any(inside(word, grounds.waiting) for word in (pc, *words[:INNERMOST]))
+        return None if busy or not waits else 2
+    if busy:
+        return 4  # a wait like this is not made inside an allocator: what lies on the stack is of earlier calls
+    return 0 if number in TAKES_NO_HARM else 1
+
+
+def borrow(pid, grounds):
+    """A stopped thread at a quiet moment."""
+    until = time.monotonic() + QUIET_S
+    why = "none of its threads could be stopped"
+    while time.monotonic() < until:
+        ranked = [(unfitness(grounds, tid), tid) for tid in threads_of(pid)]
+        for rank, tid in sorted((rank, tid) for rank, tid in ranked if rank is not None):
+            try:
+                return stopped_quietly(grounds, tid, rank)
+            except (Unfit, OSError) as error:
+                why = str(error)
+        time.sleep(LOOK_S)
+    raise NoCarrier("no quiet moment was found in any of its threads for %g s: %s" % (QUIET_S, why))
+
+
+def stopped_quietly(grounds, tid, rank):
+    tracee = Tracee(tid)
+    try:
+        registers = tracee.registers
+        if registers["cs"] != USER_CS:
+            raise Unfit("it is no 64-bit thread")
+        if int(status_of(tid)["SigPnd"], 16) & NEVER_BLOCKED:
+            raise Unfit("a signal of its own is on its way to it")
+        # It may have gone on since it was looked at: then it is one that runs.
+        runs = rank == RUNS or registers["orig_rax"] >> 63 != 0
+        if runs and not grounds.is_computing(registers["rip"], grounds.stack(registers["rsp"])):
+            raise Unfit("its threads are inside the allocator, the loader or the C library")
+        return tracee
+    except BaseException:
+        tracee.detach()
+        raise
+
+
+class Carrier:
+    """`tid` is the thread to give to Frida; `order` the address of its orders."""
+
+    def __init__(self, pid, held=None):
+        """held: the process's only thread, stopped by us already and to stay so."""
+        self.pid = pid
+        grounds = Grounds(living_thread(pid))
+        self.image, self.unused_in_loader = grounds.image, grounds.unused
+        tracee = borrow(pid, grounds) if held is None else held
+        # Whatever happens from here on: the tracer's end lets the thread go, and it has its way back on the stack.
+        try:
+            base = have_thread_made(grounds, tracee)
+        except Unfit as error:
+            raise NoCarrier(str(error))
+        finally:
+            if held is None:
+                tracee.detach()
+        self.data = base + DATA
+        self.order = self.data + ORDER
+        if not wait_until(lambda: self._number("<I", TID) != 0 or self._number("<q", RESULT) > 0, ARRIVE_S):
+            raise NoCarrier("a thread made in it did not start within %g s" % ARRIVE_S)
+        error = self._number("<q", RESULT)
+        if error > 0:
+            raise NoCarrier("it can have no more threads: %s" % os.strerror(error))
+        self.tid = self._number("<I", TID)
+
+    def _number(self, form, offset):
+        return struct.unpack(form, self.image.read(self.data + offset, struct.calcsize(form)))[0]
+
+    def _command(self, order):
+        self.image.write(self.order, struct.pack("<I", order))
+
+    def stay(self):
+        """Frida is in: the carrier waits for its order, however long that takes."""
+        self._command(USED)
+
+    @property
+    def gone(self):
+        return not os.path.exists("/proc/%d/task/%d" % (self.pid, self.tid))
+
+    def leave(self, let_go=lambda: None):
+        """
+        Lets Frida go, and then the carrier. Whether it has ended. Frida comes back to it once more, some time after it was
+        told to go: a thread that waits gives up the processor again after each stop.
+        """
+        try:
+            before = rests(self.tid)
+            let_go()
+            wait_until(lambda: rests(self.tid) != before and tracer_of(self.tid) == 0, VISIT_S)
+            if self._number("<I", TID) == self.tid:
+                self._command(LEAVE)
+                Tracee(self.tid).detach()  # a stop ends its wait: it looks at its order
+        except (Unfit, OSError, struct.error):
+            pass  # the process has ended, or the carrier will look by itself
+        return wait_until(lambda: self.gone, LEAVE_S)
+
+
+def rests(tid):
+    """How often a thread has given up the processor by itself."""
+    return int(status_of(tid)["voluntary_ctxt_switches"])
+
+
+def have_thread_made(grounds, tracee):
+    """Has a stopped thread call pthread_create(), and puts it back to where it was. Returns where the carrier's memory is."""
+    registers, vectors, blocked = tracee.registers, tracee.vectors, tracee.blocked
+    interrupted = tracee.pending(blocked)
+    size = frame_size(vectors)
+
+    def write_way_back(at):
+        by_itself = resumed(registers, interrupted, True)
+        grounds.image.write(at, frame(at, grounds.restorer, by_itself, vectors, blocked))
+        return at + RETURN
+
+    try:
+        tracee.blocked = QUIET_MASK
+        base = existing(grounds.image)
+        if base is None:
+            room = room_below(grounds.image, registers, size)
+            base = mapped(grounds, tracee, registers, None if room is None else write_way_back(room))
+        back = write_way_back((base + SIZE - size) & ~63)
+        data = struct.pack("<IIqQQQqq", EXPECTED, 0, NOT_YET, 0, grounds.create, grounds.detach, PATIENCE_S, 0)
+        grounds.image.write(base + DATA, data)
+        call = {"rip": base + CODE + len(MAGIC), "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
+        tracee.registers = {**registers, **call}
+        while True:
+            tracee.wait_for_syscall()
+            now = tracee.registers
+            if now["orig_rax"] == SYS_SIGRETURN and now["rsp"] == back + 8:
+                return base
+    finally:
+        # Back where it was, with what is left of its wait: the way by the frame would begin the wait anew.
+        tracee.vectors = vectors
+        tracee.blocked = blocked
+        tracee.registers = resumed(registers, interrupted or tracee.pending(blocked), False)
+
+
+def existing(image):
+    """Where an earlier carrier's memory is, if nobody uses it."""
+    for code, data in zip(image.mappings, image.mappings[1:]):
+        fits = code.permissions == "r-xp" and code.path == "" and code.end - code.start == PAGE
+        if not fits or data.start != code.end or data.end < code.start + SIZE:
+            continue
+        if image.read(code.start, len(MAGIC)) != MAGIC:
+            continue
+        tid = struct.unpack("<I", image.read(data.start + TID, 4))[0]
+        if tid == 0 or state_of(tid) == "X":
+            return code.start
+    return None
+
+
+def room_below(image, registers, size):
+    """A place on a thread's own stack, below the red zone; None where the stack is not known to go on there."""
+    sp, mapping = registers["rsp"], image.at(registers["rsp"])
+    place = (sp - RED_ZONE - size) & ~63
+    if mapping is None or place < mapping.start:
+        return None
+    # A coroutine's stack may end anywhere. The first thread's is marked, and glibc puts others' control block at their end.
+    own = mapping.path == "[stack]" or (sp < registers["fs_base"] < mapping.end)
+    return place if own else None
+
+
+def mapped(grounds, tracee, registers, back):
+    """Memory in the process, made by a thread of it. back: where the stack holds its way back, should we end meanwhile."""
+
+    def call(number, *arguments):
+        values = dict(zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), arguments))
+        stack = registers["rsp"] if back is None else back
+        tracee.registers = {**registers, **values, "rax": number, "rip": grounds.call, "rsp": stack, "orig_rax": NO_CALL}
+        tracee.wait_for_syscall()
+        tracee.wait_for_syscall()
+        return tracee.registers["rax"]
+
+    base = call(SYS_MMAP, 0, SIZE, PROT_RW, MAP_PRIVATE_ANONYMOUS, NO_CALL, 0)
+    if base > NO_CALL - PAGE:
+        raise Unfit("the kernel gives it no more memory: %s" % os.strerror(NO_CALL - base + 1))
+    grounds.image.write(base + CODE, MAGIC + LAUNCH + CARRY)
+    if call(SYS_MPROTECT, base + CODE, PAGE, PROT_RX) != 0:
+        raise Unfit("the kernel lets it have no new code")
+    return base

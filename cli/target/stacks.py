@@ -1,0 +1,78 @@
+"""What the threads of a process execute and return to, read from outside of it. Linux x86_64.
+
+A thread that waits is not disturbed: the kernel says where it stands. One that runs is stopped for the moment that it takes
+to read its registers.
+"""
+import struct
+import time
+
+from image import Image, living_thread, state_of, threads_of
+from ptrace import EINTR, Tracee, Unfit, resumed, signed
+
+# In all; and bytes of one thread's stack.
+LIMIT_S, DEEPEST = 1.5, 4 * 1024 * 1024
+
+
+class TooSlow(Exception):
+    """Not all threads could be looked at in time."""
+
+
+def addresses_on_stacks(pid, ranges):
+    """
+    For each thread the addresses within ranges, pairs of start and end, that it executes at or that lie on its stack: every
+    return address, and what looks like one, so an upper bound. Raises OSError where the kernel forbids it, TooSlow.
+    """
+    until = time.monotonic() + LIMIT_S
+    image = Image(living_thread(pid))
+    image.read(image.mappings[0].start, 1)
+    found = []
+    for tid in threads_of(pid):
+        if time.monotonic() > until:
+            raise TooSlow
+        place = place_of(tid)
+        if place is not None:
+            pc, sp = place
+            if image.at(sp) is None:
+                image = Image(tid)  # it has begun since
+            found.append([pc] * inside(pc, ranges) + on_stack(image, sp, ranges))
+    return found
+
+
+def inside(address, ranges):
+    return any(start <= address < end for start, end in ranges)
+
+
+def place_of(tid):
+    """(pc, sp); None: it has ended."""
+    try:
+        with open("/proc/%d/syscall" % tid) as file:
+            words = file.read().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    if len(words) > 2:
+        return int(words[-1], 16), int(words[-2], 16)
+    try:
+        tracee = Tracee(tid)
+    except Unfit:
+        if state_of(tid) in "XZ":
+            return None
+        raise OSError("thread %d cannot be stopped" % tid)
+    try:
+        registers = tracee.registers
+        # It may have begun to wait meanwhile: what our stop has ended begins again.
+        if signed(registers["rax"]) == EINTR:
+            tracee.registers = resumed(registers, tracee.pending(tracee.blocked), False)
+        return registers["rip"], registers["rsp"]
+    finally:
+        tracee.detach()
+
+
+def on_stack(image, sp, ranges):
+    mapping = image.at(sp)
+    if mapping is None:
+        return []  # it has ended since
+    start = sp & ~7
+    data = image.read(start, min(mapping.end - start, DEEPEST))
+    words = struct.unpack("<%dQ" % (len(data) // 8), data[: len(data) // 8 * 8])
+    low, high = min(start for start, _ in ranges), max(end for _, end in ranges)
+    return [word for word in words if low <= word < high and inside(word, ranges)]
