@@ -2,6 +2,7 @@
 import type { AgentEvent, AgentExports, Carrier, Result } from "../schemas/agent.js";
 import { pathAsItWas } from "../schemas/names.js";
 import { dismissCarrier, hideCarrier } from "./carrier.js";
+import { OwnDescriptor } from "./descriptors.js";
 import { PatchedProcess } from "./patched.js";
 import { Registry } from "./registry.js";
 
@@ -11,6 +12,9 @@ const PROTOCOL = 3;
 let patched: PatchedProcess | null = null;
 /** The thread that Frida came by; null: one of the host's own. */
 let came: Carrier | null = null;
+
+/** Tells whether the host has left the agent its descriptors. */
+let witness: OwnDescriptor | null = null;
 
 const say = (event: AgentEvent): void => send(event);
 
@@ -28,6 +32,13 @@ function alive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Puts the host's own code back, whoever is left to see it. */
+function leave(): void {
+  witness?.close();
+  patched?.end(false);
+  if (came !== null) dismissCarrier(came);
 }
 
 const methods: AgentExports = {
@@ -48,7 +59,10 @@ const methods: AgentExports = {
     registry.owner = owner;
     if (carrier !== null) hideCarrier(carrier);
     came = carrier;
-    patched = new PatchedProcess(registry, { names: libraries, unmarked }, stage, say);
+    witness = new OwnDescriptor();
+    patched = new PatchedProcess(registry, { names: libraries, unmarked }, stage, say, () => {
+      if (witness?.closed === true) leave();
+    });
     const found = patched.begin(stopped);
     return ok({
       protocol: PROTOCOL,
@@ -75,7 +89,6 @@ rpc.exports = {
   ...methods,
   /** Frida calls this when the script goes, also when the tool was killed: the host's own code comes back. */
   dispose() {
-    patched?.end(false);
-    if (came !== null) dismissCarrier(came);
+    leave();
   },
 };

@@ -20,13 +20,15 @@ import { type Address, addressOf, ENTRY_SIZE, entryJump, pointerTo, type Word, w
 const PAGE = { active: 0, request: 4, ack: 8, done: 12, callback: 16 } as const;
 /**
  * Behind the code, counted from the page's start: `patience`, struct timespec that the host's thread waits; `state`, where
- * the loader says what it is doing; `original`, the loader's own word. A forked child keeps these.
+ * the loader says what it is doing; `original`, the loader's own word; `tick`, struct timespec after which our thread calls
+ * although nothing was asked. A forked child keeps these.
  */
-const FIXED = { patience: -64, state: -48, original: -40 } as const;
+const FIXED = { patience: -64, state: -48, original: -40, tick: -32 } as const;
 const SIZE = 4096;
 const LOOK = 1;
 const LEAVE = 2;
 const PATIENCE_S = 5;
+const TICK_S = 2;
 /** ms that our thread may take to leave. */
 const LEAVE_MS = 1000;
 
@@ -72,16 +74,22 @@ const WATCH: readonly number[] = [
   0x48, 0x89, 0xfb,                               // mov rbx, rdi
   0x8b, 0x43, PAGE.request,                       // look: mov eax, [rbx+request]
   0x83, 0xf8, LEAVE,                              // cmp eax, LEAVE
-  0x74, 0x50,                                     // je leave
+  0x74, 0x61,                                     // je leave
   0x85, 0xc0,                                     // test eax, eax
-  0x75, 0x17,                                     // jne call
+  0x75, 0x28,                                     // jne call
   0xb8, 0xca, 0x00, 0x00, 0x00,                   // mov eax, SYS_futex
   0x48, 0x8d, 0x7b, PAGE.request,                 // lea rdi, [rbx+request]
   0xbe, 0x80, 0x00, 0x00, 0x00,                   // mov esi, FUTEX_WAIT_PRIVATE
   0x31, 0xd2,                                     // xor edx, edx
-  0x45, 0x31, 0xd2,                               // xor r10d, r10d
+  0x4c, 0x8d, 0x53, 256 + FIXED.tick,             // lea r10, [rbx+tick]
   0x0f, 0x05,                                     // syscall
-  0xeb, 0xdd,                                     // jmp look
+  0x83, 0xf8, 0x92,                               // cmp eax, -ETIMEDOUT
+  0x75, 0xd9,                                     // jne look
+  0x48, 0x8b, 0x43, PAGE.callback,                // mov rax, [rbx+callback]
+  0x48, 0x85, 0xc0,                               // test rax, rax
+  0x74, 0xd0,                                     // je look
+  0xff, 0xd0,                                     // call rax
+  0xeb, 0xcc,                                     // jmp look
   0x48, 0x8b, 0x43, PAGE.callback,                // call: mov rax, [rbx+callback]
   0x48, 0x85, 0xc0,                               // test rax, rax
   0x74, 0x02,                                     // je skip
@@ -95,7 +103,7 @@ const WATCH: readonly number[] = [
   0xbe, 0x81, 0x00, 0x00, 0x00,                   // mov esi, FUTEX_WAKE_PRIVATE
   0xba, 0x01, 0x00, 0x00, 0x00,                   // mov edx, 1
   0x0f, 0x05,                                     // syscall
-  0xeb, 0xa8,                                     // jmp look
+  0xeb, 0x97,                                     // jmp look
   0xc7, 0x43, PAGE.done, 0x01, 0, 0, 0,           // leave: mov dword [rbx+done], 1
   0x31, 0xc0,                                     // xor eax, eax
   0x5b,                                           // pop rbx
@@ -137,22 +145,34 @@ export class LoaderWatch {
   readonly #callback: NativeCallback<"void", []>;
   readonly #original: Word;
   #running = true;
+  /** Our thread is in the script. */
+  #calling = false;
 
-  private constructor(at: Address, stub: NativePointer, original: Word, onChange: () => void) {
+  private constructor(at: Address, stub: NativePointer, original: Word, onChange: () => void, onTick: () => void) {
     this.#at = pointerTo(at);
     this.#stub = stub;
     this.#page = stub.add(SIZE);
     this.#original = original;
-    this.#callback = new NativeCallback(onChange, "void", []);
+    this.#callback = new NativeCallback(
+      () => {
+        this.#calling = true;
+        if (this.#page.add(PAGE.request).readU32() === LOOK) onChange();
+        else onTick();
+        this.#calling = false;
+      },
+      "void",
+      [],
+    );
   }
 
   /**
    * @param before what an earlier session has left
    * @param onChange is called on a thread of ours while the thread that opens or closes a library waits in the loader, with
    *   its lock: it must not wait for that lock
+   * @param onTick is called on the same thread every two seconds, also when nobody can reach the script any more
    * @returns why it cannot be done here
    */
-  static start(before: Watched | null, onChange: () => void): LoaderWatch | string {
+  static start(before: Watched | null, onChange: () => void, onTick: () => void): LoaderWatch | string {
     const { at, state } = loaderNotice();
     const ours = before?.at === at;
     const stub = ours ? pointerTo(before.stub) : makeStub(at, state);
@@ -161,7 +181,7 @@ export class LoaderWatch {
     const original = ours ? wordAt(addressOf(page) + FIXED.original) : wordAt(at);
     const jump = jumpFrom(at, original, addressOf(stub));
     if (jump === null) return `the loader's notice reads ${wordText(original)}, which is not an empty function`;
-    const watch = new LoaderWatch(at, stub, original, onChange);
+    const watch = new LoaderWatch(at, stub, original, onChange, onTick);
     watch.#begin(jump);
     return watch;
   }
@@ -192,7 +212,7 @@ export class LoaderWatch {
     this.#page.add(PAGE.callback).writePointer(NULL);
     this.#page.add(PAGE.request).writeU32(LEAVE);
     syscall(SYS_FUTEX, this.#page.add(PAGE.request), FUTEX_WAKE_PRIVATE, 1, NULL);
-    blocking(() => this.#page.add(PAGE.done).readU32() !== 0, LEAVE_MS);
+    if (!this.#calling) blocking(() => this.#page.add(PAGE.done).readU32() !== 0, LEAVE_MS);
   }
 
   #write(word: Word, behind: readonly number[] | null): void {
@@ -241,6 +261,7 @@ function makeStub(at: Address, state: Address): NativePointer | null {
   stub.writeByteArray([...STUB]);
   stub.add(WATCH_AT).writeByteArray([...WATCH]);
   page.add(FIXED.patience).writeS64(PATIENCE_S);
+  page.add(FIXED.tick).writeS64(TICK_S);
   page.add(FIXED.state).writePointer(pointerTo(state));
   page.add(FIXED.original).writeU64(asNumber(wordAt(at)));
   Memory.protect(stub, SIZE, "r-x");

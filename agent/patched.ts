@@ -51,6 +51,8 @@ export class PatchedProcess {
   /** Folder for the files that libraries are staged in; null: they are not. */
   readonly #stage: string | null;
   readonly #say: (event: AgentEvent) => void;
+  /** Called every few seconds. */
+  readonly #tick: () => void;
   #watch: LoaderWatch | null = null;
   /** While the thread that opens a library waits in the loader: it cannot close it, and no thread uses it yet. */
   #arriving = false;
@@ -64,12 +66,19 @@ export class PatchedProcess {
   /** Inline functions in the executable that no library has claimed yet. */
   readonly #twins: Map<string, Mark>;
 
-  constructor(registry: Registry, { names, unmarked }: Wanted, stage: string | null, say: (event: AgentEvent) => void) {
+  constructor(
+    registry: Registry,
+    { names, unmarked }: Wanted,
+    stage: string | null,
+    say: (event: AgentEvent) => void,
+    tick: () => void,
+  ) {
     this.#registry = registry;
     this.#wanted = names === null ? null : new Set(names);
     this.#unmarked = unmarked && names !== null;
     this.#stage = stage;
     this.#say = say;
+    this.#tick = tick;
     const { own, inline } = executableMarks(Process.mainModule);
     this.marksInExecutable = own;
     this.#twins = new Map(inline.map((mark) => [mark.name, mark]));
@@ -91,10 +100,17 @@ export class PatchedProcess {
     pinFridaNeeds(modules);
     for (const module of modules) this.#consider(module, unused);
     const found = [...this.#libraries].map(([id, library]) => library.found(id));
-    const watch = LoaderWatch.start(this.#registry.watched, () => this.#arrived());
+    const watch = LoaderWatch.start(
+      this.#registry.watched,
+      () => this.#arrived(),
+      () => this.#tick(),
+    );
     if (typeof watch === "string") {
       this.#log("debug", `libraries that appear are looked for every ${LOOK_MS} ms: ${watch}`);
-      this.#looking = setInterval(() => this.#arrived(), LOOK_MS);
+      this.#looking = setInterval(() => {
+        this.#arrived();
+        this.#tick();
+      }, LOOK_MS);
     } else {
       this.#watch = watch;
       this.#registry.watched = watch.watched;

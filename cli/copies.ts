@@ -20,12 +20,20 @@ export class CopyFolder {
   readonly #parent: string;
   readonly #pid: number;
   readonly #startTime: number | null;
+  readonly #uid: number;
 
-  private constructor(place: Place, parent: string, here: string, pid: number, startTime: number | null) {
+  private constructor(
+    place: Place,
+    parent: string,
+    here: string,
+    { pid, uid }: { readonly pid: number; readonly uid: number },
+    startTime: number | null,
+  ) {
     this.#place = place;
     this.#parent = parent;
     this.here = here;
     this.#pid = pid;
+    this.#uid = uid;
     this.#startTime = startTime;
   }
 
@@ -39,7 +47,13 @@ export class CopyFolder {
     // The plain path reads better in errors, where the target has the same.
     const parent = viewOf(pid).same ? place.path : `/proc/self/fd/${place.folder}`;
     const here = await makeFolder(parent, pid, startTime, target.uid);
-    return new CopyFolder(place, parent, here, pid, startTime);
+    return new CopyFolder(place, parent, here, target, startTime);
+  }
+
+  /** Whether the target has become another user's since, as daemons do that begin as root: it may not enter any more. */
+  get outgrown(): boolean {
+    const target = factsOf(this.#pid);
+    return target !== null && target.uid !== this.#uid;
   }
 
   /** The target's name for the folder. */

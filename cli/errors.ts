@@ -76,6 +76,36 @@ export const stoppedProcess = (pid: number): ErrorReport =>
 export const sandboxedHost = (pid: number, detail: string, cure: string): ErrorReport =>
   make("sandboxed-host", [`cannot attach to pid ${pid}: its sandbox is in the way`, detail, UNTOUCHED, cure]);
 
+export const tooFewDescriptors = (
+  pid: number,
+  open: number,
+  limit: number,
+  smallest: number,
+  free: number,
+): ErrorReport =>
+  make("too-few-descriptors", [
+    `cannot attach to pid ${pid}: it has too few file descriptors left`,
+    `${open} of ${limit} are open; attaching needs a limit of ${smallest} and ${free} free ones, and must leave the host some`,
+    UNTOUCHED,
+    `raise its limit (prlimit --pid ${pid} --nofile=${Math.max(smallest, 2 * limit)}), or find out what it keeps open (ls -l /proc/${pid}/fd)`,
+  ]);
+
+/** Known to die, to stand still or to be changed by an attach. `detail`: what about it. */
+export const unsupportedHost = (pid: number, detail: string, cure: string): ErrorReport =>
+  make("unsupported-host", [`cannot attach to pid ${pid}: it would not be safe`, detail, UNTOUCHED, cure]);
+
+const HEADLESS = [
+  "its first thread has ended and others go on (pthread_exit in main): the kernel then shows nothing of its memory under its pid, which Frida reads",
+  "have main() wait for the other threads (pthread_join) instead of leaving by pthread_exit()",
+] as const;
+
+/** main() has left by pthread_exit(). */
+export const headlessHost = (pid: number): ErrorReport => unsupportedHost(pid, ...HEADLESS);
+
+/** The same, in a session. */
+export const headlessNow = (library: string, running: string): ErrorReport =>
+  make("unsupported-host", [`cannot load a new build of ${library} into the host`, HEADLESS[0], running, HEADLESS[1]]);
+
 export const staticHost = (pid: number | null, path: string): ErrorReport =>
   make("static-host", [
     `cannot patch ${named(pid, path)}: it is statically linked`,
@@ -124,7 +154,7 @@ export const attachFailed = (
 export function attachRefused(pid: number, detail: string): ErrorReport {
   if (/unable to find process|no such process/i.test(detail)) return noSuchProcess(`pid ${pid}`, detail);
   if (/not permitted|permission|unable to access|ptrace_scope/i.test(detail)) return attachDenied(pid, detail);
-  if (/respond|timed out|already being (traced|debugged)/i.test(detail)) return attachBusy(pid, detail);
+  if (/traced by another|already being (traced|debugged)/i.test(detail)) return attachBusy(pid, detail);
   return attachFailed(pid, detail);
 }
 

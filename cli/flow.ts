@@ -12,6 +12,7 @@ import type { Layouts } from "./layout/type.js";
 import type { Libraries } from "./libraries.js";
 import { once } from "./once.js";
 import type { SessionOptions } from "./options.js";
+import { isHeadless } from "./preflight/process.js";
 import { providersOf } from "./providers.js";
 import type { Reach } from "./reach.js";
 import { agentError, changeError, lateHook, refusedFunctions, refusedMark, stateError } from "./refusals.js";
@@ -75,6 +76,8 @@ export class Flow {
     }
     this.#say({ type: "artifact:changed", library: name, path, reason });
 
+    if (isHeadless(this.#reach.pid))
+      return void this.#refuse(library, errors.headlessNow(library.name, library.runsText));
     if (artifact.code.size === 0) return void this.#refuse(library, this.#nothingIn(artifact, library));
     const layouts = layoutsOf(artifact, path);
     const compared = this.#compare(library, artifact, layouts);
@@ -142,14 +145,15 @@ export class Flow {
     // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
     for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
     const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
-    const { folder } = this.#reach;
-    if (folder === null) throw new Error("there is no folder for copies yet");
     try {
+      const folder = await this.#reach.folderNow();
       const path = folder.thereOf(await this.#write(library, folder.here, bytes));
       if (isSeenBy(this.#reach.pid, path, bytes)) return path;
       library.attempts += 1;
       return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));
     } catch (error) {
+      if (error instanceof errors.HotpatchError)
+        return this.#refuse(library, { ...error.report, running: library.runsText });
       const detail = error instanceof Error ? error.message : String(error);
       return this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));
     }

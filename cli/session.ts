@@ -135,8 +135,7 @@ export class Session {
       if (failed && this.#options.arrival.kind === "spawn") await this.#stopStarted(target);
       await backend.close();
       // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
-      if (!kept) this.#reach.folder?.remove(ours);
-      this.#reach.folder?.close();
+      this.#reach.leaveFolders(kept ? null : ours);
       this.#locks.releaseAll();
     }
   }

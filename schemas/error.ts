@@ -41,6 +41,8 @@ export const ErrorCode = z.enum([
   "marks-in-executable",
   "stopped-process",
   "sandboxed-host",
+  "too-few-descriptors",
+  "unsupported-host",
   "mapped-artifact",
   "spawn-failed",
   "attach-failed",

@@ -60,6 +60,17 @@ export function factsOf(pid: number): ProcessFacts | null {
   };
 }
 
+/** Whether its first thread has ended before the others (pthread_exit in main): /proc then shows nothing of it. */
+export const isHeadless = (pid: number): boolean => factsOf(pid)?.state === "Z" && hasLivingThread(pid);
+
+function hasLivingThread(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).some((tid) => !"ZX".includes(factsOf(Number(tid))?.state ?? "X"));
+  } catch {
+    return false; // ended
+  }
+}
+
 /** The exact names a process answers to: its executable's file name and its comm. */
 export function namesOf(pid: number): string[] {
   const names: string[] = [];
@@ -80,7 +91,7 @@ export function ownProcesses(): Set<number> {
   return own;
 }
 
-const hasEnded = ({ state }: ProcessFacts): boolean => "ZX".includes(state);
+const hasEnded = ({ pid, state }: ProcessFacts): boolean => "ZX".includes(state) && !hasLivingThread(pid);
 
 /**
  * The pid that `wanted` (a number or an exact name) means. Throws no-such-process or ambiguous-process.

@@ -2,12 +2,13 @@
  * The checks of a process before anything touches it, in their order. Attach throws the first problem; `hotpatch doctor`
  * shows them all. Only a seccomp filter of its own makes one of them touch it: to read that, it is stopped for a moment.
  */
-import { attachBusy, HotpatchError, noSuchProcess, stoppedProcess } from "../errors.js";
+import { attachBusy, HotpatchError, headlessHost, noSuchProcess, stoppedProcess } from "../errors.js";
+import { checkDescriptors } from "./descriptors.js";
 import { checkExecutable } from "./executable.js";
 import { type Finding, fine, problem } from "./finding.js";
 import { checkPermission } from "./permission.js";
 import { checkPlace } from "./place.js";
-import { factsOf, namesOf, type ProcessFacts } from "./process.js";
+import { factsOf, isHeadless, namesOf, type ProcessFacts } from "./process.js";
 import { checkRootFolder } from "./root-folder.js";
 import { checkSeccomp } from "./seccomp.js";
 import { checkSession } from "./sessions.js";
@@ -19,11 +20,12 @@ export interface TargetCheck {
 }
 
 export const targetChecks: readonly TargetCheck[] = [
-  { about: "permission", look: checkPermission },
   { about: "session", look: checkSession },
   { about: "tracer", look: checkTracer },
   { about: "state", look: checkState },
+  { about: "permission", look: checkPermission },
   { about: "executable", look: ({ pid }) => checkExecutable(`/proc/${pid}/exe`, pid) },
+  { about: "descriptors", look: checkDescriptors },
   { about: "seccomp", look: checkSeccomp },
   { about: "file system", look: checkRootFolder },
   { about: "copies", look: checkPlace },
@@ -46,7 +48,8 @@ function checkTracer({ pid, tracer }: ProcessFacts): Finding {
   return problem(attachBusy(pid, `it is traced by pid ${tracer} (${namesOf(tracer)[0] ?? "unknown"})`));
 }
 
-/** Frida attaches to a stopped process and leaves it running, which is not what whoever stopped it asked for. */
+/** A session would leave a stopped process running, which is not what whoever stopped it asked for. */
 function checkState({ pid, state }: ProcessFacts): Finding {
+  if (isHeadless(pid)) return problem(headlessHost(pid));
   return state === "T" ? problem(stoppedProcess(pid)) : fine("it runs");
 }

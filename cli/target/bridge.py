@@ -25,9 +25,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
 from carrier import Carrier  # noqa: E402
-from ptrace import on_own_thread  # noqa: E402
+from older_kernel import pretend  # noqa: E402
+from ptrace import Unfit, on_own_thread, wait_until  # noqa: E402
 from spawned import Spawned  # noqa: E402
 from stacks import TooSlow, addresses_on_stacks  # noqa: E402
+from stranded import lay_to_rest  # noqa: E402
 
 PROTOCOL = 3
 
@@ -134,10 +136,19 @@ try:
 except Exception as error:
     fatal("%s cannot import frida: %s" % (sys.executable, error))
 
+try:
+    # Before Frida asks for the first time: it remembers the answer.
+    pretend(frida._frida.__file__)
+except (OSError, KeyError, ValueError, AttributeError):
+    pass  # another Frida than we know: it enters hosts that fork all the time less surely
+
 device = frida.get_local_device()
 
 # How long a process may take from the end of its agent to its own.
 EXIT_SECONDS = 1
+# How long an agent that has been cut off may take to notice it, and to put back the host's own code (agent/descriptors.ts).
+RESTORE_SECONDS = 3
+LOOK_SECONDS = 2
 # Linux 3.4. linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 # Linux 6.15: the exit status of any process whose pidfd was open when it ended. linux/pidfd.h
@@ -153,6 +164,8 @@ class Target:
         self.script = None
         self.carrier = None
         self.spawned = None
+        self.leaving = False
+        self.cut = threading.Lock()
         self.terminal = terminal
         self.drained = threading.Event()
         self.reported = threading.Lock()
@@ -222,8 +235,11 @@ def read_terminal(target):
 
 
 def wait_for_end(target):
-    """Through the pidfd: waitpid would also take the stops of a traced child, which are Frida's to see."""
-    select.select([target.pidfd], [], [])
+    """Through the pidfd: waitpid would also take the stops of a traced child, which are another thread's to see."""
+    while not select.select([target.pidfd], [], [], LOOK_SECONDS)[0]:
+        # An agent that has been cut off puts back the host's own code by itself; its socket may live on in a call.
+        if not target.leaving and target.carrier is not None and target.carrier.is_there and target.carrier.dismissed:
+            in_background(lambda: cut_off(target))
     status = target.status()
     try:
         os.waitpid(target.pid, os.WNOHANG)  # a child of ours leaves no zombie
@@ -263,6 +279,9 @@ def op_spawn(m):
 WITHOUT_HOOKS = {"exceptor": "off", "unwind_broker": False, "exit_monitor": False, "thread_suspend_monitor": False}
 
 
+CUT_OFF = "the host has closed the file descriptors of the agent, as closefrom() and close_range() do"
+
+
 def enter(target, carrier):
     """Frida comes by the carrier."""
     target.carrier = carrier
@@ -271,18 +290,53 @@ def enter(target, carrier):
 
     def detached(reason, crash):
         say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
-        if reason != "process-terminated":
-            return
-        if target.pidfd is None:
-            target.exited(None)
-        # Frida says the same of an exec: then the process lives on.
-        elif not select.select([target.pidfd], [], [], EXIT_SECONDS)[0]:
-            say({"event": "replaced", "pid": target.pid})
+        if reason == "process-terminated":
+            in_background(lambda: say_why_gone(target))
 
     session.on("detached", detached)
     if target.pidfd is not None and not target.watched:
         target.watched = True
         threading.Thread(target=wait_for_end, args=(target,), daemon=True).start()
+
+
+# What must be done before we go.
+background = []
+
+
+def in_background(work):
+    background[:] = [one for one in background if one.is_alive()]
+    background.append(threading.Thread(target=work, daemon=True))
+    background[-1].start()
+
+
+def say_why_gone(target):
+    """Frida says the same of a process that has ended, has become another program, or has cut the agent off."""
+    if target.pidfd is None:
+        return target.exited(None)
+    if select.select([target.pidfd], [], [], EXIT_SECONDS)[0]:
+        return  # wait_for_end says so
+    if target.carrier.is_there:
+        cut_off(target)
+    else:
+        say({"event": "replaced", "pid": target.pid})
+
+
+def cut_off(target):
+    if not target.cut.acquire(blocking=False):
+        return
+    clean_up(target)
+    say({"event": "detached", "pid": target.pid, "reason": CUT_OFF, "crash": None})
+
+
+def clean_up(target):
+    """After an agent that cannot be reached any more."""
+    carrier = target.carrier
+    try:
+        wait_until(lambda: carrier.dismissed, RESTORE_SECONDS)
+        on_own_thread(carrier.leave)
+        on_own_thread(lambda: lay_to_rest(target.pid, carrier.rest))
+    except (Unfit, OSError, struct.error):
+        pass  # the process has ended
 
 
 def op_attach(m):
@@ -292,7 +346,7 @@ def op_attach(m):
         enter(target, on_own_thread(lambda: Carrier(target.pid)))
     except BaseException:
         if target.carrier is not None:
-            on_own_thread(target.carrier.leave)
+            clean_up(target)
         if known is None:
             del targets[m["pid"]]
         raise
@@ -328,6 +382,7 @@ def op_resume(m):
 
 def op_detach(m):
     target = targets[m["pid"]]
+    target.leaving = True
     if target.script is not None and not target.script.is_destroyed:
         target.script.unload()
     if target.session is not None and not target.session.is_detached:
@@ -365,6 +420,8 @@ def main():
             op_detach({"pid": pid})
         except Exception:
             pass  # ended meanwhile
+    for work in background:
+        work.join(EXIT_SECONDS + RESTORE_SECONDS + 1)
     say(None)
     writer.join(2)
     frida.shutdown()

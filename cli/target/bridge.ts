@@ -1,6 +1,6 @@
 /** The python backend: bridge.py in a process group of its own, so that Ctrl-C in our terminal does not reach it. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { readlinkSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import {
@@ -12,6 +12,7 @@ import {
   type Result,
 } from "../../schemas/agent.js";
 import { BRIDGE_PROTOCOL, type BridgeOp, type BridgeRequests } from "../../schemas/bridge.js";
+import type { ErrorReport } from "../../schemas/error.js";
 import {
   attachFailed,
   attachRefused,
@@ -21,6 +22,7 @@ import {
   noBackend,
   spawnFailed,
   targetDied,
+  unsupportedHost,
 } from "../errors.js";
 import { type BridgeEvent, Channel, LinkClosed, RemoteError } from "./channel.js";
 import { Mailbox, outcome } from "./mailbox.js";
@@ -30,7 +32,7 @@ const START_MS = 20_000;
 /** Bytes of stderr kept for the error. */
 const STDERR_TAIL = 4096;
 /** ms the bridge has to let go of its targets. */
-const CLOSE_MS = 5000;
+const CLOSE_MS = 8000;
 
 /** ms that reading the threads' stacks may take. */
 const STACKS_MS = 2000;
@@ -182,7 +184,7 @@ class Bridge {
 
   async #attach(pid: number, source: string): Promise<Target> {
     await this.#channel.request("attach", { pid }).catch((error: Error) => {
-      throw new HotpatchError(attachRefused(pid, error.message), error);
+      throw new HotpatchError(whyNotEntered(pid, error), error);
     });
     return this.#enter(pid, source);
   }
@@ -209,6 +211,12 @@ class Bridge {
     await this.#ended;
     clearTimeout(timer);
   }
+}
+
+function whyNotEntered(pid: number, error: Error): ErrorReport {
+  if (!(error instanceof RemoteError) || error.type !== "NoCarrier") return attachRefused(pid, error.message);
+  const cure = "attach at another moment, when it waits for something; or start it with `hotpatch spawn`";
+  return unsupportedHost(pid, error.message, cure);
 }
 
 /** One that stands at its entry point still. */
@@ -297,7 +305,10 @@ class BridgedTarget implements Target {
     } catch (error) {
       if (error instanceof LinkClosed) throw new HotpatchError(bridgeDied(this.pid, error.message), error);
       if (error instanceof RemoteError && /destroyed|detached|terminated|gone/i.test(`${error.type} ${error.message}`))
-        throw new HotpatchError(targetDied(this.pid, error.message), error);
+        throw new HotpatchError(
+          (existsSync(`/proc/${this.pid}`) ? bridgeDied : targetDied)(this.pid, error.message),
+          error,
+        );
       throw error;
     }
   }

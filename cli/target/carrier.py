@@ -10,7 +10,7 @@ import os
 import struct
 import time
 
-from image import RESTORER, SYSCALL_RET, Image, living_thread, state_of, threads_of
+from image import DATA_SYMBOLS, RESTORER, SYSCALL_RET, Image, living_thread, state_of, threads_of
 from ptrace import (
     NEVER_BLOCKED,
     NO_CALL,
@@ -38,15 +38,26 @@ PATIENCE_S = 10
 PAGE = 4096
 # Code, data, and a stack on which the borrowed thread calls pthread_create(); untouched pages cost nothing.
 CODE, DATA, STACK, SIZE = 0, PAGE, 2 * PAGE, 2 * PAGE + 256 * 1024
-MAGIC = b"hotpatch carrier"
+MAGIC = b"hotpatch carrier4"
 
-# struct data: order u32, thread id u32, result i64, pthread_t, pthread_create, pthread_detach, patience (struct timespec).
-ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT = 0, 4, 8, 16, 24, 32, 40
+# struct data: order u32, thread id u32, result i64, pthread_t, pthread_create, pthread_detach, patience (struct timespec),
+# blocked signals u64, __register_atfork, whether that was called u32, who forks u32, the loader's locks u64 each and a zero.
+ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT, MASK, REGISTER, REGISTERED, FORKER, LOCKS = (
+    *(0, 4, 8, 16, 24, 32, 40, 56, 64, 72, 76, 80),
+)
+MOST_LOCKS = 4
 # Orders. A carrier that nobody has come for leaves when its patience ends; one that is used stays.
 EXPECTED, USED, LEAVE = 0, 1, 2
 NOT_YET = -1
 
-# rdi: data.
+
+
+def to_data(code_at, length, offset):
+    """A displacement from the end of an instruction to the data."""
+    return list(struct.pack("<i", DATA + offset - (code_at + length)))
+
+
+# What the borrowed thread calls. rdi: data.
 # fmt: off
 LAUNCH = bytes([
     0x53,                                     # push rbx
@@ -62,12 +73,27 @@ LAUNCH = bytes([
     0xC3,                                     # ret
     0x90,                                     # nop
 ])
+# The carrier. rdi: data.
 CARRY = bytes([
     0x53,                                     # push rbx
     0x48, 0x89, 0xFB,                         # mov rbx, rdi
     0x64, 0x48, 0x8B, 0x3C, 0x25, 0x10, 0, 0, 0,  # mov rdi, fs:[0x10]   pthread_self()
     0xFF, 0x53, DETACH_,                      # call [rbx+detach]
-    0xB8, 0xBA, 0x00, 0x00, 0x00,             # mov eax, SYS_gettid
+    0xB8, 0x0E, 0x00, 0x00, 0x00,             # mov eax, SYS_rt_sigprocmask
+    0xBF, 0x02, 0x00, 0x00, 0x00,             # mov edi, SIG_SETMASK
+    0x48, 0x8D, 0x73, MASK,                   # lea rsi, [rbx+mask]
+    0x31, 0xD2,                               # xor edx, edx
+    0x41, 0xBA, 0x08, 0x00, 0x00, 0x00,       # mov r10d, 8
+    0x0F, 0x05,                               # syscall
+    0x83, 0x7B, REGISTERED, 0x00,             # cmp dword [rbx+registered], 0
+    0x75, 0x1D,                               # jne named
+    0xC7, 0x43, REGISTERED, 1, 0, 0, 0,       # mov dword [rbx+registered], 1
+    0x48, 0x8D, 0x3D, 0x4E, 0x00, 0x00, 0x00, # lea rdi, [rip+before_fork]
+    0x31, 0xF6,                               # xor esi, esi
+    0x48, 0x8D, 0x15, 0x53, 0x00, 0x00, 0x00, # lea rdx, [rip+in_child]
+    0x48, 0x89, 0xD9,                         # mov rcx, rbx
+    0xFF, 0x53, REGISTER,                     # call [rbx+register]
+    0xB8, 0xBA, 0x00, 0x00, 0x00,             # named: mov eax, SYS_gettid
     0x0F, 0x05,                               # syscall
     0x89, 0x43, TID,                          # mov [rbx+tid], eax
     0x8B, 0x13,                               # wait: mov edx, [rbx+order]
@@ -89,7 +115,44 @@ CARRY = bytes([
     0x5B,                                     # pop rbx
     0xC3,                                     # ret
 ])
+BEFORE_FORK_AT = CODE + len(MAGIC) + len(LAUNCH) + len(CARRY)
+# Of fork(): notes who forks.
+BEFORE_FORK = bytes([
+    0xB8, 0xBA, 0x00, 0x00, 0x00,             # mov eax, SYS_gettid
+    0x0F, 0x05,                               # syscall
+    0x89, 0x05, *to_data(BEFORE_FORK_AT + 7, 6, FORKER),  # mov [rip+forker], eax
+    0xC3,                                     # ret
+])
+IN_CHILD_AT = BEFORE_FORK_AT + len(BEFORE_FORK)
+# In the child: lets go of the loader's locks that threads held which are not in it. glibc itself does so for some of them.
+IN_CHILD = bytes([
+    0x48, 0x8D, 0x15, *to_data(IN_CHILD_AT, 7, LOCKS),        # lea rdx, [rip+locks]
+    0x8B, 0x0D, *to_data(IN_CHILD_AT + 7, 6, FORKER),         # mov ecx, [rip+forker]
+    0x48, 0x8B, 0x02,                         # next: mov rax, [rdx]
+    0x48, 0x85, 0xC0,                         # test rax, rax
+    0x74, 0x1F,                               # je done
+    0x48, 0x83, 0xC2, 0x08,                   # add rdx, 8
+    0x83, 0x38, 0x00,                         # cmp dword [rax], 0      not locked
+    0x74, 0xEF,                               # je next
+    0x39, 0x48, 0x08,                         # cmp [rax+8], ecx        by the thread that forked
+    0x74, 0xEA,                               # je next
+    0x48, 0xC7, 0x00, 0, 0, 0, 0,             # mov qword [rax], 0
+    0x48, 0xC7, 0x40, 0x08, 0, 0, 0, 0,       # mov qword [rax+8], 0
+    0xEB, 0xD9,                               # jmp next
+    0xC3,                                     # done: ret
+])
+# For threads that have lost their way home.
+REST = bytes([
+    0xB8, 0x22, 0x00, 0x00, 0x00,             # rest: mov eax, SYS_pause
+    0x0F, 0x05,                               # syscall
+    0xEB, 0xF7,                               # jmp rest
+])
 # fmt: on
+PROGRAM = MAGIC + LAUNCH + CARRY + BEFORE_FORK + IN_CHILD + REST
+
+# pthread_mutex_t: lock, count, owner, users, kind, spins (two halves), and the list of robust ones.
+MUTEX = struct.Struct("<IIIIIIQQ")
+RECURSIVE = 1
 
 SYS_MMAP, SYS_MPROTECT, SYS_SIGRETURN, SYS_FUTEX = 9, 10, 15, 202
 PROT_RW, PROT_RX = 3, 5
@@ -126,14 +189,29 @@ class Grounds:
             more = self.image.functions(self.image.module(lambda name: name.startswith("libpthread")))
             named.update((name, address) for name, address, _ in more)
         self.create, self.detach = named.get("pthread_create"), named.get("pthread_detach")
-        if None in (self.call, self.restorer, self.create, self.detach):
+        self.register = named.get("__register_atfork")
+        if None in (self.call, self.restorer, self.create, self.detach, self.register):
             raise NoCarrier("its C library is not one that hotpatch knows")
+        self.locks = self._locks_of(loader)
         # Of the loader's functions one that nothing calls unless the process is profiled: a place for Frida to watch.
         unused = [at for name, at, _ in self.image.functions(loader) if name == "_dl_mcount"]
         self.unused = unused[0] - self.loader[0] if unused else None
         self.allocating = [(at, at + size) for name, at, size in functions if name in ALLOCATES]
         self.waiting = [(at, at + size) for name, at, size in functions if name.startswith(WAITS)]
         self._allocators = {}
+
+    def _locks_of(self, loader):
+        """
+        Addresses of the loader's locks: recursive mutexes, one behind the other in its data (struct rtld_global, whose
+        form differs between versions of glibc). Empty where there is no such row.
+        """
+        for name, at, size in self.image.functions(loader, DATA_SYMBOLS):
+            if name == "_rtld_global":
+                data = self.image.read(at, size)
+                rows = (list(mutexes(data, start)) for start in range(0, len(data) - MUTEX.size, 8))
+                row = max(rows, key=len)
+                return [at + offset for offset in row[:MOST_LOCKS]] if len(row) > 1 else []
+        return []
 
     def is_allocator(self, mapping):
         """Whether a module serves the program's malloc()."""
@@ -174,6 +252,16 @@ class Grounds:
         return not any(self.is_allocator(one) for one in modules.values() if not inside(one.start, [self.c_library]))
 
 
+def mutexes(data, offset):
+    """Offsets of the recursive mutexes that lie there one behind the other."""
+    while offset + MUTEX.size <= len(data):
+        _, count, _, users, kind, spins, *rest = MUTEX.unpack_from(data, offset)
+        if kind != RECURSIVE or count > 16 or users > 16 or spins != 0 or rest != [0, 0]:
+            return
+        yield offset
+        offset += MUTEX.size
+
+
 def extent(mappings):
     return (mappings[0].start, mappings[-1].end) if mappings else (0, 0)
 
@@ -200,8 +288,11 @@ RUNS = 5
 def unfitness(grounds, tid):
     """How little a thread is fit to be borrowed, 0 best; RUNS: only a stop can tell; None: not at all."""
     state = state_of(tid)
-    if state not in "RS" or tracer_of(tid) != 0:
-        return None
+    try:
+        if state not in "RS" or tracer_of(tid) != 0:
+            return None
+    except OSError:
+        return None  # it has ended
     place = waiting_at(tid)
     if place is None or state == "R":
         return RUNS
@@ -276,13 +367,33 @@ class Carrier:
         error = self._number("<q", RESULT)
         if error > 0:
             raise NoCarrier("it can have no more threads: %s" % os.strerror(error))
-        self.tid = self._number("<I", TID)
+        # What it calls itself; and what we do, where it lives in a PID namespace of its own.
+        self.inner = self._number("<I", TID)
+        self.tid = next((tid for tid in threads_of(pid) if own_name_of(tid) == self.inner), self.inner)
 
     def _number(self, form, offset):
         return struct.unpack(form, self.image.read(self.data + offset, struct.calcsize(form)))[0]
 
     def _command(self, order):
         self.image.write(self.order, struct.pack("<I", order))
+
+    @property
+    def is_there(self):
+        """Whether its memory is: the process is the same program still."""
+        try:
+            return self.image.read(self.data - DATA + CODE, len(MAGIC)) == MAGIC
+        except OSError:
+            return False
+
+    @property
+    def rest(self):
+        """Where code lies that waits for ever."""
+        return self.data - DATA + CODE + len(PROGRAM) - len(REST)
+
+    @property
+    def dismissed(self):
+        """Whether the agent has given its last order: it has put back what it changed."""
+        return self._number("<I", ORDER) == LEAVE or self._number("<I", TID) == 0
 
     def stay(self):
         """Frida is in: the carrier waits for its order, however long that takes."""
@@ -301,12 +412,20 @@ class Carrier:
             before = rests(self.tid)
             let_go()
             wait_until(lambda: rests(self.tid) != before and tracer_of(self.tid) == 0, VISIT_S)
-            if self._number("<I", TID) == self.tid:
+            if self._number("<I", TID) == self.inner:
                 self._command(LEAVE)
                 Tracee(self.tid).detach()  # a stop ends its wait: it looks at its order
         except (Unfit, OSError, struct.error):
             pass  # the process has ended, or the carrier will look by itself
         return wait_until(lambda: self.gone, LEAVE_S)
+
+
+def own_name_of(tid):
+    """A thread's id in the innermost PID namespace that it is in; None: it has ended."""
+    try:
+        return int(status_of(tid).get("NSpid", str(tid)).split()[-1])
+    except OSError:
+        return None
 
 
 def rests(tid):
@@ -326,14 +445,17 @@ def have_thread_made(grounds, tracee):
         return at + RETURN
 
     try:
-        tracee.blocked = QUIET_MASK
+        # Also what it has blocked itself: a thread that waits for a signal by sigwait() would get it by its handler.
+        tracee.blocked = blocked | QUIET_MASK
         base = existing(grounds.image)
         if base is None:
             room = room_below(grounds.image, registers, size)
             base = mapped(grounds, tracee, registers, None if room is None else write_way_back(room))
         back = write_way_back((base + SIZE - size) & ~63)
-        data = struct.pack("<IIqQQQqq", EXPECTED, 0, NOT_YET, 0, grounds.create, grounds.detach, PATIENCE_S, 0)
-        grounds.image.write(base + DATA, data)
+        known = (EXPECTED, 0, NOT_YET, 0, grounds.create, grounds.detach, PATIENCE_S, 0, QUIET_MASK, grounds.register)
+        grounds.image.write(base + DATA, struct.pack("<IIqQQQqqQQ", *known))
+        locks = (grounds.locks + [0] * (MOST_LOCKS + 1))[: MOST_LOCKS + 1]
+        grounds.image.write(base + DATA + LOCKS, struct.pack("<%dQ" % len(locks), *locks))
         call = {"rip": base + CODE + len(MAGIC), "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
         tracee.registers = {**registers, **call}
         while True:
@@ -357,7 +479,7 @@ def existing(image):
         if image.read(code.start, len(MAGIC)) != MAGIC:
             continue
         tid = struct.unpack("<I", image.read(data.start + TID, 4))[0]
-        if tid == 0 or state_of(tid) == "X":
+        if tid == 0 or all(own_name_of(one) != tid for one in threads_of(image.tid)):
             return code.start
     return None
 
@@ -387,7 +509,7 @@ def mapped(grounds, tracee, registers, back):
     base = call(SYS_MMAP, 0, SIZE, PROT_RW, MAP_PRIVATE_ANONYMOUS, NO_CALL, 0)
     if base > NO_CALL - PAGE:
         raise Unfit("the kernel gives it no more memory: %s" % os.strerror(NO_CALL - base + 1))
-    grounds.image.write(base + CODE, MAGIC + LAUNCH + CARRY)
+    grounds.image.write(base + CODE, PROGRAM)
     if call(SYS_MPROTECT, base + CODE, PAGE, PROT_RX) != 0:
         raise Unfit("the kernel lets it have no new code")
     return base

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 PT_DYNAMIC, PT_LOAD = 2, 1
 DT_HASH, DT_STRTAB, DT_SYMTAB, DT_GNU_HASH = 4, 5, 6, 0x6FFFFEF5
-STT_FUNC = 2
+# STT_FUNC and STT_GNU_IFUNC; STT_OBJECT
+CODE_SYMBOLS, DATA_SYMBOLS = (2, 10), (1,)
 SYMBOL = struct.Struct("<IBBHQQ")
 # The C library's own instructions: syscall; ret, and the signal restorer, mov $SYS_rt_sigreturn,%rax; syscall.
 SYSCALL_RET = b"\x0f\x05\xc3"
@@ -86,8 +87,8 @@ class Image:
                     return one.start + at
         return None
 
-    def functions(self, mappings):
-        """Exported functions of a module: (name, address, size), once for each version of a name."""
+    def functions(self, mappings, kinds=CODE_SYMBOLS):
+        """Exported functions of a module: (name, address, size), once for each version of a name. kinds: or its data."""
         tables = self._dynamic(mappings)
         if DT_SYMTAB not in tables or DT_STRTAB not in tables:
             return []
@@ -100,7 +101,7 @@ class Image:
         text = self.read(names, last - names)
         found = []
         for name, info, _, section, value, size in SYMBOL.iter_unpack(table):
-            if info & 15 in (STT_FUNC, 10) and section != 0 and name < len(text):
+            if info & 15 in kinds and section != 0 and name < len(text):
                 found.append((text[name : text.index(b"\0", name)].decode("latin-1"), base + value, size))
         return found
 

@@ -31,10 +31,9 @@ def addresses_on_stacks(pid, ranges):
             raise TooSlow
         place = place_of(tid)
         if place is not None:
-            pc, sp = place
-            if image.at(sp) is None:
+            if image.at(place[1]) is None:
                 image = Image(tid)  # it has begun since
-            found.append([pc] * inside(pc, ranges) + on_stack(image, sp, ranges))
+            found.append(addresses_on_stack(image, place, ranges))
     return found
 
 
@@ -67,12 +66,14 @@ def place_of(tid):
         tracee.detach()
 
 
-def on_stack(image, sp, ranges):
+def addresses_on_stack(image, place, ranges):
+    """Those within ranges that a thread executes at or returns to. place: its (pc, sp)."""
+    pc, sp = place
     mapping = image.at(sp)
     if mapping is None:
-        return []  # it has ended since
+        return []  # it has ended
     start = sp & ~7
     data = image.read(start, min(mapping.end - start, DEEPEST))
     words = struct.unpack("<%dQ" % (len(data) // 8), data[: len(data) // 8 * 8])
     low, high = min(start for start, _ in ranges), max(end for _, end in ranges)
-    return [word for word in words if low <= word < high and inside(word, ranges)]
+    return [word for word in (pc, *words) if low <= word < high and inside(word, ranges)]

@@ -13,6 +13,8 @@ const PROVOKED: Record<ErrorCode, readonly [file: string, title: string]> = {
   "attach-busy": ["e2e/arriving", "a process that a debugger holds"],
   "stopped-process": ["e2e/sandboxes", "a stopped process is refused"],
   "sandboxed-host": ["e2e/sandboxes", "a host under strict seccomp"],
+  "too-few-descriptors": ["e2e/unfriendly-hosts", "a host with few descriptors left"],
+  "unsupported-host": ["e2e/unfriendly-hosts", "a host whose main() has left"],
   "static-host": ["e2e/arriving", "a static host is refused"],
   "musl-host": ["e2e/arriving", "a host whose loader is musl's"],
   "sanitized-host": ["e2e/hosts", "a host built with ThreadSanitizer by"],

@@ -1,0 +1,28 @@
+/**
+ * Owns the question whether a process has descriptors left for an agent. One that gets none hangs half-way in, and one that
+ * takes the last would make the host's own `open` and `accept` fail.
+ */
+import { readdirSync } from "node:fs";
+import { tooFewDescriptors } from "../errors.js";
+import { type Finding, fine, problem } from "./finding.js";
+import { type ProcessFacts, readProc } from "./process.js";
+
+/** Frida keeps its own above the first 32, and fills those for a moment. Source: FileDescriptorTablePadder, Frida 17. */
+const FILLED = 32;
+/** That must be left above: twice what an attach takes (8 measured, Frida 17.26.2). */
+const NEEDED = 16;
+
+export function checkDescriptors({ pid }: ProcessFacts): Finding {
+  const limit = /^Max open files\s+(\d+|unlimited)/m.exec(readProc(`/proc/${pid}/limits`) ?? "")?.[1];
+  if (limit === undefined) return fine("its limit of descriptors cannot be read");
+  if (limit === "unlimited") return fine("as many as it likes");
+  let open: number;
+  try {
+    open = readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return fine("its descriptors cannot be counted"); // another check says why it is out of reach
+  }
+  const left = Number(limit) - Math.max(open, FILLED);
+  if (left >= NEEDED) return fine(`${open} of ${limit} are open`);
+  return problem(tooFewDescriptors(pid, open, Number(limit), FILLED + NEEDED, NEEDED));
+}
