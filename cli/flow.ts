@@ -60,6 +60,8 @@ export class Flow {
     const overtaken = overtake.signal;
     const settled = await settle(path, reason === "changed on disk" ? this.#options.settleMs : 0, overtaken);
     if (overtaken.aborted) return; // a newer change is in the queue
+    if (settled.kind === "unfit")
+      return void this.#refuse(library, errors.artifactInvalid(path, settled.reason, library.runsText));
     if (settled.kind !== "settled")
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: settled.reason });
     const start = performance.now();

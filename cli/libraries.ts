@@ -1,11 +1,12 @@
 /** The libraries of one target: which are wanted, which have been found, and what runs. Reads files; says nothing. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { FoundLibrary } from "../schemas/agent.js";
 import { contentHash, readElf } from "./binary/elf.js";
 import type { Chooser } from "./chooser.js";
 import { recorded } from "./evidence/record.js";
 import { FollowedLibrary } from "./followed.js";
+import { readWhole } from "./identity.js";
 import { once } from "./once.js";
 import { NO_SOURCES, sourcesOf } from "./sources.js";
 import { aliasesOf } from "./steps/aliases.js";
@@ -94,7 +95,7 @@ export class Libraries {
 /** Whether these bytes are still at the path: the next build replaces what the host has loaded. */
 function isStill(path: string, hash: string): boolean {
   try {
-    return contentHash(readFileSync(path)) === hash;
+    return contentHash(readWhole(path)) === hash;
   } catch {
     return false; // deleted
   }
@@ -103,7 +104,7 @@ function isStill(path: string, hash: string): boolean {
 /** Whether the file at the artifact's path is something else than what runs: built while nobody watched. */
 export function differs({ artifact, runs }: FollowedLibrary): boolean {
   try {
-    return existsSync(artifact) && contentHash(readFileSync(artifact)) !== runs.hash;
+    return existsSync(artifact) && contentHash(readWhole(artifact)) !== runs.hash;
   } catch {
     return false; // out of reach just now: its next change is seen
   }
@@ -112,7 +113,7 @@ export function differs({ artifact, runs }: FollowedLibrary): boolean {
 function namesOf(path: string): string[] {
   const file = basename(path);
   try {
-    const soname = readElf(readFileSync(path)).soname;
+    const soname = readElf(readWhole(path)).soname;
     return soname === null ? [file] : [file, soname];
   } catch {
     return [file]; // not there or not an ELF: later steps say so

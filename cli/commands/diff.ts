@@ -1,14 +1,14 @@
 /** `hotpatch diff`: the judgement of a session over two files. Touches no process. */
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { StateVariable } from "../../schemas/agent.js";
 import type { DiffReport } from "../../schemas/diff-report.js";
 import type { StateRecord } from "../binary/state.js";
 import { demangle } from "../demangle.js";
-import { HotpatchError, unreadableFile } from "../errors.js";
+import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
 import { LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, recorded } from "../evidence/record.js";
 import { strictest } from "../evidence/verdict.js";
+import { readWhole, TooLarge } from "../identity.js";
 import { changeError, refusedMark, stateError } from "../refusals.js";
 import { aliasesOf, partedAliases } from "../steps/aliases.js";
 import { compare } from "../steps/compare.js";
@@ -56,8 +56,10 @@ const ALL_SHARED: readonly string[] = [];
 function read(path: string): Inspected {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readWhole(path);
   } catch (error) {
+    if (error instanceof TooLarge)
+      throw new HotpatchError(artifactInvalid(path, error.message, NOTHING_TOUCHED), error);
     throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
   }
   const inspection = inspect(path, basename(path), bytes, NOTHING_TOUCHED);

@@ -1,5 +1,4 @@
 /** `hotpatch inspect`: what one library file offers, and what will not follow an edit. Touches no process. */
-import { readFileSync } from "node:fs";
 import type { LibraryReport } from "../../schemas/library-report.js";
 import { tellApart, whyAmbiguous } from "../../schemas/names.js";
 import { type Elf, ElfError, STB_LOCAL, STT_OBJECT, validateLibrary } from "../binary/elf.js";
@@ -10,6 +9,7 @@ import { readState, type StateRecord } from "../binary/state.js";
 import { type Choice, Chooser } from "../chooser.js";
 import { demangle } from "../demangle.js";
 import { artifactIncomplete, artifactInvalid, HotpatchError, unreadableFile, wrongArchitecture } from "../errors.js";
+import { readWhole, TooLarge } from "../identity.js";
 
 type Note = LibraryReport["notes"][number];
 const NOTHING_TOUCHED = "no process was touched";
@@ -25,8 +25,10 @@ const REPORTS = { architecture: wrongArchitecture, incomplete: artifactIncomplet
 export function inspectLibrary(path: string, globs: readonly string[] = []): LibraryReport {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readWhole(path);
   } catch (error) {
+    if (error instanceof TooLarge)
+      throw new HotpatchError(artifactInvalid(path, error.message, NOTHING_TOUCHED), error);
     throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
   }
   try {

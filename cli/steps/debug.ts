@@ -3,12 +3,12 @@
  * files beside the artifact. Never fails: what is missing becomes the reason why nothing is known.
  * Source: gdb's manual, "Separate Debug Files"; .gnu_debuglink is a name, padding to 4 bytes, and the CRC-32 of the file.
  */
-import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { nothingKnown, readLayouts } from "../binary/dwarf/read.js";
 import { DebugSections } from "../binary/dwarf/sections.js";
 import { type Elf, ElfError, readElf } from "../binary/elf.js";
+import { readWhole } from "../identity.js";
 import type { Layouts } from "../layout/type.js";
 import type { Inspected } from "./inspect.js";
 
@@ -70,7 +70,7 @@ function linkOf(elf: Elf): { readonly name: string; readonly crc: number } | nul
 
 function open(path: string): Buffer | null {
   try {
-    return readFileSync(path);
+    return readWhole(path);
   } catch {
     return null; // not there, or not for us: the reader says what is missing
   }

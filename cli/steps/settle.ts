@@ -1,26 +1,23 @@
 /** Step: wait until an artifact is complete, and read it once. Knows nothing of what is in the file. */
-import { type FileHandle, open, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
+import { identityOf, whyTooLarge } from "../identity.js";
 
 export type Settled =
   | { readonly kind: "settled"; readonly bytes: Buffer }
   | { readonly kind: "incomplete"; readonly reason: string }
-  | { readonly kind: "missing"; readonly reason: string };
+  | { readonly kind: "missing"; readonly reason: string }
+  /** It rests, and cannot be read as it is. */
+  | { readonly kind: "unfit"; readonly reason: string };
 
 /** ms after which a file that never rests is given up until its next change. */
 const RESTLESS_MS = 10_000;
 
-/** What changes when a file is written to or replaced. */
-interface Face {
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-  readonly ino: bigint;
-}
-
-const same = (a: Face, b: Face): boolean => a.size === b.size && a.mtimeNs === b.mtimeNs && a.ino === b.ino;
+const same = (a: BigIntStats, b: BigIntStats): boolean => identityOf(a) === identityOf(b);
 
 /**
- * @param settleMs how long size, time and inode must rest before the file is read; 0: it is known to be complete
+ * @param settleMs how long the file's identity must rest before the file is read; 0: it is known to be complete
  * @param signal ends the waiting when a newer change has come; the result is then "incomplete"
  * @returns one consistent state of the file
  */
@@ -34,7 +31,16 @@ export async function settle(path: string, settleMs: number, signal?: AbortSigna
     const rested = await faceOf(path);
     if (rested === null) return missing(path);
     if (!same(before, rested)) continue;
-    const bytes = await readConsistently(path, rested);
+    const tooLarge = whyTooLarge(rested);
+    if (tooLarge !== null) return { kind: "unfit", reason: tooLarge };
+    let bytes: Buffer | null;
+    try {
+      bytes = await readConsistently(path, rested);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return missing(path);
+      return { kind: "unfit", reason: `it cannot be read: ${message}` };
+    }
     if (bytes !== null) return { kind: "settled", bytes };
     if (settleMs === 0) return { kind: "incomplete", reason: "it changed while it was read" };
   }
@@ -43,7 +49,7 @@ export async function settle(path: string, settleMs: number, signal?: AbortSigna
 
 const missing = (path: string): Settled => ({ kind: "missing", reason: `there is no file ${path}` });
 
-async function faceOf(path: string): Promise<Face | null> {
+async function faceOf(path: string): Promise<BigIntStats | null> {
   try {
     const face = await stat(path, { bigint: true });
     return face.isFile() ? face : null;
@@ -52,14 +58,9 @@ async function faceOf(path: string): Promise<Face | null> {
   }
 }
 
-/** The bytes, if the file stayed what it was while they were read. */
-async function readConsistently(path: string, face: Face): Promise<Buffer | null> {
-  let file: FileHandle;
-  try {
-    file = await open(path, "r");
-  } catch {
-    return null;
-  }
+/** The bytes; null when the file did not stay what it was. @throws the file system's own error */
+async function readConsistently(path: string, face: BigIntStats): Promise<Buffer | null> {
+  const file = await open(path, "r");
   try {
     const bytes = await file.readFile();
     const after = await file.stat({ bigint: true });

@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 
 import { basename, dirname, join, relative } from "node:path";
+import { identityAt } from "../identity.js";
 
 export interface Watcher {
   close(): void;
@@ -48,7 +49,10 @@ const SAFETY_MS = 1000;
 /** Folders watched at most: each takes one of the user's inotify watches. */
 const MOST_FOLDERS = 4096;
 
-/** What changes when a file is written to or replaced; "" when there is none. */
+/**
+ * What changes when a source is edited; "" when there is none. Not its identity: builds link and chmod their sources, and
+ * would start themselves anew by that.
+ */
 function faceOf(path: string): string {
   try {
     const { size, mtimeNs, ino } = statSync(path, { bigint: true });
@@ -60,11 +64,11 @@ function faceOf(path: string): string {
 
 /** Calls `onChange` after every change of the file at `path`, also when its folder is deleted and made anew. */
 export function watchFile(path: string, onChange: () => void, options: WatchOptions): Watcher {
-  let face = faceOf(path);
+  let identity = identityAt(path);
   const look = () => {
-    const now = faceOf(path);
-    if (now === face) return;
-    face = now;
+    const now = identityAt(path);
+    if (now === identity) return;
+    identity = now;
     if (now !== "") onChange();
   };
   if (options.pollMs !== null) return every(options.pollMs, look);

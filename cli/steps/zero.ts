@@ -1,6 +1,7 @@
 /** Step: the files of what a target has loaded already, as far as they can still be read. */
 import { readFileSync, statSync } from "node:fs";
 import type { FoundLibrary } from "../../schemas/agent.js";
+import { readWhole } from "../identity.js";
 import type { View } from "../view.js";
 import { type Choose, type Inspected, inspect } from "./inspect.js";
 
@@ -16,7 +17,7 @@ export function generationZero(
 ): Inspected | null {
   try {
     const source = found.staged === null ? mappedFile(pid, found, view) : view.here(found.staged);
-    const inspection = inspect(found.path, found.library, readFileSync(source), "", choose);
+    const inspection = inspect(found.path, found.library, readWhole(source), "", choose);
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
     return null; // replaced and out of reach: the session goes on without it
@@ -32,7 +33,7 @@ export function keptCopy(
 ): Inspected | null {
   const path = found.generations.find((one) => one.generation === generation)?.path ?? "";
   try {
-    const inspection = inspect(path, found.library, readFileSync(view.here(path)), "", choose);
+    const inspection = inspect(path, found.library, readWhole(view.here(path)), "", choose);
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
     return null; // its folder was removed by hand

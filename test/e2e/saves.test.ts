@@ -1,6 +1,16 @@
 /** Saves that come at a bad moment: during a build, during a load, one after the other. None is lost, none is stale. */
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, watch } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
@@ -93,4 +103,69 @@ test("--log holds every event with its level, and -vv the target's output and th
   t.true(
     lines.some(({ agent, level }) => level === "debug" && /generation 1 of libgame\.so is at 0x/.test(agent ?? "")),
   );
+});
+
+for (const watching of [[], ["--poll", "20"]])
+  test(`a build that keeps size and times is taken, in place and by rename (${watching.join(" ") || "told by the system"})`, async (t) => {
+    const shop = new Workshop(t);
+    const lib = await shop.library("libgame.so", library(1));
+    const builds = [];
+    for (const n of [2, 3, 4]) builds.push(readFileSync(await shop.library(`build${n}.so`, library(n))));
+    const tool = Tool.spawn(shop, [...watching, "--settle", "10", "--", await shop.host("host", DLOPEN_HOST), lib]);
+    await tool.next("library:found");
+    await tool.prints("value 1");
+    const { size, atime, mtime } = statSync(lib);
+    // As `cp -p` and `rsync -t` leave a file. The tool stands still meanwhile: it sees only what comes of it.
+    const place = (bytes: Buffer, byRename: boolean) => {
+      t.is(bytes.length, size);
+      tool.child.kill("SIGSTOP");
+      const path = byRename ? shop.path("placed") : lib;
+      writeFileSync(path, bytes);
+      utimesSync(path, atime, mtime);
+      if (byRename) renameSync(path, lib);
+      tool.child.kill("SIGCONT");
+    };
+    for (const [i, bytes] of builds.entries()) {
+      place(bytes, i === 2);
+      await tool.switched(i + 1);
+      await tool.prints(`value ${i + 2}`);
+      t.deepEqual(statSync(lib).mtime, mtime);
+    }
+    t.is(await tool.end(), 0);
+  });
+
+test("a change that nothing tells of is taken at a reload, by the file's bytes", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const other = await shop.library("other.so", library(2));
+  // Looked at once an hour: the reload is all that the session hears of.
+  const tool = Tool.spawn(shop, ["--poll", "3600000", "--", await shop.host("host", DLOPEN_HOST), lib]);
+  await tool.next("library:found");
+  await tool.prints("value 1");
+  writeFileSync(lib, readFileSync(other));
+  tool.send({ command: "reload" });
+  await tool.switched(1);
+  await tool.prints("value 2");
+  tool.send({ command: "reload" });
+  t.regex((await tool.next("artifact:unchanged")).reason, /the same bytes as generation 1/);
+  t.is(await tool.end(), 0);
+});
+
+test("a sparse file of 20 GB in the artifact's place is refused before it is read, and the next build is taken", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
+  await tool.next("library:found");
+  await tool.prints("value 1");
+  writeFileSync(shop.path("sparse"), readFileSync(lib));
+  truncateSync(shop.path("sparse"), 20 * 2 ** 30);
+  renameSync(shop.path("sparse"), lib);
+  const { code, detail } = await tool.next("generation:refused");
+  t.is(code, "artifact-invalid");
+  t.regex(detail, /^it has 21474836480 bytes, of which \d+ are written \(a sparse file\)/);
+  await tool.prints("value 1", tool.output.all.length);
+  await shop.library("libgame.so", library(3));
+  await tool.switched(1);
+  await tool.prints("value 3");
+  t.is(await tool.end(), 0);
 });

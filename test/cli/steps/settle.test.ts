@@ -46,3 +46,14 @@ test("a file that is gone, and a folder in its place, are missing; an empty file
   truncateSync(path);
   t.is((await settle(path, 0)).kind, "settled");
 });
+
+test("a file that cannot be read, or is too large to be, is unfit, with the reason", async (t) => {
+  const path = file(t, "x");
+  truncateSync(path, 20 * 2 ** 30);
+  const large = await settle(path, 0);
+  t.is(large.kind, "unfit");
+  t.regex("reason" in large ? large.reason : "", /^it has 21474836480 bytes.*sparse.*up to 2147483647$/);
+  const unreadable = await settle("/proc/self/mem", 0); // nothing is mapped at its beginning
+  t.is(unreadable.kind, "unfit");
+  t.regex("reason" in unreadable ? unreadable.reason : "", /cannot be read: EIO/);
+});

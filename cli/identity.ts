@@ -1,0 +1,41 @@
+/**
+ * Which state of a file is meant, and its bytes. A writer may keep size and time (`cp -p`, `rsync -t`, builds with fixed
+ * times) and a new file may get the inode of the one it replaces: nobody can set the time of the last change (ctime).
+ */
+import { type BigIntStats, readFileSync, statSync } from "node:fs";
+
+/** Bytes of a file at most: what node reads in one piece. Larger ones are sparse, or no libraries. */
+export const MOST_BYTES = 2 ** 31 - 1;
+
+type Stats = Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">;
+
+/** Differs whenever a file was written to, replaced, or put back from elsewhere; also when only its mode was changed. */
+export const identityOf = ({ dev, ino, size, mtimeNs, ctimeNs }: Stats): string =>
+  [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+
+/** The identity of the file that a path leads to; "" when there is none. */
+export function identityAt(path: string): string {
+  try {
+    return identityOf(statSync(path, { bigint: true }));
+  } catch {
+    return "";
+  }
+}
+
+/** Why a file is not read at all; null where nothing stands against it. */
+export function whyTooLarge({ size, blocks }: { readonly size: bigint; readonly blocks: bigint }): string | null {
+  if (size <= MOST_BYTES) return null;
+  const held = blocks * 512n;
+  const sparse = held < size / 2n ? `, of which ${held} are written (a sparse file)` : "";
+  return `it has ${size} bytes${sparse}; hotpatch reads files of up to ${MOST_BYTES}`;
+}
+
+/** A file that cannot be a library because of its size. */
+export class TooLarge extends Error {}
+
+/** All bytes of a file. @throws TooLarge before a byte is read, or the file system's own error */
+export function readWhole(path: string): Buffer {
+  const why = whyTooLarge(statSync(path, { bigint: true }));
+  if (why !== null) throw new TooLarge(why);
+  return readFileSync(path);
+}
