@@ -3,11 +3,12 @@ import type { AgentEvent, AgentExports, Carrier, Result } from "../schemas/agent
 import { pathAsItWas } from "../schemas/names.js";
 import { dismissCarrier, hideCarrier } from "./carrier.js";
 import { OwnDescriptor } from "./descriptors.js";
+import { NoRoom } from "./memory.js";
 import { PatchedProcess } from "./patched.js";
 import { Registry } from "./registry.js";
 
 /** AGENT_PROTOCOL of schemas/agent.ts; a literal, because the agent takes types only from there. */
-const PROTOCOL = 3;
+const PROTOCOL = 4;
 
 let patched: PatchedProcess | null = null;
 /** The thread that Frida came by; null: one of the host's own. */
@@ -23,6 +24,16 @@ const ok = <T>(value: T): Result<T> => ({ ok: true, value });
 function current(): PatchedProcess {
   if (patched === null) throw new Error("begin comes first");
   return patched;
+}
+
+/** What the target has no memory or thread for is no fault of ours. */
+function orNoRoom<T>(make: () => Result<T>): Result<T> {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof NoRoom) return { ok: false, error: { code: "no-room", detail: error.message } };
+    throw error;
+  }
 }
 
 /** Whether the session that owns the registry still lives. A reused pid counts as alive: refusing is the safe side. */
@@ -48,7 +59,9 @@ const methods: AgentExports = {
         ok: false,
         error: { code: "internal", detail: `the agent speaks protocol ${PROTOCOL}, the cli ${protocol}` },
       };
-    const registry = Registry.open();
+    const opened = orNoRoom(() => ok(Registry.open()));
+    if (!opened.ok) return opened;
+    const registry = opened.value;
     if (typeof registry === "string") return { ok: false, error: { code: "internal", detail: registry } };
     const holder = registry.owner;
     if (holder !== 0 && holder !== owner && alive(holder))
@@ -60,19 +73,21 @@ const methods: AgentExports = {
     if (carrier !== null) hideCarrier(carrier);
     came = carrier;
     witness = new OwnDescriptor();
-    patched = new PatchedProcess(registry, { names: libraries, unmarked }, stage, say, () => {
+    const begun = new PatchedProcess(registry, { names: libraries, unmarked }, stage, say, () => {
       if (witness?.closed === true) leave();
     });
-    const found = patched.begin(stopped);
-    return ok({
-      protocol: PROTOCOL,
-      arch: Process.arch,
-      host: pathAsItWas(Process.mainModule.path),
-      libraries: found,
-      marksInExecutable: patched.marksInExecutable,
-    });
+    patched = begun;
+    return orNoRoom(() =>
+      ok({
+        protocol: PROTOCOL,
+        arch: Process.arch,
+        libraries: begun.begin(stopped),
+        host: pathAsItWas(Process.mainModule.path),
+        marksInExecutable: begun.marksInExecutable,
+      }),
+    );
   },
-  adopt: (request) => current().adopt(request),
+  adopt: (request) => orNoRoom(() => current().adopt(request)),
   load: (request) => current().load(request),
   switchTo: (request) => current().switchTo(request),
   providers: ({ library, names }) => current().providers(library, names),

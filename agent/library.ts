@@ -127,13 +127,15 @@ export class Library {
   adoptUnmarked(functions: readonly UnmarkedFunction[]): AdoptAnswer {
     const fresh = functions.filter(({ name }) => !this.#indices.has(name));
     const { made, refused } = makeTrampolines(this.place, fresh);
-    const known = this.#names.length;
-    this.#takeNames(made);
-    this.#tables.extend(
-      known,
-      made.map(({ body }) => body),
-    );
-    const led = PlainEntries.adopt(this.place, made, this.#tables.epoch, (name) => this.#index(name));
+    const led = this.#orForget(() => {
+      const known = this.#names.length;
+      this.#takeNames(made);
+      this.#tables.extend(
+        known,
+        made.map(({ body }) => body),
+      );
+      return PlainEntries.adopt(this.place, made, this.#tables.epoch, (name) => this.#index(name));
+    });
     this.#plain.push(led.entries);
     this.#drop(led.refused);
     return {
@@ -170,6 +172,16 @@ export class Library {
     unmarked: readonly UnmarkedFunction[],
   ): RefusedMark[] {
     if (this.has(generation)) throw new Error(`generation ${generation} is taken`);
+    return this.#orForget(() => this.#add(generation, copy, marks, words, unmarked));
+  }
+
+  #add(
+    generation: number,
+    copy: Place & { readonly buildId: string | null; readonly hash: string },
+    marks: readonly Mark[],
+    words: readonly Word[],
+    unmarked: readonly UnmarkedFunction[],
+  ): RefusedMark[] {
     const known = this.#names.length;
     this.#takeNames(marks);
     this.#takeNames(unmarked);
@@ -344,6 +356,17 @@ export class Library {
       if (this.#indices.has(name)) continue;
       this.#indices.set(name, this.#names.length);
       this.#names.push(name);
+    }
+  }
+
+  /** What there was no room for leaves no names behind: the tables have no bodies for them. */
+  #orForget<T>(make: () => T): T {
+    const known = this.#names.length;
+    try {
+      return make();
+    } catch (error) {
+      for (const name of this.#names.splice(known)) this.#indices.delete(name);
+      throw error;
     }
   }
 

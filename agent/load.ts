@@ -5,7 +5,7 @@
  */
 import { codeOf } from "./code.js";
 import { imageSize } from "./elf.js";
-import { type Extent, mapAnywhere, unmap } from "./memory.js";
+import { type Extent, mapAnywhere, NoRoom, unmap } from "./memory.js";
 import type { LoadedModule } from "./modules.js";
 import { blocking, startThread, untilSet } from "./thread.js";
 import { LOAD_JOB } from "./thunk.js";
@@ -33,7 +33,12 @@ export type Loaded =
 /** @param timeoutMs after which the load is given up; the thread goes on until the constructor returns */
 export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   const job = newJob(path, RTLD_NOW);
-  startThread(codeOf("loader"), job);
+  try {
+    startThread(codeOf("loader"), job);
+  } catch (error) {
+    unmap(job, jobSize(path));
+    throw error;
+  }
   const ms = await untilSet(job.add(LOAD_JOB.done), timeoutMs);
   if (ms === null) return { kind: "timeout" };
   const handle = job.add(LOAD_JOB.handle).readPointer();
@@ -77,9 +82,20 @@ export function pin({ name }: LoadedModule, ms: number): boolean {
   return blocking(() => job.add(LOAD_JOB.done).readU32() !== 0, ms);
 }
 
+/** ms between tries to hold a library where the target has no room for a thread. */
+const AGAIN_MS = 250;
+
 /** The same, some time later: a thread that opens a library and waits for us lets nobody start one. */
-export function pinLater({ name }: LoadedModule): void {
-  setTimeout(() => pinNamed(name), 0);
+export function pinLater(module: LoadedModule): void {
+  const { name } = module;
+  setTimeout(() => {
+    try {
+      pinNamed(name);
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error;
+      setTimeout(() => pinLater(module), AGAIN_MS);
+    }
+  }, 0);
 }
 
 /** Records of pins, and the bytes they take, until it is known that their threads have ended. */

@@ -255,7 +255,7 @@ function jumpFrom(at: Address, [low, high]: Word, stub: Address): Jump | null {
 
 /** Two pages near the loader: code, and what it shares with us. Null where the kernel cannot keep it from children. */
 function makeStub(at: Address, state: Address): NativePointer | null {
-  const stub = mapNear(at - (at % SIZE), SIZE, 2 * SIZE);
+  const stub = mapNear({ base: pointerTo(at - (at % SIZE)), size: SIZE }, [at], 2 * SIZE);
   const page = stub.add(SIZE);
   if (madvise(page, SIZE, MADV_WIPEONFORK) !== 0) return null;
   stub.writeByteArray([...STUB]);

@@ -31,6 +31,9 @@ const STEPS = 384;
 /** Below this the kernel maps nothing. */
 const LOWEST = 0x10000;
 
+/** The target's limits, or its kernel, refuse what is asked for: memory, or a thread. */
+export class NoRoom extends Error {}
+
 /** Where a module is mapped. */
 export interface Extent {
   readonly base: NativePointer;
@@ -45,7 +48,7 @@ export const pageAlign = (size: number): number => Math.ceil(size / Process.page
 /** Zeroed read-write memory anywhere. `size` in bytes. */
 export function mapAnywhere(size: number): NativePointer {
   const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p.equals(MAP_FAILED)) throw new Error(`the target's mmap refused ${size} bytes`);
+  if (p.equals(MAP_FAILED)) throw new NoRoom(`the target's mmap refused ${size} bytes`);
   return p;
 }
 
@@ -55,12 +58,19 @@ export function unmap(memory: NativePointer, size: number): void {
 }
 
 /**
- * Zeroed read-write memory from which all of [base, base + extent) is in reach of a 32-bit displacement.
- * Steps away from the module in both directions; throws when every place is taken.
+ * Zeroed read-write memory from which some of a module's addresses are in reach of a 32-bit displacement: all that lie
+ * between the two. Not all of the module: its data may be larger than that reach.
+ * Steps away from the module in both directions; throws NoRoom when every place is taken.
  */
-export function mapNear(base: Address, extent: number, size: number): NativePointer {
+export function mapNear({ base: start, size: extent }: Extent, near: readonly Address[], size: number): NativePointer {
   const bytes = pageAlign(size);
+  const base = addressOf(start);
   const end = base + pageAlign(extent);
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  for (const address of near) {
+    low = Math.min(low, address);
+    high = Math.max(high, address);
+  }
   let step = 0x10000;
   for (let i = 0, away = 0; i < STEPS && away < NEAR; i++) {
     for (const place of [base - away - bytes, end + away]) {
@@ -68,13 +78,13 @@ export function mapNear(base: Address, extent: number, size: number): NativePoin
       const p = mmap(pointerTo(place), bytes, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
       if (p.equals(MAP_FAILED)) continue;
       const got = addressOf(p);
-      if (inReach(got, end) && inReach(got + bytes, base)) return p;
+      if (inReach(got, high + ENTRY_SIZE) && inReach(got + bytes, low)) return p;
       munmap(p, bytes);
     }
     away += step;
     step = Math.min(step * 2, 0x800000);
   }
-  throw new Error(`no free memory within 2 GB of the library at 0x${base.toString(16)}`);
+  throw new NoRoom(`no free memory within 2 GB of the code at 0x${low.toString(16)}`);
 }
 
 /** Addresses farther apart are read apart: between them may be nothing that can be read. */
@@ -103,11 +113,15 @@ export function wordsAt(addresses: readonly Address[]): Word[] {
 /** Zeroed private memory that /proc/PID/maps lists under `name`: later agents find it there. */
 export function mapNamed(name: string, size: number): NativePointer {
   const fd = memfdCreate(Memory.allocUtf8String(name), MFD_CLOEXEC);
-  if (fd < 0) throw new Error("the target's memfd_create failed");
-  ftruncate(fd, pageAlign(size));
+  if (fd < 0) throw new NoRoom("the target's memfd_create failed");
+  // A file that is shorter than its mapping ends the process that touches it.
+  if (ftruncate(fd, pageAlign(size)) !== 0) {
+    close(fd);
+    throw new NoRoom(`the target may have no file in memory of ${size} bytes`);
+  }
   const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE, fd, 0);
   close(fd);
-  if (p.equals(MAP_FAILED)) throw new Error(`the target's mmap refused ${size} bytes`);
+  if (p.equals(MAP_FAILED)) throw new NoRoom(`the target's mmap refused ${size} bytes`);
   return p;
 }
 

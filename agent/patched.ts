@@ -20,7 +20,7 @@ import { Library, type Range, type Staged } from "./library.js";
 import { forgetPins, load, pin, pinFridaNeeds, pinLater } from "./load.js";
 import { LoaderWatch } from "./loader-watch.js";
 import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
-import { contains, wordsAt } from "./memory.js";
+import { contains, NoRoom, wordsAt } from "./memory.js";
 import { type LoadedModule, loadedModules, moduleAt } from "./modules.js";
 import { MemoryGone } from "./peek.js";
 import type { Registry } from "./registry.js";
@@ -155,6 +155,15 @@ export class PatchedProcess {
   }
 
   async load(request: LoadRequest): Promise<Result<LoadAnswer>> {
+    try {
+      return await this.#load(request);
+    } catch (error) {
+      if (error instanceof NoRoom) return fail("no-room", error.message);
+      throw error;
+    }
+  }
+
+  async #load(request: LoadRequest): Promise<Result<LoadAnswer>> {
     const library = this.#libraries.get(request.library);
     if (library === undefined) return fail("internal", `${request.library} is not followed`);
     this.#copies.add(request.path);
@@ -191,12 +200,20 @@ export class PatchedProcess {
     const from = library.running;
     const call = async (hook: number | null) =>
       hook === null || (await callHook(library.baseOf(generation).add(hook), from, generation, timeoutMs));
-    if (!(await call(hooks.before)))
+    const unable = (error: unknown): string => {
+      if (error instanceof NoRoom) return error.message;
+      throw error;
+    };
+    const called = await call(hooks.before).catch(unable);
+    if (typeof called === "string") return fail("no-room", `hotpatch_before_switch was not called: ${called}`);
+    if (!called)
       return fail("hook-timeout", `hotpatch_before_switch(${from}, ${generation}) took longer than ${timeoutMs} ms`);
     if (this.#ended) return fail("internal", "the session ended during the switch");
     library.switchTo(generation);
     this.#log("trace", `the epoch of ${id} leads from generation ${from} to ${generation}`);
-    return { ok: true, value: { from, generation, late: !(await call(hooks.after)) } };
+    const after = await call(hooks.after).catch(unable);
+    const uncalled = typeof after === "string" ? after : null;
+    return { ok: true, value: { from, generation, late: after === false, uncalled } };
   }
 
   /** Who supplies each name to generation 0; see `Provider` in schemas/agent.ts. */
@@ -299,7 +316,7 @@ export class PatchedProcess {
     return reason === null ? { path, reason: null } : { path: null, reason };
   }
 
-  #log(level: "debug" | "trace", text: string): void {
+  #log(level: "error" | "debug" | "trace", text: string): void {
     this.#say({ type: "log", level, text });
   }
 
@@ -315,9 +332,14 @@ export class PatchedProcess {
   }
 
   #record(): void {
-    const mine = [...this.#libraries.values()].map((library) => library.record());
-    const others = this.#registry.read().filter((r) => !mine.some((m) => m.base === r.base && m.path === r.path));
-    this.#registry.write([...others, ...mine]);
+    try {
+      const mine = [...this.#libraries.values()].map((library) => library.record());
+      const others = this.#registry.read().filter((r) => !mine.some((m) => m.base === r.base && m.path === r.path));
+      this.#registry.write([...others, ...mine]);
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error;
+      this.#log("error", `what a later session would go on with is not kept: ${error.message}`);
+    }
   }
 }
 

@@ -81,7 +81,11 @@ function makeEntries(
 ): Entry[] {
   if (found.length === 0) return [];
   const size = found.length * THUNK_SIZE;
-  const memory = mapNear(addressOf(module.base), module.size, size);
+  const memory = mapNear(
+    module,
+    found.map(({ mark }) => mark.entry),
+    size,
+  );
   const thunks = addressOf(memory);
   const code = new DataView(new ArrayBuffer(size));
   const entries = found.map(({ mark: { name, entry: address }, word: original }, i) => {

@@ -86,18 +86,26 @@ export class Tables {
   }
 
   #fill(generation: number, bodies: readonly Address[]): void {
-    const table = mapAnywhere(this.#capacity * POINTER);
-    if (bodies.length > 0) table.writeByteArray(words(bodies));
-    this.#tables.set(generation, table);
+    this.#tables.set(generation, filled(this.#capacity, bodies));
   }
 
   /** Larger copies of all tables. The old ones stay: a thread may have read the epoch and be about to jump. */
   #grow(known: number, capacity: number): void {
     const running = this.running;
+    // All or none: there may be no room for one of them.
+    const grown = [...this.#tables.keys()].map(
+      (generation) => [generation, filled(capacity, this.bodiesOf(generation, known))] as const,
+    );
     this.#capacity = capacity;
-    for (const generation of [...this.#tables.keys()]) this.#fill(generation, this.bodiesOf(generation, known));
+    for (const [generation, table] of grown) this.#tables.set(generation, table);
     this.run(running);
   }
+}
+
+function filled(capacity: number, bodies: readonly Address[]): NativePointer {
+  const table = mapAnywhere(capacity * POINTER);
+  if (bodies.length > 0) table.writeByteArray(words(bodies));
+  return table;
 }
 
 function words(addresses: readonly Address[]): ArrayBuffer {

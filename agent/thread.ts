@@ -3,6 +3,7 @@
  * host-owned memory: it may return long after the script was unloaded.
  */
 import { now } from "./clock.js";
+import { NoRoom } from "./memory.js";
 
 const global = (name: string) => Module.getGlobalExportByName(name);
 const pthreadCreate = new NativeFunction(global("pthread_create"), "int", ["pointer", "pointer", "pointer", "pointer"]);
@@ -79,7 +80,10 @@ export function startThread(code: NativePointer, job: NativePointer): void {
   pthreadSigmask(SIG_SETMASK, all, before);
   const failed = pthreadCreate(thread, NULL, code, job);
   pthreadSigmask(SIG_SETMASK, before, NULL);
-  if (failed !== 0) throw new Error(`the target's pthread_create failed with error ${failed}`);
+  if (failed !== 0)
+    throw new NoRoom(
+      `the target may have no more threads, or no memory for one: pthread_create failed with error ${failed}`,
+    );
   pthreadDetach(thread.readPointer());
 }
 

@@ -4,7 +4,7 @@
  * code but its own; host-owned and never freed, because a thread may be on its way through it.
  */
 import type { RefusedMark, UnmarkedFunction } from "../schemas/agent.js";
-import { mapNear } from "./memory.js";
+import { mapNear, NoRoom } from "./memory.js";
 import { type Address, addressOf, PLAIN_JUMP_SIZE, pointerTo, pushAddress } from "./thunk.js";
 
 /** Bytes of a trampoline's place: the address of its function, then code. */
@@ -38,7 +38,14 @@ export function makeTrampolines(
   if (functions.length === 0) return { made: [], refused: [] };
   const base = addressOf(module.base);
   const size = functions.length * PLACE;
-  const memory = mapNear(base, module.size, size);
+  let memory: NativePointer;
+  try {
+    // What is moved may refer to any of the module's data.
+    memory = mapNear(module, [base, base + module.size], size);
+  } catch (error) {
+    if (!(error instanceof NoRoom)) throw error;
+    return { made: [], refused: functions.map(({ name }) => ({ name, code: "entry-unsafe", reason: error.message })) };
+  }
   const made: Trampoline[] = [];
   const refused: RefusedMark[] = [];
   for (const [i, fn] of functions.entries()) {

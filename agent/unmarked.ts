@@ -102,7 +102,11 @@ function makeThunks(
 ): PlainEntry[] {
   if (trampolines.length === 0) return [];
   const size = trampolines.length * THUNK_SIZE;
-  const memory = mapNear(addressOf(module.base), module.size, size);
+  const memory = mapNear(
+    module,
+    trampolines.map(({ at }) => at),
+    size,
+  );
   const code = new DataView(new ArrayBuffer(size));
   const entries = trampolines.map(({ name, at }, i) => {
     const thunk = addressOf(memory) + i * THUNK_SIZE;

@@ -6,6 +6,7 @@ import { HotpatchError, spawnFailed } from "./errors.js";
 import { commandOf } from "./interpreter.js";
 import type { SessionOptions } from "./options.js";
 import { checkExecutable } from "./preflight/executable.js";
+import { checkOwnLimits } from "./preflight/limits.js";
 import { checkOwnPlace } from "./preflight/place.js";
 import { findProcess } from "./preflight/process.js";
 import type { SessionLocks } from "./preflight/sessions.js";
@@ -45,6 +46,7 @@ export async function arrive(
       ),
     );
   refuseProblem(checkOwnPlace());
+  refuseProblem(checkOwnLimits());
   const { columns = COLS, rows = ROWS } = process.stdout;
   const spawn = { argv: [program, ...args], env, cwd, cols: columns, rows };
   return withBackend(options, async (backend) => {

@@ -20,6 +20,9 @@ export const UNTOUCHED = "the target was not touched";
 /** The same, when a host was started for it. */
 export const ENDED = "nothing: the host that was started has been ended";
 
+/** The same, when it was entered and could not be worked in. */
+export const LET_GO = "the host's own code: hotpatch has let go of it";
+
 type Said = readonly [message: string, detail: string, running: string, hint: string];
 const make = (code: ErrorCode, [message, detail, running, hint]: Said): ErrorReport => ({
   code,
@@ -90,9 +93,14 @@ export const tooFewDescriptors = (
     `raise its limit (prlimit --pid ${pid} --nofile=${Math.max(smallest, 2 * limit)}), or find out what it keeps open (ls -l /proc/${pid}/fd)`,
   ]);
 
-/** Known to die, to stand still or to be changed by an attach. `detail`: what about it. */
-export const unsupportedHost = (pid: number, detail: string, cure: string): ErrorReport =>
-  make("unsupported-host", [`cannot attach to pid ${pid}: it would not be safe`, detail, UNTOUCHED, cure]);
+/** Found out beforehand. @param pid null: a host that is going to be started */
+export const unsupportedHost = (pid: number | null, detail: string, cure: string): ErrorReport =>
+  make("unsupported-host", [
+    `cannot enter ${pid === null ? "a host that is started from here" : `pid ${pid}`}: it would not live through it, or hold no copies`,
+    detail,
+    UNTOUCHED,
+    cure,
+  ]);
 
 const HEADLESS = [
   "its first thread has ended and others go on (pthread_exit in main): the kernel then shows nothing of its memory under its pid, which Frida reads",
@@ -369,6 +377,15 @@ export const loadFailed = (library: string, generation: number, detail: string, 
     "define what is missing and build again",
   ]);
 
+/** The target has no room for a copy, or for the thread that loads it. */
+export const noRoom = (library: string, generation: number, detail: string, running: string): ErrorReport =>
+  make("load-failed", [
+    `the target has no room for generation ${generation} of ${library}`,
+    detail,
+    running,
+    "see what limits the target (/proc/PID/limits, prlimit raises them; its control group), and how much memory the library takes (`size`)",
+  ]);
+
 export const loadTimeout = (library: string, generation: number, detail: string, running: string): ErrorReport =>
   make("load-timeout", [
     `loading generation ${generation} of ${library} did not end`,
@@ -383,6 +400,14 @@ export const hookTimeout = (library: string, hook: string, detail: string, runni
     detail,
     running,
     "its thread goes on until it returns; a hook should be short, --hook-timeout gives it more time",
+  ]);
+
+export const hookUncalled = (library: string, hook: string, detail: string, running: string): ErrorReport =>
+  make("hook-timeout", [
+    `${hook} of ${library} was not called`,
+    detail,
+    running,
+    "see what limits the target: /proc/PID/limits, its control group",
   ]);
 
 export const signatureChanged = (library: string, detail: string, running: string): ErrorReport =>

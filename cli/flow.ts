@@ -15,7 +15,15 @@ import type { SessionOptions } from "./options.js";
 import { isHeadless } from "./preflight/process.js";
 import { providersOf } from "./providers.js";
 import type { Reach } from "./reach.js";
-import { agentError, changeError, lateHook, refusedFunctions, refusedMark, stateError } from "./refusals.js";
+import {
+  agentError,
+  changeError,
+  lateHook,
+  refusedFunctions,
+  refusedMark,
+  stateError,
+  uncalledHook,
+} from "./refusals.js";
 import { sourcesOf } from "./sources.js";
 import { partedAliases } from "./steps/aliases.js";
 import { type Compared, compare, withPlain } from "./steps/compare.js";
@@ -233,7 +241,8 @@ export class Flow {
     this.#reach.underWay = null;
     if (!switched.ok) return void this.#refuse(library, agentError(switched.error, library, generation), functions);
     library.switched(generation, functions);
-    const { from, late } = switched.value;
+    const { from, late, uncalled } = switched.value;
+    if (uncalled !== null) this.#say({ type: "warning", library: library.name, ...uncalledHook(library, uncalled) });
     if (late) this.#say({ type: "warning", library: library.name, ...lateHook(library, from, timeoutMs) });
     const ms = Math.round((performance.now() - start) * 100) / 100;
     const forced = override !== null && { override };

@@ -69,6 +69,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
     running.end(name);
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupt(name));
+  process.on("SIGXFSZ", () => {}); // a file that may not grow is an error like any other: the write says so
   process.stdout.on("error", () => running.end("stdout was closed"));
   const controls = { session: running, elapsed, interrupt: () => interrupt("SIGINT") };
   const view = await openView(output.form, options, controls);

@@ -27,6 +27,10 @@ export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: numb
     library.runsText,
   );
 
+/** The switch has happened, without its after-hook. */
+export const uncalledHook = (library: FollowedLibrary, reason: string): ErrorReport =>
+  errors.hookUncalled(library.name, AFTER, `${reason}; the switch itself is done`, library.runsText);
+
 /** Functions whose callers, or whose data, were built for something else. */
 export function changeError(changes: ReadonlyMap<string, Change>, { name, runsText }: Told): ErrorReport {
   const names = demangle([...changes.keys()]);
@@ -80,15 +84,20 @@ export function refusedFunctions(refused: readonly RefusedMark[], library: Follo
   });
 }
 
+/** glibc's words for a mapping that the kernel refused; not those for thread-local storage, which no limit enlarges. */
+const NO_MEMORY = /cannot (map|allocate memory\b(?! in static))|failed to map|cannot create shared object descriptor/;
+
 /** A copy that was not taken in, or not switched to. */
 export function agentError(failure: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport {
   const { code, detail } = failure;
   const { name, runsText } = library;
   switch (code) {
     case "load-failed":
-      return errors.loadFailed(name, generation, detail, runsText);
+      return (NO_MEMORY.test(detail) ? errors.noRoom : errors.loadFailed)(name, generation, detail, runsText);
     case "hook-timeout":
       return errors.hookTimeout(name, BEFORE, detail, runsText);
+    case "no-room":
+      return errors.noRoom(name, generation, detail, runsText);
     case "load-timeout":
       return errors.loadTimeout(name, generation, detail, runsText);
     case "no-marks":

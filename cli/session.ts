@@ -143,7 +143,7 @@ export class Session {
   /** What the target runs, in words, after `run` has rejected. */
   get leftRunning(): string {
     if (this.#reach.target === null) return errors.UNTOUCHED;
-    return this.#options.arrival.kind === "spawn" ? errors.ENDED : "the host's own code: hotpatch has let go of it";
+    return this.#options.arrival.kind === "spawn" ? errors.ENDED : errors.LET_GO;
   }
 
   /** Takes a command of --json or of a key, once the session is ready. Never throws: a failure is an event. */
@@ -217,11 +217,14 @@ export class Session {
     const stage = this.#options.stage ? (this.#reach.folder?.there ?? null) : null;
     const { carrier } = target;
     const request = { protocol: AGENT_PROTOCOL, owner: process.pid, libraries, unmarked, stage, stopped, carrier };
-    const begun = await target.call("begin", request);
+    const running = this.#options.arrival.kind === "spawn" ? errors.ENDED : errors.LET_GO;
+    const begun = await target.call("begin", request).catch((error: Error) => {
+      if (error instanceof HotpatchError) throw error;
+      throw new HotpatchError(errors.attachFailed(target.pid, error.message, running), error);
+    });
     if (begun.ok) return begun.value;
     const { code, detail } = begun.error;
     if (code === "attach-busy") throw new HotpatchError(errors.attachBusy(target.pid, detail));
-    const running = this.#options.arrival.kind === "spawn" ? errors.ENDED : undefined;
     throw new HotpatchError(errors.attachFailed(target.pid, detail, running));
   }
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { Address, Generation, SymbolName } from "./ids.js";
 
 /** Raised whenever a request, an answer or an event changes its meaning. */
-export const AGENT_PROTOCOL = 3;
+export const AGENT_PROTOCOL = 4;
 
 /** A function, marked or chosen by --functions, that cannot be patched, and why; or records of it that cannot be read. */
 export const RefusedMark = z.object({
@@ -75,6 +75,7 @@ export const AgentFailure = z.object({
   code: z.enum([
     "load-failed",
     "load-timeout",
+    "no-room",
     "hook-timeout",
     "no-marks",
     "stripped-marks",
@@ -192,6 +193,8 @@ export const SwitchAnswer = z.object({
   generation: Generation,
   /** The after-hook had not returned in time. */
   late: z.boolean(),
+  /** Why the after-hook was not called at all; null: it was, or there is none. */
+  uncalled: z.string().nullable(),
 });
 export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
 

@@ -6,6 +6,7 @@ import { attachBusy, HotpatchError, headlessHost, noSuchProcess, stoppedProcess 
 import { checkDescriptors } from "./descriptors.js";
 import { checkExecutable } from "./executable.js";
 import { type Finding, fine, problem } from "./finding.js";
+import { checkLimits } from "./limits.js";
 import { checkPermission } from "./permission.js";
 import { checkPlace } from "./place.js";
 import { factsOf, isHeadless, namesOf, type ProcessFacts } from "./process.js";
@@ -26,6 +27,7 @@ export const targetChecks: readonly TargetCheck[] = [
   { about: "permission", look: checkPermission },
   { about: "executable", look: ({ pid }) => checkExecutable(`/proc/${pid}/exe`, pid) },
   { about: "descriptors", look: checkDescriptors },
+  { about: "limits", look: (target) => checkLimits(target) },
   { about: "seccomp", look: checkSeccomp },
   { about: "file system", look: checkRootFolder },
   { about: "copies", look: checkPlace },

@@ -49,8 +49,8 @@ test("a process that can be patched is looked at and left alone", async (t) => {
   const output = new Lines(host.stdout);
   await output.next((line) => line === "value 1", "value 1");
   const { code, stdout } = await doctor([String(host.pid)]);
-  t.is(code, 0);
-  for (const about of ["permission", "tracer", "state", "executable", "seccomp", "file system", "copies"])
+  t.is(code, 0, stdout);
+  for (const about of ["permission", "tracer", "state", "executable", "limits", "seccomp", "file system", "copies"])
     t.regex(stdout, new RegExp(`^ok +${about} `, "m"));
   await output.next((line) => line === "value 1", "value 1", output.all.length);
 });
