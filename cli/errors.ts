@@ -255,11 +255,11 @@ export const strippedMarks = (library: string, bytes: number, running: string): 
     "do not strip the library while developing, or give the marked functions default visibility",
   ]);
 
-export const marksInExecutable = (host: string, functions: number): ErrorReport =>
+export const marksInExecutable = (host: string, functions: number, running = "the host's own code"): ErrorReport =>
   make("marks-in-executable", [
     `${functions === 1 ? "1 marked function is" : `${functions} marked functions are`} in the executable ${host} itself`,
     "an executable cannot be rebuilt into a library copy",
-    "the host's own code",
+    running,
     "move the marked functions into a shared library that the executable links or opens",
   ]);
 
@@ -333,6 +333,14 @@ export const artifactInvalid = (path: string, detail: string, running: string): 
     detail,
     running,
     "check that the build writes a shared library to this path",
+  ]);
+
+export const executableGiven = (path: string, detail: string, running: string): ErrorReport =>
+  make("artifact-invalid", [
+    `${path} is an executable, not a shared library`,
+    detail,
+    running,
+    "name a shared library that the host loads: only functions in one can be patched",
   ]);
 
 export const copyFailed = (path: string, detail: string, running: string): ErrorReport =>

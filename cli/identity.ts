@@ -22,6 +22,16 @@ export function identityAt(path: string): string {
   }
 }
 
+/** Whether two paths lead to one file. */
+export function isSameFile(one: string, other: string): boolean {
+  try {
+    const [a, b] = [statSync(one, { bigint: true }), statSync(other, { bigint: true })];
+    return a.ino === b.ino && a.dev === b.dev;
+  } catch {
+    return false; // one of the two leads nowhere
+  }
+}
+
 /** Why a file is not read at all; null where nothing stands against it. */
 export function whyTooLarge({ size, blocks }: { readonly size: bigint; readonly blocks: bigint }): string | null {
   if (size <= MOST_BYTES) return null;

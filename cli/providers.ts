@@ -2,9 +2,10 @@
  * Whose definition a name leads to, for generation 0: the rule by which a copy's references are bound to the copy. Only
  * what generation 0 itself takes from itself is bound; a host's override of a weak default stays the host's.
  */
-import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { readElf } from "./binary/elf.js";
 import { copyRelocations, definesSymbol } from "./binary/host.js";
+import { isSameFile, readWhole } from "./identity.js";
 import { viewOf } from "./view.js";
 
 interface Host {
@@ -40,23 +41,14 @@ const UNKNOWN: Host = { is: () => false, supplies: () => true };
 function readHost(pid: number): Host {
   try {
     const exe = `/proc/${pid}/exe`;
-    const elf = readElf(readFileSync(exe));
+    const elf = readElf(readWhole(exe));
     const copied = copyRelocations(elf);
     const view = viewOf(pid);
     return {
-      is: (path) => readlinkSync(exe) === path || sameFile(view.here(path), exe),
+      is: (path) => readlinkSync(exe) === path || isSameFile(view.here(path), exe),
       supplies: (name) => definesSymbol(elf, name) && !copied.has(name),
     };
   } catch {
     return UNKNOWN;
-  }
-}
-
-function sameFile(one: string, other: string): boolean {
-  try {
-    const [a, b] = [statSync(one, { bigint: true }), statSync(other, { bigint: true })];
-    return a.ino === b.ino && a.dev === b.dev;
-  } catch {
-    return false; // one of the two leads nowhere
   }
 }

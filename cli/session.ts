@@ -2,7 +2,7 @@
  * The story of a session, from arriving at a target to leaving it: which libraries are followed, and what starts the flow
  * (flow.ts): a save -> build -> settle -> inspect -> compare -> prepare -> load -> switch, for each of them.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import {
@@ -24,6 +24,7 @@ import { HotpatchError } from "./errors.js";
 import { Family } from "./family.js";
 import { Flow, type Reason } from "./flow.js";
 import type { FollowedLibrary } from "./followed.js";
+import { isSameFile, readWhole } from "./identity.js";
 import { endLauncher, letGo, release, stopHost, within } from "./leave.js";
 import { differs, Libraries } from "./libraries.js";
 import type { Level } from "./log.js";
@@ -242,7 +243,11 @@ export class Session {
     this.#watchSources();
     await Promise.race([this.#queue, this.#gone]);
     this.#say({ type: "session:ready" });
-    for (const path of this.#libraries.notFound) this.#warn(this.#whyNotFound(path, basename(host)), basename(path));
+    for (const path of this.#libraries.notFound) {
+      const report = this.#whyNotFound(path, basename(host));
+      // Of the executable's marks it was told above.
+      if (report.code !== "marks-in-executable" || marksInExecutable === 0) this.#warn(report, basename(path));
+    }
     const timer = setTimeout(() => this.#warnOfNothing(basename(host)), NOTHING_MS);
     this.#closers.push(() => clearTimeout(timer));
     const early = this.#early ?? [];
@@ -369,13 +374,23 @@ export class Session {
     if (differs(library)) this.#changed(library, "built before the session began");
   }
 
-  /** Why an artifact of --library is followed by nothing yet: it has no marks, or the host has not loaded it. */
+  /** Why an artifact of --library is followed by nothing yet: it is no library, has no marks, or is not loaded. */
   #whyNotFound(path: string, host: string): ErrorReport {
     const running = "the host's own code";
-    const marksOnly = this.#options.functions.length === 0;
-    const inspection =
-      marksOnly && existsSync(path) ? inspect(path, basename(path), readFileSync(path), running) : null;
-    return inspection?.kind === "unfit" ? inspection.report : errors.libraryNotLoaded(basename(path), host);
+    const notLoaded = errors.libraryNotLoaded(basename(path), host);
+    if (!existsSync(path)) return notLoaded;
+    try {
+      const inspection = inspect(path, basename(path), readWhole(path), running);
+      if (inspection.kind !== "unfit") return notLoaded;
+      const { report } = inspection;
+      if (isSameFile(path, `/proc/${this.#reach.pid}/exe`))
+        return { ...report, detail: `it is what pid ${this.#reach.pid} runs; ${report.detail}` };
+      // With --functions a library needs no marks.
+      const marksOnly = this.#options.functions.length === 0;
+      return marksOnly || !["no-marks", "stripped-marks"].includes(report.code) ? report : notLoaded;
+    } catch (error) {
+      return errors.artifactInvalid(path, error instanceof Error ? error.message : String(error), running);
+    }
   }
 
   // What starts the flow ----------------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@
 /**
  * - `incomplete`: zero-filled or truncated, so a later look may find it whole;
  * - `invalid`: not an ELF, or nonsense inside;
- * - `architecture`: a whole ELF, but of another class, byte order, machine or type.
+ * - `executable`: an ELF of the right kind, but a program;
+ * - `architecture`: a whole ELF, but of another class, byte order or machine.
  */
-export type ElfErrorKind = "incomplete" | "invalid" | "architecture";
+export type ElfErrorKind = "incomplete" | "invalid" | "executable" | "architecture";
 
 /** What is wrong with a file, in one sentence. The only thing the readers of cli/binary throw for bad bytes. */
 export class ElfError extends Error {

@@ -6,8 +6,10 @@
 import { type ElfBytes, ElfError } from "./elf-bytes.js";
 
 /** ELF constants other files compare with. Source: gABI; STB_GNU_UNIQUE and STT_GNU_IFUNC from the GNU extensions. */
+export const ET_REL = 1;
 export const ET_EXEC = 2;
 export const ET_DYN = 3;
+export const ET_CORE = 4;
 export const EM_X86_64 = 62;
 export const STB_LOCAL = 0;
 export const STB_GLOBAL = 1;

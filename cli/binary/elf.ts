@@ -5,7 +5,7 @@
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
 import { createHash } from "node:crypto";
-import { ElfBytes, ElfError } from "./elf-bytes.js";
+import { ElfBytes, ElfError, type ElfErrorKind } from "./elf-bytes.js";
 import { Dynamic, type ElfRelocation, Memory } from "./elf-dynamic.js";
 import {
   buildIdIn,
@@ -13,7 +13,10 @@ import {
   type ElfSection,
   type ElfSegment,
   type ElfSymbol,
+  ET_CORE,
   ET_DYN,
+  ET_EXEC,
+  ET_REL,
   readHeader,
   readSections,
   readSegments,
@@ -35,6 +38,12 @@ const PT_INTERP = 3;
 const PT_NOTE = 4;
 const PT_GNU_RELRO = 0x6474e552;
 const R_X86_64_NONE = 0;
+/** ELF files that are no libraries, by e_type. */
+const OTHER_TYPES = new Map<number, readonly [ElfErrorKind, string]>([
+  [ET_REL, ["invalid", "an object file"]],
+  [ET_EXEC, ["executable", "an executable"]],
+  [ET_CORE, ["invalid", "a core dump"]],
+]);
 const PAGE = 4096;
 /** x86-64 user addresses have 47 bits. */
 const ADDRESS_END = 2 ** 47;
@@ -186,7 +195,8 @@ export function readElf(buffer: Buffer, options: ReadOptions = {}): Elf {
 export function validateLibrary(buffer: Buffer): Elf {
   const elf = readElf(buffer);
   if (elf.header.type !== ET_DYN) {
-    throw new ElfError("architecture", `this is not a shared library (e_type ${elf.header.type}, ET_DYN is 3)`);
+    const [kind, what] = OTHER_TYPES.get(elf.header.type) ?? ["invalid", `no library (e_type ${elf.header.type})`];
+    throw new ElfError(kind, `this is ${what}, not a shared library`);
   }
   checkSegments(elf);
   // Section 0 is no section; its fields may hold counts.
@@ -215,7 +225,7 @@ function checkDynamic(elf: Elf): void {
   const dynamic = elf.dynamic;
   if (dynamic === null) throw new ElfError("invalid", "it has no PT_DYNAMIC: it cannot be loaded as a library");
   if (dynamic.entries === 0) throw new ElfError("incomplete", ".dynamic is not written yet");
-  if (dynamic.isPie) throw new ElfError("architecture", "this is an executable (PIE), not a shared library");
+  if (dynamic.isPie) throw new ElfError("executable", "this is an executable, not a shared library");
   const strings = dynamic.strings();
   if (strings === null) throw new ElfError("invalid", ".dynamic names no string table");
   if (strings.size > 1 && elf.bytes.isZero(strings.offset, strings.size)) {

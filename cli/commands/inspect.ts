@@ -8,15 +8,14 @@ import { isPe, readPe } from "../binary/pe.js";
 import { readState, type StateRecord } from "../binary/state.js";
 import { type Choice, Chooser } from "../chooser.js";
 import { demangle } from "../demangle.js";
-import { artifactIncomplete, artifactInvalid, HotpatchError, unreadableFile, wrongArchitecture } from "../errors.js";
+import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
 import { readWhole, TooLarge } from "../identity.js";
+import { unfitFile } from "../unfit.js";
 
 type Note = LibraryReport["notes"][number];
 const NOTHING_TOUCHED = "no process was touched";
 /** Names in one note. */
 const SHOWN = 6;
-
-const REPORTS = { architecture: wrongArchitecture, incomplete: artifactIncomplete, invalid: artifactInvalid } as const;
 
 /**
  * @param globs functions without marks to report on as well
@@ -35,7 +34,7 @@ export function inspectLibrary(path: string, globs: readonly string[] = []): Lib
     return isPe(bytes) ? inspectPe(path, bytes) : inspectElf(path, validateLibrary(bytes), globs);
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
-    throw new HotpatchError(REPORTS[error.kind](path, error.message, NOTHING_TOUCHED), error);
+    throw new HotpatchError(unfitFile(path, bytes, error, NOTHING_TOUCHED), error);
   }
 }
 

@@ -8,7 +8,8 @@ import { type ExportedVariable, switchHooks, writableExports } from "../binary/e
 import { type Marks, readMarks } from "../binary/marks.js";
 import { readState, type StateRecord } from "../binary/state.js";
 import { type Choice, NO_CHOICE } from "../chooser.js";
-import { artifactIncomplete, artifactInvalid, noMarks, strippedMarks, wrongArchitecture } from "../errors.js";
+import { noMarks, strippedMarks } from "../errors.js";
+import { unfitFile } from "../unfit.js";
 
 /** A library file that may be loaded. */
 export interface Inspected {
@@ -65,11 +66,10 @@ export function inspect(
     choice = choose?.(elf, marks) ?? NO_CHOICE;
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
-    if (error.kind === "incomplete")
-      return { kind: "incomplete", report: artifactIncomplete(path, error.message, running) };
-    if (error.kind === "architecture")
-      return { kind: "unfit", report: wrongArchitecture(path, error.message, running) };
-    return { kind: "unfit", report: artifactInvalid(path, error.message, running) };
+    return {
+      kind: error.kind === "incomplete" ? "incomplete" : "unfit",
+      report: unfitFile(path, bytes, error, running),
+    };
   }
   if (choose === null && marks.codeBytes === 0 && marks.functions.length === 0)
     return { kind: "unfit", report: noMarks(library, running) };

@@ -203,6 +203,33 @@ test("a second session on one target is refused, the first goes on", async (t) =
   t.is(await first.end(), 0);
 });
 
+test("the host's own executable given as --library is told to be none at once, and a build that makes it one is not waited for in silence", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = await shop.host("host", DLOPEN_HOST);
+  const marked = await shop.host(
+    "marked",
+    `#include "hotpatch.h"\nHOTPATCH int own(int x) { return x; }\n${DLOPEN_HOST}`,
+  );
+  for (const [program, code] of [
+    [host, "artifact-invalid"],
+    [marked, "marks-in-executable"],
+  ] as const)
+    for (const more of [[], ["--functions", "main"]]) {
+      const tool = Tool.spawn(shop, ["-l", program, ...more, "--", program, lib]);
+      await tool.ready();
+      const { code: said, message, detail, running } = await tool.next("warning");
+      t.is(said, code);
+      t.regex(message, /executable/);
+      if (code === "artifact-invalid")
+        t.regex(detail, new RegExp(`^it is what pid ${tool.pid} runs; this is an executable`));
+      t.is(running, "the host's own code");
+      await tool.prints("value 1");
+      t.is(tool.events.filter((e) => e.type === "warning").length, 1);
+      t.is(await tool.end(), 0);
+    }
+});
+
 test("an executable that is not there, may not be executed or is of another kind is spawn-failed or named for what it is", async (t) => {
   const shop = new Workshop(t);
   for (const [args, code] of [

@@ -239,12 +239,14 @@ test("what is no library for this machine is told apart", async (t) => {
   t.is(kindOf(edited(5, 2)), "architecture", "big-endian");
   t.is(kindOf(edited(18, 183)), "architecture", "AArch64");
   t.throws(() => readElf(edited(18, 183)), { message: /AArch64/ });
-  t.is(kindOf(edited(16, 1)), "architecture", "an object file");
+  t.is(kindOf(edited(16, 1)), "invalid", "an object file");
   t.is(kindOf(edited(0, 0x7e)), "invalid");
   const program = join(folder, "program");
   await build(folder, "main.o", "int main(void) { return 0; }");
   run("gcc", ["-fPIE", "-pie", "-o", program, join(folder, "main.o.c")]);
-  t.is(kindOf(readFileSync(program)), "architecture", "a position-independent executable");
+  t.is(kindOf(edited(16, 2)), "executable", "an executable at a fixed address");
+  t.is(kindOf(edited(16, 4)), "invalid", "a core dump");
+  t.is(kindOf(readFileSync(program)), "executable", "a position-independent executable");
   t.regex(readElf(readFileSync(program)).interpreter ?? "", /^\/.*ld-linux/);
 });
 

@@ -105,6 +105,20 @@ test("exit codes: 1 for a library without marks, 3 for no file and for no librar
   t.regex(stderr, /artifact-invalid[\s\S]*runs now: no process was touched/);
 });
 
+for (const flags of [["-pie", "-fPIE"], ["-no-pie"]])
+  test(`an executable (${flags[0]}) is called one, with its marks where it has some`, async (t) => {
+    const shop = new Workshop(t);
+    const main = shop.write("main.c", "int main(void) { return 0; }");
+    const plain = await inspect(await shop.compile("plain", [main, ...flags]));
+    t.is(plain.code, 3);
+    t.regex(plain.stderr, /plain is an executable, not a shared library \[artifact-invalid\]/);
+    const own = shop.write("own.c", '#include "hotpatch.h"\nHOTPATCH int own(int x) { return x; }');
+    const marked = await inspect(await shop.compile("marked", [main, own, ...flags]));
+    t.is(marked.code, 3);
+    t.regex(marked.stderr, /1 marked function is in the executable .*marked itself \[marks-in-executable\]/);
+    t.regex(marked.stderr, /runs now: no process was touched/);
+  });
+
 const mingw = "x86_64-w64-mingw32-gcc";
 (has(mingw) ? test : test.skip)(
   `a .dll of mingw-w64 is read: marks, state, flag and hooks${has(mingw) ? "" : ` (${mingw} is missing)`}`,
