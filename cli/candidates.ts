@@ -1,6 +1,7 @@
 /** Which processes one may want to attach to: those with marked libraries first. Reads /proc and the libraries' tables. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
+import { pathAsItWas } from "../schemas/names.js";
 import { CODE_SECTIONS } from "./binary/marks.js";
 import { sectionNames } from "./binary/section-names.js";
 import { namesOf, ownProcesses } from "./preflight/process.js";
@@ -18,9 +19,9 @@ export interface Candidate {
 export function candidates(): Candidate[] {
   const own = ownProcesses();
   const marks = new Map<string, boolean>();
-  const isMarked = (path: string): boolean => {
-    const known = marks.get(path) ?? hasMarks(path);
-    marks.set(path, known);
+  const isMarked = ({ file, path, range }: Mapped, pid: number): boolean => {
+    const known = marks.get(file) ?? readable(pid, path, range).some(hasMarks);
+    marks.set(file, known);
     return known;
   };
   return readdirSync("/proc")
@@ -30,25 +31,47 @@ export function candidates(): Candidate[] {
     .sort((a, b) => Number(b.marked.length > 0) - Number(a.marked.length > 0) || b.pid - a.pid);
 }
 
-function candidate(pid: number, isMarked: (path: string) => boolean): Candidate | null {
+function candidate(pid: number, isMarked: (mapped: Mapped, pid: number) => boolean): Candidate | null {
   try {
     const mapped = mappedFiles(readFileSync(`/proc/${pid}/maps`, "latin1"));
-    if (mapped.size === 0) return null; // a kernel thread or a zombie
+    if (mapped.length === 0) return null; // a kernel thread or a zombie
     const commandLine = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
-    const marked = [...mapped].filter((path) => isMarked(path)).map((path) => basename(path));
-    return { pid, name: namesOf(pid)[0] ?? String(pid), commandLine, marked };
+    const names = mapped.flatMap((one) => {
+      const path = pathAsItWas(one.path);
+      // Copies of an earlier session belong to the library they were made of, and what it has staged is that library.
+      if (COPY.test(path)) return STAGED.test(path) ? [basename(path).replace(STAGED, "$1")] : [];
+      return isMarked(one, pid) ? [basename(path)] : [];
+    });
+    return { pid, name: namesOf(pid)[0] ?? String(pid), commandLine, marked: [...new Set(names)] };
   } catch {
     return null; // it has ended, or is not ours to look at
   }
 }
 
-/** Copies of an earlier session belong to the library they were made of. */
 const COPY = /\/hotpatch-\d+-[^/]*\/[^/]*$/;
+const STAGED = /\.g0(?:-\d+)?(\.[^/]*)?$/;
 
-/** Files that a process runs code of. */
-function mappedFiles(maps: string): Set<string> {
-  const paths = [...maps.matchAll(/^\S+ ..x\S* \S+ \S+ \d+ +(\/.*)$/gm)].map(([, path]) => path ?? "");
-  return new Set(paths.filter((path) => !COPY.test(path)));
+/** A file that a process runs code of. */
+interface Mapped {
+  readonly path: string;
+  /** Device and inode: the file itself, whatever lies under its path by now. */
+  readonly file: string;
+  readonly range: string;
+}
+
+/** Source: proc(5), /proc/PID/maps. */
+function mappedFiles(maps: string): Mapped[] {
+  const lines = maps.matchAll(/^(\S+) ..x\S* \S+ (\S+ \d+) +(\/.*)$/gm);
+  return [...lines].map(([, range = "", file = "", path = ""]) => ({ range, file, path }));
+}
+
+/**
+ * Where the file can be read: once it was rebuilt its path ends in " (deleted)" and leads to what was built since, if
+ * anywhere; the mapping itself is for the privileged.
+ */
+function readable(pid: number, path: string, range: string): string[] {
+  const was = pathAsItWas(path);
+  return was === path ? [path] : [`/proc/${pid}/map_files/${range}`, was];
 }
 
 function hasMarks(path: string): boolean {
@@ -65,6 +88,6 @@ function hasMarks(path: string): boolean {
       closeSync(file);
     }
   } catch {
-    return false; // replaced or deleted since it was loaded: the attach itself will look in memory
+    return false; // deleted, or not ours to read: the attach itself will look in memory
   }
 }
