@@ -4,7 +4,14 @@ import { basename, join } from "node:path";
 import { HotpatchError, noPlace } from "./errors.js";
 import { candidates, findPlace, type Place } from "./preflight/place.js";
 import { factsOf } from "./preflight/process.js";
-import { makeFolder, removeFolder, removeFoldersOf, startTimeOf, sweepFolders } from "./steps/folder.js";
+import {
+  leaveForDebugger,
+  makeFolder,
+  removeFolder,
+  removeFoldersOf,
+  startTimeOf,
+  sweepFolders,
+} from "./steps/folder.js";
 import { viewOf } from "./view.js";
 
 /**
@@ -70,6 +77,12 @@ export class CopyFolder {
   remove(all: boolean): void {
     if (all) removeFoldersOf([...candidates(), this.#parent], this.#pid, this.#startTime);
     else removeFolder(this.here);
+  }
+
+  /** The target has died: what its core dump names stays for a day. Returns where; null when there is nothing. */
+  leaveForDebugger(): string | null {
+    const left = leaveForDebugger([...new Set([...candidates(), this.#parent])], this.#pid, this.#startTime);
+    return left.length === 0 ? null : left.map((path) => join(this.#place.path, basename(path))).join(", ");
   }
 
   /** Lets the folder be. */

@@ -18,6 +18,15 @@ const UNKNOWN_DEATH = 5;
 const LINK_LOST = 1;
 const SIGNAL_BASE = 128;
 
+/** Signals whose default action writes a core dump. Source: signal(7). */
+const CORE_SIGNALS = new Set(
+  "SIGQUIT SIGILL SIGABRT SIGFPE SIGSEGV SIGBUS SIGSYS SIGTRAP SIGXCPU SIGXFSZ SIGIOT".split(" "),
+);
+
+/** Whether a process that ended so may have left a core dump; also where nobody knows how it ended. */
+export const leavesCore = ({ exitCode, signal }: Outcome): boolean =>
+  signal === undefined ? exitCode === undefined : CORE_SIGNALS.has(signal);
+
 /** What `target:exited` says, or null when the target lives on. */
 export function outcomeOf(ending: Ending): (Outcome & { reason?: string }) | null {
   if (ending.kind === "lost" || ending.kind === "replaced" || ending.outcome === undefined) return null;

@@ -190,12 +190,13 @@ export const bridgeDied = (pid: number, detail: string): ErrorReport =>
     `attach again: hotpatch attach ${pid}`,
   ]);
 
-export const targetDied = (pid: number, detail: string): ErrorReport =>
+/** @param copies where its copies were left; null: there are none */
+export const targetDied = (pid: number, detail: string, copies: string | null = null): ErrorReport =>
   make("target-died", [
     `pid ${pid} ended unexpectedly`,
     detail,
     "nothing: the process is gone",
-    "look at the core dump or the host's own log; the copies are named <library>.g<generation>.so in its backtrace",
+    `look at the core dump or the host's own log; the copies are named <library>.g<generation>.so in its backtrace${copies === null ? "" : `, and stay in ${copies} for a day`}`,
   ]);
 
 export const targetReplaced = (pid: number, detail: string): ErrorReport =>

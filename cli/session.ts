@@ -18,7 +18,7 @@ import type { StatusLibrary, UntimedEvent } from "../schemas/event.js";
 import { arrive, enter } from "./arrive.js";
 import { Chooser } from "./chooser.js";
 import { CopyFolder, sweepPlaces } from "./copies.js";
-import { type Ending, exitCodeOf, type Gone, outcomeOf } from "./ending.js";
+import { type Ending, exitCodeOf, type Gone, leavesCore, outcomeOf } from "./ending.js";
 import * as errors from "./errors.js";
 import { HotpatchError } from "./errors.js";
 import { Family } from "./family.js";
@@ -453,7 +453,7 @@ export class Session {
 
   // Leaving -----------------------------------------------------------------------------------------------------------
 
-  /** Whether the running generation was left in place. */
+  /** Whether the copies must stay: the running generation was left in place, or a debugger needs them. */
   async #leave(ending: Ending): Promise<boolean> {
     const target = this.#reach.target;
     if (target === null) throw new Error("the session has no target");
@@ -473,13 +473,16 @@ export class Session {
     if (this.#launcher !== null && !released.kept) await endLauncher(this.#launcher.target, this.#launcher.gone);
     const outcome = outcomeOf(last);
     if (outcome !== null) this.#say({ type: "target:exited", ...outcome });
-    if (last.kind === "exited" && exitCodeOf(last, "attach") !== 0)
-      this.#error(errors.targetDied(target.pid, [last.reason, this.#reach.underWay ?? []].flat().join("; ")));
+    let left: string | null = null;
+    if (last.kind === "exited" && exitCodeOf(last, "attach") !== 0) {
+      left = leavesCore(last.outcome) ? (this.#reach.folder?.leaveForDebugger() ?? null) : null;
+      this.#error(errors.targetDied(target.pid, [last.reason, this.#reach.underWay ?? []].flat().join("; "), left));
+    }
     if (last.kind === "replaced") this.#error(errors.targetReplaced(target.pid, last.reason));
     if (last.kind === "lost") this.#error(errors.bridgeDied(target.pid, last.reason));
     this.#over = true;
     this.#say({ type: "session:ended", restored: released.restored, reason: ending.reason });
-    return released.kept;
+    return released.kept || left !== null;
   }
 
   /** A host that was started for a session which could not begin. */

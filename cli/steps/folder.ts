@@ -8,6 +8,7 @@ import {
   constants,
   existsSync,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -104,19 +105,59 @@ const entriesOf = (folder: string): string[] => {
   }
 };
 
+/** Lies in the folders of a process that died unexpectedly: its time is when. */
+const DIED = "target-died";
+/** ms that such a folder is left for a debugger. */
+const KEPT_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Leaves all folders of a process that died where its core dump looks for what is in them, until a sweep finds them old.
+ * @returns those that hold anything
+ */
+export function leaveForDebugger(parents: readonly string[], pid: number, startTime: number | null): string[] {
+  return foldersOf(parents, pid, startTime).filter((path) => {
+    if (entriesOf(path).length === 0) return false;
+    try {
+      const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+      try {
+        closeSync(openSync(`/proc/self/fd/${folder}/${DIED}`, "wx", 0o600));
+      } finally {
+        closeSync(folder);
+      }
+      return true;
+    } catch {
+      return false; // gone, a symbolic link, or its disk is full: it goes with the others
+    }
+  });
+}
+
+/** Whether a debugger may still want it. A time from the future counts as none. */
+function isLeftForDebugger(path: string, now: number): boolean {
+  try {
+    return Math.abs(now - lstatSync(join(path, DIED)).mtimeMs) < KEPT_MS;
+  } catch {
+    return false; // no such mark, or not ours to look at
+  }
+}
+
+const foldersOf = (parents: readonly string[], pid: number, startTime: number | null): string[] =>
+  parents.flatMap((parent) =>
+    entriesOf(parent)
+      .filter((name) => name.startsWith(`hotpatch-${pid}-${startTime ?? 0}-`) && NAME.test(name))
+      .map((name) => join(parent, name)),
+  );
+
 /** Removes all folders of a process, also those of sessions that were killed. Only its one session may do that. */
 export function removeFoldersOf(parents: readonly string[], pid: number, startTime: number | null): void {
-  for (const parent of parents)
-    for (const name of entriesOf(parent))
-      if (name.startsWith(`hotpatch-${pid}-${startTime ?? 0}-`) && NAME.test(name)) removeFolder(join(parent, name));
+  for (const path of foldersOf(parents, pid, startTime)) removeFolder(path);
 }
 
 /**
- * Removes folders of processes that are gone. Only those of our user, or anyone's as root (the folders root makes belong
+ * Removes folders of processes that are gone, a day later where a debugger may want them. Only those of our user, or anyone's as root (the folders root makes belong
  * to the targets' users).
  * @returns the paths that were removed
  */
-export function sweepFolders(parents: readonly string[]): string[] {
+export function sweepFolders(parents: readonly string[], now = Date.now()): string[] {
   const removed: string[] = [];
   for (const parent of parents)
     for (const name of entriesOf(parent)) {
@@ -124,7 +165,7 @@ export function sweepFolders(parents: readonly string[]): string[] {
       if (pid === undefined || startTime === undefined) continue;
       if (startTimeOf(Number(pid)) === Number(startTime)) continue;
       const path = join(parent, name);
-      if (removeFolder(path)) removed.push(path);
+      if (!isLeftForDebugger(path, now) && removeFolder(path)) removed.push(path);
     }
   return removed;
 }

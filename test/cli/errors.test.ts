@@ -30,6 +30,7 @@ const all: ErrorReport[] = [
   errors.noBackend("auto", "why"),
   errors.bridgeDied(7, "why"),
   errors.targetDied(7, "why"),
+  errors.targetDied(7, "why", "/tmp/copies"),
   errors.targetReplaced(7, "why"),
   errors.libraryNotFound("/libgame.so", "why"),
   errors.unreadableFile("/libgame.so", "why"),

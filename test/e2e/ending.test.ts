@@ -1,5 +1,6 @@
 /** Endings of every kind: what the host runs afterwards, the exit code, and that nothing is left. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, utimesSync } from "node:fs";
+import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
@@ -34,13 +35,13 @@ async function spawned(t: ExecutionContext) {
   return { shop, tool };
 }
 
-async function attached(t: ExecutionContext, args: string[] = []) {
+async function attached(t: ExecutionContext, args: string[] = [], env: NodeJS.ProcessEnv = {}) {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));
   const host = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
   const output = new Lines(host.stdout);
   await output.next((l) => l === "value 1", "value 1");
-  const tool = Tool.attach(shop, [...args, String(host.pid)]);
+  const tool = Tool.attach(shop, [...args, String(host.pid)], env);
   await tool.ready();
   const patched = async () => {
     await shop.library("libgame.so", library(2));
@@ -63,9 +64,11 @@ test("a spawned host that dies of a signal ends the session with 128+n", async (
   const { shop, tool } = await spawned(t);
   await shop.library("libgame.so", ending("raise(SIGSEGV)"));
   t.is((await tool.next("target:exited")).signal, "SIGSEGV");
-  t.is((await tool.next("error")).code, "target-died");
+  const { code, hint } = await tool.next("error");
+  t.is(code, "target-died");
   t.is((await tool.ended).code, 139);
-  t.deepEqual(shop.leftovers(), []);
+  t.is(shop.leftovers().length, 1);
+  t.true(hint.includes(shop.leftovers()[0] ?? "?"), hint);
 });
 
 test("an attached target that is killed ends the session with 5, one that exits with 0", async (t) => {
@@ -89,6 +92,33 @@ test("a target that dies in a copy's constructor ends the session, and the error
   t.is((await tool.next("target:exited")).signal, "SIGABRT");
   t.is((await tool.next("error")).code, "target-died");
   t.is((await tool.ended).code, 5);
+  t.is(shop.leftovers().length, 1);
+});
+
+test("the copies of a target that crashed stay where its core dump names them, for a day; a killed one's go", async (t) => {
+  const { shop, tool, patched } = await attached(t);
+  await patched();
+  const { path } = await tool.next("generation:loaded");
+  const copy = readFileSync(path);
+  await shop.library("libgame.so", ending("raise(SIGSEGV)"));
+  const { path: crashed } = await tool.next("generation:loaded", (e) => e.generation === 2);
+  const { hint } = await tool.next("error");
+  t.is((await tool.ended).code, 5);
+  t.deepEqual(readFileSync(path), copy);
+  const folder = dirname(crashed);
+  t.true(hint.includes(`stay in ${folder} for a day`), hint);
+  t.true(existsSync(crashed));
+  // A later session on the same day leaves them; one on the next day does not.
+  const later = await attached(t, [], { TMPDIR: shop.temp });
+  await later.patched();
+  t.is(await later.tool.end(), 0);
+  t.true(existsSync(crashed));
+  const yesterday = Date.now() / 1000 - 25 * 60 * 60;
+  utimesSync(join(folder, "target-died"), yesterday, yesterday);
+  const last = await attached(t, [], { TMPDIR: shop.temp });
+  t.false(existsSync(folder));
+  last.host.kill("SIGKILL");
+  await last.tool.ended;
   t.deepEqual(shop.leftovers(), []);
 });
 

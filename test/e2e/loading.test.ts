@@ -71,7 +71,7 @@ test("a host that dies while a copy is loading: the error names the generation a
   t.regex(detail, /generation 1 of libgame\.so was being loaded/);
   t.regex(detail, /constructor/);
   t.is((await tool.ended).code, 139);
-  t.deepEqual(shop.leftovers(), []);
+  t.is(shop.leftovers().length, 1); // for the core dump
 });
 
 test("a host that dies in a hook: the error names the hook's switch", async (t) => {

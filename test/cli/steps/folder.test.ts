@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import test from "ava";
 import {
   isSeenBy,
+  leaveForDebugger,
   makeFolder,
   removeFolder,
   removeFoldersOf,
@@ -80,6 +81,18 @@ test.serial("a sweep removes the folders of ended processes and of reused pids, 
   t.deepEqual(sweepFolders([scratch]).sort(), [dead, reused, bridges].sort());
   t.deepEqual([dead, reused, live, ...others].map(existsSync), [false, false, true, true, true, true]);
   removeFolder(live);
+});
+
+test.serial("what a debugger may want is swept a day later, and nothing is left for it where nothing is", async (t) => {
+  const { pid, startTime } = await deadProcess();
+  const copies = await makeFolder(scratch, pid, startTime, null);
+  writeFileSync(join(copies, "libgame.g1.so"), "copy");
+  const empty = await makeFolder(scratch, pid, startTime, null);
+  t.deepEqual(leaveForDebugger([scratch], pid, startTime), [copies]);
+  t.deepEqual(sweepFolders([scratch]), [empty]);
+  const hour = 60 * 60 * 1000;
+  t.deepEqual(sweepFolders([scratch], Date.now() + 23 * hour), []);
+  t.deepEqual(sweepFolders([scratch], Date.now() + 25 * hour), [copies]);
 });
 
 test.serial("a sweep neither follows nor removes what links lead to", async (t) => {
