@@ -1,7 +1,6 @@
 /** Which processes one may want to attach to: those with marked libraries first. Reads /proc and the libraries' tables. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
-import { basename } from "node:path";
-import { pathAsItWas } from "../schemas/names.js";
+import { libraryName, pathAsItWas } from "../schemas/names.js";
 import { CODE_SECTIONS } from "./binary/marks.js";
 import { sectionNames } from "./binary/section-names.js";
 import { namesOf, ownProcesses } from "./preflight/process.js";
@@ -38,18 +37,16 @@ function candidate(pid: number, isMarked: (mapped: Mapped, pid: number) => boole
     const commandLine = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
     const names = mapped.flatMap((one) => {
       const path = pathAsItWas(one.path);
+      const { name, generation } = libraryName(path);
       // Copies of an earlier session belong to the library they were made of, and what it has staged is that library.
-      if (COPY.test(path)) return STAGED.test(path) ? [basename(path).replace(STAGED, "$1")] : [];
-      return isMarked(one, pid) ? [basename(path)] : [];
+      if (generation !== null) return generation === 0 ? [name] : [];
+      return isMarked(one, pid) ? [name] : [];
     });
     return { pid, name: namesOf(pid)[0] ?? String(pid), commandLine, marked: [...new Set(names)] };
   } catch {
     return null; // it has ended, or is not ours to look at
   }
 }
-
-const COPY = /\/hotpatch-\d+-[^/]*\/[^/]*$/;
-const STAGED = /\.g0(?:-\d+)?(\.[^/]*)?$/;
 
 /** A file that a process runs code of. */
 interface Mapped {

@@ -386,6 +386,21 @@ export const loadFailed = (library: string, generation: number, detail: string, 
     "define what is missing and build again",
   ]);
 
+/** Generation 0 got the name from a library that needs it in turn; a copy is loaded by itself. */
+export const loadUnlinked = (
+  library: string,
+  generation: number,
+  detail: string,
+  definers: readonly string[],
+  running: string,
+): ErrorReport =>
+  make("load-failed", [
+    `the target's loader refused generation ${generation} of ${library}`,
+    `${detail}\n${definers.join(", ")} has it, but ${library} does not name that among the libraries it needs, and the host opened it for itself alone (RTLD_LOCAL)`,
+    running,
+    `link ${library} with ${definers[0] ?? "the other library"} as well, or open that one with RTLD_GLOBAL`,
+  ]);
+
 /** The target has no room for a copy, or for the thread that loads it. */
 export const noRoom = (library: string, generation: number, detail: string, running: string): ErrorReport =>
   make("load-failed", [

@@ -3,8 +3,10 @@
  * one file in steps/; this file only says what follows what. Knows nothing of arriving, watching and leaving.
  */
 import { basename, join } from "node:path";
+import type { AgentFailure } from "../schemas/agent.js";
 import type { ErrorReport } from "../schemas/error.js";
 import type { FunctionResult, Override, UntimedEvent } from "../schemas/event.js";
+import { settleOrigin } from "./binary/run-path.js";
 import * as errors from "./errors.js";
 import { recorded } from "./evidence/record.js";
 import { type FollowedLibrary, NO_HOOKS } from "./followed.js";
@@ -13,7 +15,7 @@ import type { Libraries } from "./libraries.js";
 import { once } from "./once.js";
 import type { SessionOptions } from "./options.js";
 import { isHeadless } from "./preflight/process.js";
-import { providersOf } from "./providers.js";
+import { definersOf, providersOf } from "./providers.js";
 import type { Reach } from "./reach.js";
 import {
   agentError,
@@ -154,7 +156,8 @@ export class Flow {
     const own = providersOf(this.#reach.pid, names, provided);
     // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
     for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
-    const { bytes } = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
+    const edited = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
+    const bytes = settleOrigin(edited.bytes, artifact.elf, library.folders);
     try {
       const folder = await this.#reach.folderNow();
       const path = folder.thereOf(await this.#write(library, folder.here, bytes));
@@ -215,7 +218,8 @@ export class Flow {
     this.#reach.underWay = null;
     if (!loaded.ok) {
       library.attempts += 1;
-      return this.#refuse(library, agentError(loaded.error, library, generation), functions);
+      const report = this.#unlinked(loaded.error, library, generation);
+      return this.#refuse(library, report ?? agentError(loaded.error, library, generation), functions);
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
     const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
@@ -224,6 +228,15 @@ export class Flow {
     library.add({ ...known, layouts: () => layouts, sources }, entries);
     for (const { name } of unmarked) library.unmarked.add(name);
     return withPlain(functions, loaded.value.plain);
+  }
+
+  /** Two libraries that call each other: the second one's copy does not find what only the first one names. */
+  #unlinked({ code, detail }: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport | null {
+    const [, symbol] = /undefined symbol: ([^\s,]+)/.exec(detail) ?? [];
+    if (code !== "load-failed" || symbol === undefined) return null;
+    const definers = definersOf(this.#reach.pid, symbol).filter((name) => name !== library.name);
+    if (definers.length === 0) return null;
+    return errors.loadUnlinked(library.name, generation, detail, definers, library.runsText);
   }
 
   async #switch(

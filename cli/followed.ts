@@ -1,4 +1,5 @@
 /** What the session knows of one library in the target. Data and small questions; no I/O. */
+import { dirname } from "node:path";
 import type { FoundLibrary, Hooks, RefusedMark } from "../schemas/agent.js";
 import type { Check, FunctionResult, StatusLibrary } from "../schemas/event.js";
 import type { ExportedVariable } from "./binary/exports.js";
@@ -44,6 +45,8 @@ export class FollowedLibrary {
   readonly loadedFrom: string;
   /** Path that the build writes. */
   readonly artifact: string;
+  /** Where it lies, as the target calls it: as the host opened it, in truth, and where it is built. */
+  readonly folders: readonly string[];
   readonly generations = new Map<number, KnownGeneration>();
   /** Every function any generation has had. */
   readonly functions: Set<string>;
@@ -67,10 +70,13 @@ export class FollowedLibrary {
   /** Ends a settle that a newer change has overtaken. */
   overtake = new AbortController();
 
-  constructor(found: FoundLibrary, artifact: string) {
+  /** @param built the artifact as the target calls it; null: it cannot see it */
+  constructor(found: FoundLibrary, artifact: string, built: string | null = null) {
     this.name = found.library;
     this.loadedFrom = found.path;
     this.artifact = artifact;
+    const paths = [found.openedAs ?? found.path, found.path, ...(built === null ? [] : [built])];
+    this.folders = [...new Set(paths.map((path) => dirname(path)))];
     this.running = found.running;
     this.functions = new Set(found.functions.map((f) => f.name));
     this.unmarked = new Set(found.unmarked);

@@ -38,7 +38,7 @@ export class Libraries {
     const opened = (view.same ? found.openedAs : null) ?? found.path;
     const files = [found.path, opened].map((path) => basename(path));
     const wanted = this.#wanted.find((path) => namesOf(path).some((name) => files.includes(name)));
-    const library = new FollowedLibrary(found, wanted ?? view.here(opened));
+    const library = new FollowedLibrary(found, wanted ?? view.here(opened), view.same ? (wanted ?? null) : null);
     this.#found.set(library.name, library);
     const choose = this.chooserFor(library);
     const zero = generationZero(pid, found, view, choose);

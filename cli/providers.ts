@@ -3,9 +3,11 @@
  * what generation 0 itself takes from itself is bound; a host's override of a weak default stays the host's.
  */
 import { readlinkSync } from "node:fs";
+import { libraryName, pathAsItWas } from "../schemas/names.js";
 import { readElf } from "./binary/elf.js";
 import { copyRelocations, definesSymbol } from "./binary/host.js";
 import { isSameFile, readWhole } from "./identity.js";
+import { readProc } from "./preflight/process.js";
 import { viewOf } from "./view.js";
 
 interface Host {
@@ -50,5 +52,25 @@ function readHost(pid: number): Host {
     };
   } catch {
     return UNKNOWN;
+  }
+}
+
+/** File names of the target's libraries that define a name which the loader could not find for a copy; of copies their libraries. */
+export function definersOf(pid: number, name: string): string[] {
+  const view = viewOf(pid);
+  const maps = readProc(`/proc/${pid}/maps`) ?? "";
+  const paths = new Set(
+    [...maps.matchAll(/^\S+ ..x\S* \S+ \S+ \d+ +(\/.*)$/gm)].map(([, path = ""]) => pathAsItWas(path)),
+  );
+  return [
+    ...new Set([...paths].filter((path) => defines(view.here(path), name)).map((path) => libraryName(path).name)),
+  ];
+}
+
+function defines(path: string, name: string): boolean {
+  try {
+    return definesSymbol(readElf(readWhole(path)), name);
+  } catch {
+    return false; // deleted, or not ours to read
   }
 }

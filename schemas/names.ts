@@ -74,3 +74,15 @@ export function copyName(library: string, generation: number, attempt: number): 
   const [, stem, ending] = /^(.+?)(\.so(?:\.\d[^.]*)*)$/.exec(name) ?? /^(.+)(\.[^.]+)$/.exec(name) ?? [];
   return `${stem ?? name}${mark}${ending ?? ""}`;
 }
+
+/** A file in the private folder of some session. */
+const COPY = /\/hotpatch-\d+-[^/]*\/[^/]*$/;
+
+/** The file name of a library; of one of our copies (see {@link copyName}) the name of the library that it is of. */
+export function libraryName(path: string): { readonly name: string; readonly generation: number | null } {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const made = COPY.test(path) ? /^(.+)\.g(\d+)(?:-\d+)?((?:\.[^/]*)?)$/.exec(name) : null;
+  if (made === null) return { name, generation: null };
+  const [, stem = "", generation, ending = ""] = made;
+  return { name: stem + ending, generation: Number(generation) };
+}

@@ -51,6 +51,7 @@ const all: ErrorReport[] = [
   errors.copyFailed("/libgame.so", "why", RUNNING),
   errors.unsafeFolder("/tmp", "why"),
   errors.loadFailed("libgame.so", 4, "why", RUNNING),
+  errors.loadUnlinked("libb.so", 4, "why", ["libgame.so"], RUNNING),
   errors.noRoom("libgame.so", 4, "why", RUNNING),
   errors.loadTimeout("libgame.so", 4, "why", RUNNING),
   errors.hookTimeout("libgame.so", "hotpatch_before_switch", "why", RUNNING),

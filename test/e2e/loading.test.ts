@@ -59,6 +59,64 @@ test("initial-exec TLS that is used up is refused in the loader's own words, and
   t.is(await tool.end(), 0);
 });
 
+for (const [place, runPath, tags] of [
+  [".", "$ORIGIN", "--enable-new-dtags"],
+  ["deps", `\${ORIGIN}/deps:/nowhere`, "--enable-new-dtags"],
+  ["deps", "/nowhere:$ORIGIN/./deps", "--disable-new-dtags"],
+] as const)
+  test(`a dependency that a build brings along is found beside the library (${runPath}, ${tags})`, async (t) => {
+    const { shop, tool } = await begin(t);
+    mkdirSync(shop.path("deps"), { recursive: true });
+    const helper = (n: number) => `static int count; int helper${n}(void) { return ${n} + 0 * count++; }`;
+    const using = (n: number) =>
+      `#include "hotpatch.h"\nint helper${n}(void);\nHOTPATCH int value(int x) { return x * helper${n}(); }`;
+    const flags = [`-L${shop.path(place)}`, `-Wl,-rpath,${runPath}`, `-Wl,${tags}`];
+    for (const n of [2, 3]) {
+      await shop.library(`${place}/libhelper${n}.so`, helper(n));
+      await shop.library("libgame.so", using(n), [...flags, `-lhelper${n}`]);
+      await tool.switched(n - 1);
+      await tool.prints(`value ${n}`);
+    }
+    tool.send({ command: "rollback", generation: 1 });
+    await tool.switched(1);
+    await tool.prints("value 2", tool.output.all.length);
+    t.is(await tool.end(), 0);
+  });
+
+test("two libraries that call each other: the one that does not name the other is refused with the cure, which is one", async (t) => {
+  const shop = new Workshop(t);
+  const game = (n: number) =>
+    `#include "hotpatch.h"\nint b(int);\nHOTPATCH int value(int x) { return ${n} * x + b(x); }\nHOTPATCH int back(int x) { return ${n} * x; }`;
+  const other = (n: number) =>
+    `#include "hotpatch.h"\nint back(int);\nHOTPATCH int b(int x) { return ${n} * x + back(x); }`;
+  const beside = [`-L${shop.folder}`, "-Wl,-rpath,$ORIGIN"];
+  const buildGame = (n: number) => shop.library("libgame.so", game(n), [...beside, "-lb"]);
+  const buildOther = (n: number, more: string[] = []) =>
+    shop.library("libb.so", other(n), ["-Wl,-soname,libb.so", ...more]);
+  await buildOther(100);
+  const lib = await buildGame(1);
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
+  for (const name of ["libgame.so", "libb.so"]) await tool.next("library:found", (e) => e.library === name);
+  await tool.prints("value 102");
+  await buildGame(2);
+  await tool.next("generation:switched", (e) => e.library === "libgame.so");
+  await tool.prints("value 104");
+  await buildOther(200);
+  const { code, library: refused, detail, hint } = await tool.next("generation:refused");
+  t.is(code, "load-failed");
+  t.is(refused, "libb.so");
+  t.regex(detail, /undefined symbol: back\nlibgame\.so has it, but libb\.so does not name that/);
+  t.regex(hint, /link libb\.so with libgame\.so/);
+  await tool.prints("value 104", tool.output.all.length);
+  await buildOther(300, [...beside, "-lgame"]);
+  await tool.next("generation:switched", (e) => e.library === "libb.so");
+  await tool.prints("value 304");
+  await buildGame(3);
+  await tool.next("generation:switched", (e) => e.library === "libgame.so" && e.generation === 2);
+  await tool.prints("value 306");
+  t.is(await tool.end(), 0);
+});
+
 test("a host that dies while a copy is loading: the error names the generation and the copy", async (t) => {
   const { shop, tool } = await begin(t);
   await shop.library(

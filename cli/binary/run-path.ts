@@ -1,0 +1,110 @@
+/**
+ * Owns where a copy's loader looks for what the copy needs: `$ORIGIN` means the folder of the file that is loaded, and a
+ * copy lies in another one than its library. Pure over bytes.
+ * The longer text needs a place of its own: a new string table at the end of the file, mapped by a program header that
+ * only tools read (a PT_NOTE). That of the control-flow properties is left: the loader reads it.
+ * Source: ld.so(8), "Dynamic string tokens"; gABI ch. 5, Elf64_Phdr and Elf64_Dyn.
+ */
+import type { Elf } from "./elf.js";
+
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const PT_NOTE = 4;
+const PT_GNU_PROPERTY = 0x6474e553;
+const PF_R = 4;
+const DT_NULL = 0;
+const DT_STRTAB = 5;
+const DT_STRSZ = 10;
+const DT_RPATH = 15;
+const DT_RUNPATH = 29;
+/** Elf64_Ehdr.e_phoff, sizeof(Elf64_Phdr). */
+const PHDRS_AT = 32;
+const PHDR_SIZE = 56;
+const PAGE = 4096;
+const ORIGIN = /\$(?:ORIGIN\b|\{ORIGIN\})/;
+
+const pageAlign = (value: number): number => Math.ceil(value / PAGE) * PAGE;
+
+/** Expands `$ORIGIN` in a search path for each folder in turn, the other places once; null when a folder cannot be said. */
+export function expandOrigin(path: string, folders: readonly string[]): string | null {
+  if (folders.some((folder) => /[:$]/.test(folder))) return null;
+  const places = path.split(":").flatMap((place) => {
+    if (!ORIGIN.test(place)) return [place];
+    return folders.map((folder) => place.replace(new RegExp(ORIGIN, "g"), folder));
+  });
+  return [...new Set(places)].join(":");
+}
+
+/**
+ * The copy with its library's folders in place of `$ORIGIN`.
+ * @param bytes of the copy so far
+ * @param elf of the library it was made of
+ * @param folders where the library lies, as the target calls them
+ * @returns `bytes` themselves where nothing is to be expanded, or the file has no header to spare
+ */
+export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]): Buffer {
+  const entries = dynamicEntries(elf);
+  const strings = elf.dynamic?.strings() ?? null;
+  const spare = spareHeader(elf);
+  if (strings === null || spare === null || folders.length === 0) return bytes;
+  const texts: { readonly at: number; readonly text: Buffer }[] = [];
+  for (const { tag, value, at } of entries) {
+    if (tag !== DT_RPATH && tag !== DT_RUNPATH) continue;
+    const path = elf.dynamic?.text(value, "DT_RUNPATH") ?? "";
+    const expanded = ORIGIN.test(path) ? expandOrigin(path, folders) : null;
+    if (expanded !== null) texts.push({ at, text: Buffer.from(`${expanded}\0`) });
+  }
+  if (texts.length === 0) return bytes;
+
+  const offset = pageAlign(bytes.length);
+  const ends = elf.segments.filter((one) => one.type === PT_LOAD).map((one) => one.addr + one.memSize);
+  const address = pageAlign(Math.max(...ends));
+  const old = bytes.subarray(strings.offset, strings.offset + strings.size);
+  const table = Buffer.concat([old, ...texts.map((one) => one.text)]);
+  const copy = Buffer.concat([bytes, Buffer.alloc(offset - bytes.length), table]);
+  let index = old.length;
+  for (const { at, text } of texts) {
+    copy.writeBigUInt64LE(BigInt(index), at + 8);
+    index += text.length;
+  }
+  for (const { tag, at } of entries) {
+    if (tag === DT_STRTAB) copy.writeBigUInt64LE(BigInt(address), at + 8);
+    if (tag === DT_STRSZ) copy.writeBigUInt64LE(BigInt(table.length), at + 8);
+  }
+  const header = Buffer.alloc(PHDR_SIZE);
+  header.writeUInt32LE(PT_LOAD, 0);
+  header.writeUInt32LE(PF_R, 4);
+  for (const [i, value] of [offset, address, address, table.length, table.length, PAGE].entries())
+    header.writeBigUInt64LE(BigInt(value), 8 + 8 * i);
+  putHeader(copy, elf, header, spare);
+  return copy;
+}
+
+/** Entries of .dynamic with their places in the file. */
+function dynamicEntries(elf: Elf): { readonly tag: number; readonly value: number; readonly at: number }[] {
+  const segment = elf.segments.find((one) => one.type === PT_DYNAMIC);
+  const start = segment === undefined ? null : elf.fileOffsetOf(segment.addr);
+  if (segment === undefined || start === null) return [];
+  const entries = [];
+  for (let at = start; at + 16 <= start + segment.fileSize; at += 16) {
+    const tag = elf.bytes.u64(at);
+    if (tag === DT_NULL) break;
+    entries.push({ tag, value: elf.bytes.u64(at + 8), at });
+  }
+  return entries;
+}
+
+/** Index of a program header that only tools read. */
+function spareHeader(elf: Elf): number | null {
+  const property = elf.segments.find((one) => one.type === PT_GNU_PROPERTY);
+  const index = elf.segments.findLastIndex((one) => one.type === PT_NOTE && one.offset !== property?.offset);
+  return index < 0 ? null : index;
+}
+
+/** In the place of the spare one, but behind all that are loaded: the loader takes them in the order of addresses. */
+function putHeader(copy: Buffer, elf: Elf, header: Buffer, spare: number): void {
+  const at = (index: number) => elf.bytes.u64(PHDRS_AT) + index * PHDR_SIZE;
+  const last = elf.segments.findLastIndex((one) => one.type === PT_LOAD);
+  if (spare < last) copy.copyWithin(at(spare), at(spare + 1), at(last + 1));
+  header.copy(copy, at(Math.max(spare, last)));
+}
