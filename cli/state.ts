@@ -238,7 +238,7 @@ function switched(state: SessionState, event: EventOf<"generation:switched">): S
   return {
     ...next,
     save: keepsFailure ? state.save : save,
-    preview: null,
+    preview: state.preview?.library === name ? null : state.preview,
     totals: { ...totals, generations: totals.generations + (fromBuild ? 1 : 0) },
   };
 }

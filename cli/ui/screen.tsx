@@ -89,9 +89,11 @@ export class Screen implements EventView {
     }
     const before = this.#flushed();
     this.#state = reduce(before, event);
-    this.#view = follow(this.#view, before, this.#state);
+    const [view, ...questions] = follow(this.#view, before, this.#state);
+    this.#view = view;
     this.#learnNames(event);
     this.#ask(event);
+    for (const question of questions) this.#act(question);
     if (["error", "target:exited", "session:ended"].includes(event.type)) this.#lastWords.push(...eventLines(event));
     this.#drawWithin(WAIT.event);
   }

@@ -97,14 +97,26 @@ function twice({ view, state, context }: At, { raw }: Key, size: Size): Pressed 
   return [second, ...actions, ...more];
 }
 
-/** The view as it must be after the session has said something: what stands on nothing any more is left. */
-export function follow(view: View, before: SessionState, state: SessionState): View {
+/**
+ * The view as it must be after the session has said something: what stands on nothing any more is left, and what has
+ * changed is asked for anew.
+ */
+export function follow(view: View, before: SessionState, state: SessionState): Pressed {
   if (state.problem !== before.problem) {
-    if (state.problem !== null) return { ...view, panel: "problem", scroll: 0, rollback: null };
-    if (view.panel === "problem") return { ...view, panel: "functions", scroll: 0 };
+    if (state.problem !== null) return [{ ...view, panel: "problem", scroll: 0, rollback: null }];
+    if (view.panel === "problem") return [{ ...view, panel: "functions", scroll: 0 }];
   }
-  return view;
+  // What a rollback would change depends on what runs.
+  const { rollback } = view;
+  if (rollback !== null && runningOf(before, rollback.library) !== runningOf(state, rollback.library)) {
+    const [asking, ...questions] = asksWhat(view, rollback.library, rollback.generation);
+    return [{ ...asking, scroll: view.scroll }, ...questions];
+  }
+  return [view];
 }
+
+const runningOf = (state: SessionState, name: string): number | undefined =>
+  state.libraries.find((library) => library.name === name)?.running;
 
 // Moving --------------------------------------------------------------------------------------------------------------
 

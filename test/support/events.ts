@@ -81,6 +81,15 @@ export const switched = (
   ...more,
 });
 
+export const preview = (generation: number, functions: readonly FunctionResult[] = [], from = 3): SessionEvent => ({
+  type: "preview",
+  at: 1,
+  library: LIBRARY,
+  generation,
+  from,
+  functions: [...functions],
+});
+
 export const refused = (functions: readonly FunctionResult[], at: number, library = LIBRARY): SessionEvent => ({
   type: "generation:refused",
   at,

@@ -270,6 +270,28 @@ screen("NO_COLOR leaves attributes only; TERM=dumb gets plain lines", async (t) 
   await dumb.shows(/session ended: SIGINT[\s\S]*in this session: 0 builds[\s\S]*exit code 0/);
 });
 
+screen(
+  "a generation that arrives while a rollback is being chosen is what the preview is about from then on",
+  async (t) => {
+    const { tmux, source } = await spawned(t);
+    await tmux.shows(/value 1\n/);
+    source(library(2));
+    await tmux.shows(/generation 1 ●[\s\S]*\n value 2\n/);
+    source(library(3));
+    await tmux.shows(/generation 2 ●[\s\S]*\n value 3\n/);
+    await tmux.keys("u");
+    await tmux.shows(/roll libgame\.so back to 1[\s\S]*1 function would change, 0 would run the same code/);
+    source(`${library(4)}HOTPATCH int added(int x) { return x; }`);
+    await tmux.shows(
+      /generation 3 ●[\s\S]*roll libgame\.so back to 1[\s\S]*2 functions would change[\s\S]*missing +added/,
+    );
+    await tmux.keys("Enter");
+    await tmux.shows(/generation 1 ●[\s\S]*rolled back to 1[\s\S]*\n value 2\n/);
+    await tmux.keys("q");
+    await restored(t, tmux, /exit code 0/);
+  },
+);
+
 screen("attach without a target offers the processes with marked libraries first", async (t) => {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));

@@ -60,7 +60,7 @@ test("a build that runs shows for how long", (t) => {
 });
 
 /** As the screen itself does: the view follows what the session says. */
-const followed = (before: SessionState, state: SessionState): View => follow(FIRST_VIEW, before, state);
+const followed = (before: SessionState, state: SessionState): View => follow(FIRST_VIEW, before, state)[0];
 
 test("a failed build shows the compiler's own lines, and the header what runs on", (t) => {
   const before = play([...built(2000), switched(1, [result("damage", "switched")], 2010)], begun());
@@ -77,7 +77,7 @@ test("a failed build shows the compiler's own lines, and the header what runs on
     "    12 |   return +;",
   ]);
   const rebuilt = play(built(5000), state);
-  t.is(follow(followed(before, state), state, rebuilt).panel, "functions", "until a build succeeds");
+  t.is(follow(followed(before, state), state, rebuilt)[0].panel, "functions", "until a build succeeds");
 });
 
 test("a refused build shows what was attempted, why for each function, what runs now, and what to do", (t) => {

@@ -1,7 +1,8 @@
 /** What keys do. */
 import test from "ava";
-import type { SessionState } from "../../../cli/state.js";
-import { eventful, output, play } from "../../support/events.js";
+import { reduce, type SessionState } from "../../../cli/state.js";
+import { FIRST_VIEW, follow } from "../../../cli/ui/view.js";
+import { eventful, found, output, play, preview, result, switched } from "../../support/events.js";
 import { type } from "../../support/frames.js";
 
 /** The commands that these keys give. */
@@ -32,6 +33,23 @@ test("a rollback is chosen from the generations there are, previewed at each ste
     preview(1),
     { command: "rollback", generation: 1, library: "libgame.so" },
   ]);
+});
+
+test("a generation that arrives while a rollback is being chosen leaves the choice, and is asked about anew", (t) => {
+  const choosing = { ...FIRST_VIEW, rollback: { library: "libgame.so", generation: 2 }, scroll: 4 };
+  const before = eventful();
+  const arrived = reduce(before, switched(4, [result("damage", "switched")], 25_000));
+  t.deepEqual(follow(choosing, before, arrived), [
+    choosing,
+    { do: "command", command: { command: "preview", generation: 2, library: "libgame.so" } },
+  ]);
+  t.deepEqual(follow(choosing, before, reduce(before, output("more\n"))), [choosing]);
+  t.deepEqual(follow(FIRST_VIEW, before, arrived), [FIRST_VIEW]);
+  // What another library does leaves the answer as it is.
+  const answered = play([found("libother.so"), preview(2)], before);
+  const elsewhere = reduce(answered, switched(1, [], 26_000, { library: "libother.so", from: 0 }));
+  t.is(elsewhere.preview, answered.preview);
+  t.deepEqual(follow(choosing, answered, elsewhere), [choosing]);
 });
 
 test("a rollback that is left by Esc, or goes to what runs, changes nothing", (t) => {
