@@ -25,8 +25,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
 from carrier import Carrier  # noqa: E402
-from older_kernel import pretend  # noqa: E402
+from older_kernel import pretend_older_kernel  # noqa: E402
 from ptrace import Unfit, on_own_thread, wait_until  # noqa: E402
+from reads import spare_shared_memory  # noqa: E402
 from spawned import Spawned  # noqa: E402
 from stacks import TooSlow, addresses_on_stacks  # noqa: E402
 from stranded import lay_to_rest  # noqa: E402
@@ -136,12 +137,9 @@ try:
 except Exception as error:
     fatal("%s cannot import frida: %s" % (sys.executable, error))
 
-try:
-    # Before Frida asks for the first time: it remembers the answer.
-    pretend(frida._frida.__file__)
-except (OSError, KeyError, ValueError, AttributeError):
-    pass  # another Frida than we know: it enters hosts that fork all the time less surely
-
+# Before Frida asks for the first time: it remembers the answer.
+pretend_older_kernel(frida._frida.__file__)
+spare_shared_memory(frida._frida.__file__)
 device = frida.get_local_device()
 
 # How long a process may take from the end of its agent to its own.
