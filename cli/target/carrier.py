@@ -339,7 +339,7 @@ def stopped_quietly(grounds, tid, rank):
             raise Unfit("its threads are inside the allocator, the loader or the C library")
         return tracee
     except BaseException:
-        tracee.detach()
+        tracee.leave()
         raise
 
 

@@ -163,6 +163,15 @@ class Tracee:
     def detach(self):
         self.call(DETACH)
 
+    def leave(self):
+        """Detaches from a thread that nothing was done to: a wait that only our stop has ended begins again."""
+        try:
+            registers = self.registers
+            if signed(registers["rax"]) == EINTR:
+                self.registers = resumed(registers, self.pending(self.blocked), False)
+        finally:
+            self.detach()
+
     @property
     def registers(self):
         buffer = ctypes.create_string_buffer(len(REGISTERS) * 8)
@@ -217,7 +226,8 @@ def resumed(registers, interrupted, by_itself):
     elif result == ERESTART_BLOCK:
         again = number if by_itself else SYS_RESTART
     else:
-        return registers
+        # It has its result. They are set where another call begins, which would be this one once more: a second read().
+        return {**registers, "orig_rax": NO_CALL}
     return {**registers, "rax": again, "rip": registers["rip"] - 2, "orig_rax": NO_CALL}
 
 

@@ -7,7 +7,7 @@ import struct
 import time
 
 from image import Image, living_thread, state_of, threads_of
-from ptrace import EINTR, Tracee, Unfit, resumed, signed
+from ptrace import Tracee, Unfit
 
 # In all; and bytes of one thread's stack.
 LIMIT_S, DEEPEST = 1.5, 4 * 1024 * 1024
@@ -58,12 +58,9 @@ def place_of(tid):
         raise OSError("thread %d cannot be stopped" % tid)
     try:
         registers = tracee.registers
-        # It may have begun to wait meanwhile: what our stop has ended begins again.
-        if signed(registers["rax"]) == EINTR:
-            tracee.registers = resumed(registers, tracee.pending(tracee.blocked), False)
         return registers["rip"], registers["rsp"]
     finally:
-        tracee.detach()
+        tracee.leave()  # it may have begun to wait meanwhile
 
 
 def addresses_on_stack(image, place, ranges):

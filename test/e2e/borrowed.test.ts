@@ -1,0 +1,67 @@
+/** A thread that the bridge stops, to borrow it or to look at it, just as its system call ends: nothing is lost. */
+import { join } from "node:path";
+import test from "ava";
+import { Lines, ROOT, Workshop } from "../support/workshop.js";
+
+/** One thread sends numbers, one after the other, and the main thread sends them back. Ends when one is lost. */
+const HOST = `
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+static int ends[2];
+static void *asking(void *p) {
+  for (long n = 0, answer = -1;; n++) {
+    if (write(ends[1], &n, 8) != 8 || read(ends[1], &answer, 8) != 8 || answer != n) printf("asked %ld, answered %ld\\n", n, answer), _exit(2);
+    if (n % 10000 == 0) printf("answered\\n");
+  }
+  return p;
+}
+int main(int argc, char **argv) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+  int poller = epoll_create1(0), waits = argc > 1 && strcmp(argv[1], "epoll_wait") == 0;
+  epoll_ctl(poller, EPOLL_CTL_ADD, ends[0], &event);
+  pthread_t thread;
+  pthread_create(&thread, NULL, asking, NULL);
+  for (long n;;) {
+    if (waits && epoll_wait(poller, &event, 1, -1) != 1) return printf("epoll_wait ended: %m\\n"), 3;
+    for (int first = 1; (first && !waits) || recv(ends[0], &n, 8, MSG_DONTWAIT) == 8; first = 0) {
+      if (first && !waits && read(ends[0], &n, 8) != 8) return printf("read ended: %m\\n"), 4;
+      if (write(ends[0], &n, 8) != 8) return 5;
+    }
+  }
+}
+`;
+
+/** What the bridge does of a session's beginning and end, without Frida in between. */
+const ROUNDS = `
+import sys
+sys.path.insert(0, sys.argv[1])
+import carrier
+from ptrace import on_own_thread
+carrier.VISIT_S = 0
+for _ in range(60):
+    on_own_thread(on_own_thread(lambda: carrier.Carrier(int(sys.argv[2]))).leave)
+`;
+
+for (const wait of ["read", "epoll_wait"])
+  test(`threads that are borrowed as their ${wait} ends lose no answer`, async (t) => {
+    const shop = new Workshop(t);
+    const host = shop.start(await shop.host("host", HOST, ["-D_GNU_SOURCE"]), [wait]);
+    const output = new Lines(host.stdout);
+    await output.next((line) => line === "answered", "an answer");
+    const rounds = shop.start("python3", ["-c", ROUNDS, join(ROOT, "dist/cli/target"), String(host.pid)]);
+    const said = new Lines(rounds.stderr);
+    t.is(
+      await new Promise((resolve) => rounds.once("close", resolve)),
+      0,
+      [...said.all, ...output.all.slice(-1)].join("\n"),
+    );
+    await output.next((line) => line === "answered", "an answer afterwards", output.all.length);
+    t.deepEqual(new Set(output.all), new Set(["answered"]));
+    t.is(host.exitCode, null);
+  });
