@@ -16,6 +16,7 @@ test("the package holds the program, its python, the header and the crates, and 
     "dist/cli/main.js",
     "dist/cli/target/bridge.py",
     "dist/cli/target/carrier.py",
+    "dist/cli/target/footprint.py",
     "dist/cli/target/reads.py",
     "dist/cli/target/image.py",
     "dist/cli/target/imports.py",

@@ -1,6 +1,6 @@
 """Frida on its Python binding, spoken to over newline-delimited JSON on stdio. The contract is schemas/bridge.ts.
 
-Runs as `python3 -I -B bridge.py [--net PID] [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which
+Runs as `python3 -I -B [-S] bridge.py [--net PID] [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which
 spawned hosts would inherit. Needs Python 3.9, frida and the standard library.
 
 --net: in the network namespace of that process, whose agent looks there for Frida's socket.
@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
 from carrier import Carrier  # noqa: E402
+from footprint import give_back, import_frida  # noqa: E402
 from older_kernel import pretend_older_kernel  # noqa: E402
 from ptrace import Unfit, on_own_thread, wait_until  # noqa: E402
 from reads import spare_shared_memory  # noqa: E402
@@ -133,13 +134,14 @@ if no_net is not None:
 if arguments:
     sys.path.insert(0, arguments[0])
 try:
-    import frida
+    frida = import_frida()
 except Exception as error:
     fatal("%s cannot import frida: %s" % (sys.executable, error))
 
+module = frida._frida.__file__
 # Before Frida asks for the first time: it remembers the answer.
-pretend_older_kernel(frida._frida.__file__)
-spare_shared_memory(frida._frida.__file__)
+pretend_older_kernel(module)
+spare_shared_memory(module)
 device = frida.get_local_device()
 
 # How long a process may take from the end of its agent to its own.
@@ -358,6 +360,7 @@ def op_load(m):
     script.on("message", lambda message, data: say({"event": "message", "pid": target.pid, "message": message}))
     script.load()
     target.carrier.stay()
+    threading.Thread(target=give_back, args=(module,), daemon=True).start()
     return {"thread": target.carrier.tid, "order": "0x%x" % target.carrier.order}
 
 

@@ -73,7 +73,9 @@ export async function openBridge(python: Python): Promise<Backend> {
 
 async function startBridge(python: Python, options: readonly string[]): Promise<{ bridge: Bridge; version: string }> {
   const packages = python.packages === null ? [] : [python.packages];
-  const child = spawn(python.command, ["-I", "-B", SCRIPT, ...options, ...packages], {
+  // -S: the interpreter's own packages, which take time to find, where Frida is not one of them.
+  const isolated = python.packages === null ? ["-I", "-B"] : ["-I", "-B", "-S"];
+  const child = spawn(python.command, [...isolated, SCRIPT, ...options, ...packages], {
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
