@@ -14,7 +14,7 @@ interface Props {
 }
 
 /** ms that a warning or an error stands where the keys are; the log keeps it. */
-const NOTICE_MS = 5000;
+export const NOTICE_MS = 5000;
 
 /** The keys that do something now; the last row. */
 export function KeyBar({ state, view, columns, context }: Props) {

@@ -53,6 +53,14 @@ export class Painter extends EventEmitter {
     this.#open = false;
   }
 
+  /** Puts a text of the first row's in another's place, without a frame. Whether it stands there. */
+  retouch(was: string, is: string): boolean {
+    const [first = "", ...rest] = this.#shown;
+    const at = first.lastIndexOf(was);
+    if (this.#blank || at < 0) return false;
+    return this.write([first.slice(0, at) + is + first.slice(at + was.length), ...rest].join("\n"));
+  }
+
   write = (frame: string): boolean => {
     if (!this.#open) return true;
     const rows = frame.split("\n").slice(0, this.rows).map(safe);

@@ -17,6 +17,8 @@ import { terminalOf } from "./layout.js";
 import { Painter, type Size } from "./painter.js";
 import { isBusy } from "./SaveLine.js";
 import { Terminal } from "./terminal.js";
+import { hasAged } from "./ticking.js";
+import { clock } from "./units.js";
 import { type Action, FIRST_VIEW, follow, press, type View } from "./view.js";
 
 /** What the screen may ask of the session. */
@@ -57,6 +59,10 @@ export class Screen implements EventView {
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires, and when and how long the last frame was drawn; performance.now(). */
   #due = Number.POSITIVE_INFINITY;
+  /** Whether something else than the time has changed since the last frame; elapsed() of that frame, and of its clock. */
+  #stale = true;
+  #frameOf = 0;
+  #clockOf = 0;
   #drawnAt = 0;
   #drawingMs = 0;
   /** What the host's terminal was last told. */
@@ -166,13 +172,25 @@ export class Screen implements EventView {
 
   /** Draws after `ms` at the latest, but not more often than the terminal can take. */
   #drawWithin(ms: number): void {
+    if (ms !== WAIT.clock) this.#stale = true;
     const now = performance.now();
     const share = ms === WAIT.key ? DRAWING.key : DRAWING.usual;
     const due = Math.max(now + ms, this.#drawnAt + this.#drawingMs * (1 / share - 1));
     if (due >= this.#due) return;
     this.#due = due;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#draw(), Math.max(0, due - now));
+    this.#timer = setTimeout(() => (this.#stale ? this.#draw() : this.#tick()), Math.max(0, due - now));
+  }
+
+  /** A second has passed and nothing else: a frame for the clock alone would take most of what an idle screen takes. */
+  #tick(): void {
+    const now = this.#options.elapsed();
+    const [was = "", is = ""] = [this.#clockOf, now].map((at) => clock(at - this.#state.startedAt));
+    if (hasAged(this.#state, this.#frameOf, now) || was.length !== is.length || !this.#painter.retouch(was, is))
+      return this.#draw();
+    this.#clockOf = now;
+    this.#due = Number.POSITIVE_INFINITY;
+    this.#drawWithin(WAIT.clock);
   }
 
   #redraw(size: Size): void {
@@ -185,7 +203,10 @@ export class Screen implements EventView {
     const state = this.#flushed();
     const size = this.#terminal.size;
     this.#fitHost(size);
-    const app = <App state={state} view={this.#view} size={size} context={this.#context()} />;
+    const context = this.#context();
+    this.#stale = false;
+    this.#frameOf = this.#clockOf = context.now;
+    const app = <App state={state} view={this.#view} size={size} context={context} />;
     if (this.#ink === null) {
       const stdout = this.#painter as unknown as NodeJS.WriteStream;
       this.#ink = render(app, {
