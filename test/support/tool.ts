@@ -61,22 +61,22 @@ export class Tool {
     return this.#pid;
   }
 
-  /** Process id of its bridge. */
+  /** Process id of its bridge: of the one in the target's network namespace, where it has another than ours. */
   bridge(): number {
-    const pid = readdirSync("/proc").find((entry) => {
-      if (!/^\d+$/.test(entry)) return false;
+    const bridges = readdirSync("/proc").flatMap((entry) => {
+      if (!/^\d+$/.test(entry)) return [];
       try {
         const [, after] = readFileSync(`/proc/${entry}/stat`, "latin1").split(") ");
-        return (
-          Number(after?.split(" ")[1]) === this.child.pid &&
-          readFileSync(`/proc/${entry}/cmdline`, "latin1").includes("bridge.py")
-        );
+        const command = readFileSync(`/proc/${entry}/cmdline`, "latin1");
+        const ours = Number(after?.split(" ")[1]) === this.child.pid && command.includes("bridge.py");
+        return ours ? [{ pid: Number(entry), there: command.includes("--net") }] : [];
       } catch {
-        return false; // ended while we looked
+        return []; // ended while we looked
       }
     });
-    if (pid === undefined) throw new Error("the tool has no bridge");
-    return Number(pid);
+    const bridge = bridges.find(({ there }) => there) ?? bridges[0];
+    if (bridge === undefined) throw new Error("the tool has no bridge");
+    return bridge.pid;
   }
 
   get stderr(): string {
