@@ -29,7 +29,7 @@ from ptrace import (
 )
 
 # How long to look for a quiet moment, between two looks, for the carrier to arrive, and to end.
-QUIET_S, LOOK_S, ARRIVE_S, LEAVE_S = 3.0, 0.001, 5.0, 2.0
+QUIET_S, LOOK_S, ARRIVE_S, LEAVE_S = 8.0, 0.001, 5.0, 2.0
 # s in which Frida comes to it for the last time (7 to 60 ms measured).
 VISIT_S = 0.5
 # s that a carrier waits for somebody to come, and after which it looks at its order again.
