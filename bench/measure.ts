@@ -18,10 +18,10 @@ __attribute__((noinline)) long other(long x) { return x + 2; }
 `;
 
 /** Builds a library under a temporary name and renames it. */
-export function build(folder: string, name: string, source: string): string {
+export function build(folder: string, name: string, source: string, flags: readonly string[] = []): string {
   const path = join(folder, name);
   writeFileSync(`${path}.c`, source);
-  execFileSync("gcc", ["-O2", "-fPIC", "-shared", `-I${HEADERS}`, "-o", `${path}.tmp`, `${path}.c`]);
+  execFileSync("gcc", ["-O2", "-fPIC", "-shared", `-I${HEADERS}`, ...flags, "-o", `${path}.tmp`, `${path}.c`]);
   renameSync(`${path}.tmp`, path);
   return path;
 }

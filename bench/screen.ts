@@ -2,15 +2,14 @@
  * `npm run bench:screen`: what the screen costs in a real terminal, with 10,000 functions and 10,000 lines of output a
  * second: how soon a key shows, the tool's share of a core, its memory, and the bytes a second that a terminal gets.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { CLI } from "../test/support/tool.js";
-import { ROOT } from "../test/support/workshop.js";
 import { machine } from "./machine.js";
 import { build, ms, quantile } from "./measure.js";
+import { cpuMs, memoryMb, Terminal } from "./terminal.js";
 
 const FUNCTIONS = 10_000;
 const LINES_A_SECOND = 10_000;
@@ -18,7 +17,6 @@ const KEYS = 100;
 /** ms between keys: a fast repeat. */
 const KEY_MS = 33;
 const MEASURE_MS = 5000;
-const LIMIT_MS = 30_000;
 const SIZES = [
   [80, 24],
   [200, 50],
@@ -40,85 +38,6 @@ int main(int argc, char **argv) {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
   }
 }`;
-
-/** The tool in a terminal. */
-class Terminal {
-  readonly #child: ChildProcess;
-  bytes = 0;
-  /** What came since it was last emptied. */
-  text = "";
-  #wake = () => {};
-  readonly #pid: Promise<number>;
-
-  constructor(columns: number, rows: number, args: readonly string[]) {
-    const env = { ...process.env, LANG: "C.UTF-8", TERM: "xterm-256color" };
-    const command = [join(ROOT, "bench/terminal.py"), String(columns), String(rows), process.execPath, CLI, ...args];
-    this.#child = spawn("python3", command, { env, stdio: ["pipe", "pipe", "pipe"] });
-    this.#child.stdin?.on("error", () => {}); // the terminal ended first: whoever waits for it says so
-    this.#child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
-      this.bytes += Buffer.byteLength(chunk);
-      this.text = (this.text + chunk).slice(-200_000);
-      this.#wake();
-    });
-    this.#pid = new Promise((resolve) => {
-      let said = "";
-      this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-        said += text;
-        const pid = /^pid (\d+)$/m.exec(said)?.[1];
-        if (pid !== undefined) resolve(Number(pid));
-      });
-    });
-  }
-
-  type(keys: string): void {
-    this.#child.stdin?.write(keys);
-  }
-
-  async shows(fits: RegExp): Promise<void> {
-    const until = performance.now() + LIMIT_MS;
-    while (!fits.test(this.text)) {
-      if (performance.now() > until) throw new Error(`the screen did not show ${fits}`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 1000);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-  }
-
-  /** Of the tool, and of its bridge. */
-  async pids(): Promise<{ tool: number; bridge: number }> {
-    const tool = await this.#pid;
-    const bridge = readdirSync("/proc").find((entry) => /^\d+$/.test(entry) && parentOf(Number(entry)) === tool);
-    return { tool, bridge: Number(bridge ?? 0) };
-  }
-
-  async end(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
-    this.type("q");
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), LIMIT_MS);
-    await ended;
-    clearTimeout(timer);
-  }
-}
-
-const stat = (pid: number): string[] => {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return []; // it has just ended
-  }
-};
-const parentOf = (pid: number): number => Number(stat(pid)[1]);
-const TICKS = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
-/** ms of processor time so far. */
-const cpuMs = (pid: number): number => ((Number(stat(pid)[11]) + Number(stat(pid)[12])) * 1000) / TICKS;
-const memoryMb = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
 
 /** The number in the last line of the host's that has been shown. */
 const lastLine = (terminal: Terminal): number =>
