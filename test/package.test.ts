@@ -25,6 +25,7 @@ test("the package holds the program, its python, the header and the crates, and 
     "dist/cli/target/spawned.py",
     "dist/cli/target/stacks.py",
     "dist/cli/target/stranded.py",
+    "dist/cli/target/way_home.py",
     "dist/cli/preflight/seccomp.py",
     "dist/schemas/event.js",
     "docs/cli.md",

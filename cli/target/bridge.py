@@ -32,6 +32,7 @@ from reads import spare_shared_memory  # noqa: E402
 from spawned import Spawned  # noqa: E402
 from stacks import TooSlow, addresses_on_stacks  # noqa: E402
 from stranded import lay_to_rest  # noqa: E402
+from way_home import WayHome  # noqa: E402
 
 PROTOCOL = 3
 
@@ -142,6 +143,7 @@ module = frida._frida.__file__
 # Before Frida asks for the first time: it remembers the answer.
 pretend_older_kernel(module)
 spare_shared_memory(module)
+way_home = WayHome(module)
 device = frida.get_local_device()
 
 # How long a process may take from the end of its agent to its own.
@@ -286,7 +288,8 @@ def enter(target, carrier):
     """Frida comes by the carrier."""
     target.carrier = carrier
     offsets = [] if carrier.unused_in_loader is None else [carrier.unused_in_loader]
-    session = target.session = device.attach(carrier.tid, linker_notifier_offsets=offsets, **WITHOUT_HOOKS)
+    with way_home.to(carrier.pad):
+        session = target.session = device.attach(carrier.tid, linker_notifier_offsets=offsets, **WITHOUT_HOOKS)
 
     def detached(reason, crash):
         say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
@@ -387,7 +390,8 @@ def op_detach(m):
     if target.script is not None and not target.script.is_destroyed:
         target.script.unload()
     if target.session is not None and not target.session.is_detached:
-        on_own_thread(lambda: target.carrier.leave(target.session.detach))
+        with way_home.to(target.carrier.pad):
+            on_own_thread(lambda: target.carrier.leave(target.session.detach))
 
 
 def op_input(m):

@@ -38,12 +38,13 @@ PATIENCE_S = 10
 PAGE = 4096
 # Code, data, and a stack on which the borrowed thread calls pthread_create(); untouched pages cost nothing.
 CODE, DATA, STACK, SIZE = 0, PAGE, 2 * PAGE, 2 * PAGE + 256 * 1024
-MAGIC = b"hotpatch carrier4"
+MAGIC = b"hotpatch carrier6"
 
 # struct data: order u32, thread id u32, result i64, pthread_t, pthread_create, pthread_detach, patience (struct timespec),
-# blocked signals u64, __register_atfork, whether that was called u32, who forks u32, the loader's locks u64 each and a zero.
-ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT, MASK, REGISTER, REGISTERED, FORKER, LOCKS = (
-    *(0, 4, 8, 16, 24, 32, 40, 56, 64, 72, 76, 80),
+# blocked signals u64, __register_atfork, whether that was called u32, who forks u32, the loader's locks u64 each and a zero,
+# the carrier's stack pointer u64, whether /proc tells it who traces it u32 (not from another PID namespace).
+ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT, MASK, REGISTER, REGISTERED, FORKER, LOCKS, STACK_AT, TELLS = (
+    *(0, 4, 8, 16, 24, 32, 40, 56, 64, 72, 76, 80, 120, 128),
 )
 MOST_LOCKS = 4
 # Orders. A carrier that nobody has come for leaves when its patience ends; one that is used stays.
@@ -88,14 +89,15 @@ CARRY = bytes([
     0x83, 0x7B, REGISTERED, 0x00,             # cmp dword [rbx+registered], 0
     0x75, 0x1D,                               # jne named
     0xC7, 0x43, REGISTERED, 1, 0, 0, 0,       # mov dword [rbx+registered], 1
-    0x48, 0x8D, 0x3D, 0x4E, 0x00, 0x00, 0x00, # lea rdi, [rip+before_fork]
+    0x48, 0x8D, 0x3D, 0x52, 0x00, 0x00, 0x00, # lea rdi, [rip+before_fork]
     0x31, 0xF6,                               # xor esi, esi
-    0x48, 0x8D, 0x15, 0x53, 0x00, 0x00, 0x00, # lea rdx, [rip+in_child]
+    0x48, 0x8D, 0x15, 0x57, 0x00, 0x00, 0x00, # lea rdx, [rip+in_child]
     0x48, 0x89, 0xD9,                         # mov rcx, rbx
     0xFF, 0x53, REGISTER,                     # call [rbx+register]
     0xB8, 0xBA, 0x00, 0x00, 0x00,             # named: mov eax, SYS_gettid
     0x0F, 0x05,                               # syscall
     0x89, 0x43, TID,                          # mov [rbx+tid], eax
+    0x48, 0x89, 0x63, STACK_AT,               # mov [rbx+stack], rsp
     0x8B, 0x13,                               # wait: mov edx, [rbx+order]
     0x83, 0xFA, LEAVE,                        # cmp edx, LEAVE
     0x74, 0x23,                               # je leave
@@ -141,6 +143,52 @@ IN_CHILD = bytes([
     0xEB, 0xD9,                               # jmp next
     0xC3,                                     # done: ret
 ])
+PAD_AT = IN_CHILD_AT + len(IN_CHILD)
+# Where Frida's calls in the carrier return to (cli/target/way_home.py): on to the fault that Frida waits for, if it is still
+# there to trace us, by what /proc says; else the carrier leaves. rax: the result.
+PAD = bytes([
+    0x83, 0x3D, *to_data(PAD_AT, 7, TELLS), 0,    # cmp dword [rip+tells], 0
+    0x74, 0x69,                               # je fault
+    0x49, 0x89, 0xC4,                         # mov r12, rax
+    0x48, 0x81, 0xEC, 0x00, 0x04, 0x00, 0x00, # sub rsp, 1024
+    0xB8, 0x01, 0x01, 0x00, 0x00,             # mov eax, SYS_openat
+    0xBF, 0x9C, 0xFF, 0xFF, 0xFF,             # mov edi, AT_FDCWD
+    0x48, 0x8D, 0x35, 0x6A, 0x00, 0x00, 0x00, # lea rsi, [rip+path]
+    0x31, 0xD2,                               # xor edx, edx
+    0x0F, 0x05,                               # syscall
+    0x85, 0xC0,                               # test eax, eax
+    0x78, 0x43,                               # js back
+    0x41, 0x89, 0xC5,                         # mov r13d, eax
+    0x31, 0xC0,                               # xor eax, eax            SYS_read
+    0x44, 0x89, 0xEF,                         # mov edi, r13d
+    0x48, 0x89, 0xE6,                         # mov rsi, rsp
+    0xBA, 0xF8, 0x03, 0x00, 0x00,             # mov edx, 1016
+    0x0F, 0x05,                               # syscall
+    0x4C, 0x8D, 0x74, 0x04, 0xF4,             # lea r14, [rsp+rax-12]
+    0xB8, 0x03, 0x00, 0x00, 0x00,             # mov eax, SYS_close
+    0x44, 0x89, 0xEF,                         # mov edi, r13d
+    0x0F, 0x05,                               # syscall
+    0x48, 0x89, 0xE7,                         # mov rdi, rsp
+    0x49, 0xB8, *b"TracerPi",                 # mov r8, "TracerPi"
+    0x4C, 0x39, 0xF7,                         # next: cmp rdi, r14
+    0x73, 0x10,                               # jae back
+    0x4C, 0x39, 0x07,                         # cmp [rdi], r8
+    0x74, 0x05,                               # je found
+    0x48, 0xFF, 0xC7,                         # inc rdi
+    0xEB, 0xF1,                               # jmp next
+    0x80, 0x7F, 0x0B, 0x30,                   # found: cmp byte [rdi+11], "0"
+    0x74, 0x09,                               # je lost
+    0x4C, 0x89, 0xE0,                         # back: mov rax, r12
+    0x68, 0x20, 0x03, 0x00, 0x00,             # fault: push 0x320
+    0xC3,                                     # ret
+    0x48, 0x8D, 0x1D, *to_data(PAD_AT + 0x78, 7, 0),  # lost: lea rbx, [rip+data]
+    0x48, 0x8B, 0x63, STACK_AT,               # mov rsp, [rbx+stack]
+    0xC7, 0x43, TID, 0, 0, 0, 0,              # mov dword [rbx+tid], 0
+    0x31, 0xC0,                               # xor eax, eax
+    0x5B,                                     # pop rbx
+    0xC3,                                     # ret
+    *b"/proc/thread-self/status\0",           # path
+])
 # For threads that have lost their way home.
 REST = bytes([
     0xB8, 0x22, 0x00, 0x00, 0x00,             # rest: mov eax, SYS_pause
@@ -148,7 +196,7 @@ REST = bytes([
     0xEB, 0xF7,                               # jmp rest
 ])
 # fmt: on
-PROGRAM = MAGIC + LAUNCH + CARRY + BEFORE_FORK + IN_CHILD + REST
+PROGRAM = MAGIC + LAUNCH + CARRY + BEFORE_FORK + IN_CHILD + PAD + REST
 
 # pthread_mutex_t: lock, count, owner, users, kind, spins (two halves), and the list of robust ones.
 MUTEX = struct.Struct("<IIIIIIQQ")
@@ -193,6 +241,7 @@ class Grounds:
         if None in (self.call, self.restorer, self.create, self.detach, self.register):
             raise NoCarrier("its C library is not one that hotpatch knows")
         self.locks = self._locks_of(loader)
+        self.knows_us = os.readlink("/proc/self/ns/pid") == os.readlink("/proc/%d/ns/pid" % tid)
         # Of the loader's functions one that nothing calls unless the process is profiled: a place for Frida to watch.
         unused = [at for name, at, _ in self.image.functions(loader) if name == "_dl_mcount"]
         self.unused = unused[0] - self.loader[0] if unused else None
@@ -386,6 +435,11 @@ class Carrier:
             return False
 
     @property
+    def pad(self):
+        """Where Frida's calls are to return to."""
+        return self.data - DATA + PAD_AT
+
+    @property
     def rest(self):
         """Where code lies that waits for ever."""
         return self.data - DATA + CODE + len(PROGRAM) - len(REST)
@@ -456,6 +510,7 @@ def have_thread_made(grounds, tracee):
         grounds.image.write(base + DATA, struct.pack("<IIqQQQqqQQ", *known))
         locks = (grounds.locks + [0] * (MOST_LOCKS + 1))[: MOST_LOCKS + 1]
         grounds.image.write(base + DATA + LOCKS, struct.pack("<%dQ" % len(locks), *locks))
+        grounds.image.write(base + DATA + TELLS, struct.pack("<I", grounds.knows_us))
         call = {"rip": base + CODE + len(MAGIC), "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
         tracee.registers = {**registers, **call}
         while True:

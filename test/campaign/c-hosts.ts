@@ -294,6 +294,18 @@ static void coroutine(void) { for (;;) { volatile int x = value(1); (void)x; for
     refused: "too-few-descriptors",
   },
   {
+    name: "an allocator of its own, without a pause",
+    before: `static char pool[1 << 27]; static size_t used;
+void *malloc(size_t n) { size_t at = used; used = (used + n + 31) & ~15ul; if (used > sizeof pool) abort(); *(size_t *)(pool + at) = n; return pool + at + 16; }
+void free(void *p) { (void)p; }
+void *calloc(size_t n, size_t m) { return malloc(n * m); }
+void *realloc(void *p, size_t n) { void *q = malloc(n); if (p) memcpy(q, p, n < ((size_t *)p)[-2] ? n : ((size_t *)p)[-2]); return q; }
+static void spin(int us) { for (double end = now() + us * 1e-6; now() < end;); }
+#define usleep spin`,
+    flags: ["-rdynamic"],
+    refused: "unsupported-host",
+  },
+  {
     name: "a main() that has left",
     before: 'static void *goes_on(void *a) { for (;;) { printf("value %d\\n", value(1)); usleep(10000); } return a; }',
     setup: "start(goes_on); pthread_exit(NULL);",

@@ -58,6 +58,11 @@ test.serial("a host with few descriptors left is too-few-descriptors, and goes o
   t.true((counts.get("refused") ?? 0) > 0);
 });
 
+test.serial("a host with an allocator of its own that never waits is unsupported-host, and goes on", async (t) => {
+  const counts = await lives(t, "an allocator of its own, without a pause", 1);
+  t.true((counts.get("refused") ?? 0) > 0);
+});
+
 test.serial("a host whose main() has left is unsupported-host, and goes on", async (t) => {
   const counts = await lives(t, "a main() that has left", 1);
   t.true((counts.get("refused") ?? 0) > 0);
