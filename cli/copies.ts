@@ -53,7 +53,10 @@ export class CopyFolder {
     if (place === null) throw new HotpatchError(noPlace(pid, passed.join("\n")));
     // The plain path reads better in errors, where the target has the same.
     const parent = viewOf(pid).same ? place.path : `/proc/self/fd/${place.folder}`;
-    const here = await makeFolder(parent, pid, startTime, target.uid);
+    const here = await makeFolder(parent, pid, startTime, target.uid).catch((error: Error) => {
+      closeSync(place.folder);
+      throw new HotpatchError(noPlace(pid, `${place.path}: ${error.message}`), error);
+    });
     return new CopyFolder(place, parent, here, target, startTime);
   }
 

@@ -40,12 +40,18 @@ export function whyTooLarge({ size, blocks }: { readonly size: bigint; readonly 
   return `it has ${size} bytes${sparse}; hotpatch reads files of up to ${MOST_BYTES}`;
 }
 
-/** A file that cannot be a library because of its size. */
-export class TooLarge extends Error {}
+/** Something that cannot be a library because of its size or kind: found out before a byte is read. */
+export class NoLibraryFile extends Error {}
 
-/** All bytes of a file. @throws TooLarge before a byte is read, or the file system's own error */
+/** All bytes of a file. @throws NoLibraryFile, or the file system's own error */
 export function readWhole(path: string): Buffer {
-  const why = whyTooLarge(statSync(path, { bigint: true }));
-  if (why !== null) throw new TooLarge(why);
+  const stats = statSync(path, { bigint: true });
+  // Others have no end, or wait for somebody to write.
+  if (!stats.isFile()) throw new NoLibraryFile("it is not a regular file");
+  const why = whyTooLarge(stats);
+  if (why !== null) throw new NoLibraryFile(why);
   return readFileSync(path);
 }
+
+/** The same, also of a pipe that the shell has made: `<(command)`. */
+export const readGiven = (path: string): Buffer => (statSync(path).isFIFO() ? readFileSync(path) : readWhole(path));

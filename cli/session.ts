@@ -31,7 +31,7 @@ import type { Level } from "./log.js";
 import type { SessionOptions } from "./options.js";
 import { SessionLocks } from "./preflight/sessions.js";
 import { Reach } from "./reach.js";
-import { refusedFunctions } from "./refusals.js";
+import { agentError, refusedFunctions } from "./refusals.js";
 import { BuildLoop } from "./steps/build.js";
 import { type Inspected, inspect } from "./steps/inspect.js";
 import { watchFile, watchSources } from "./steps/watch.js";
@@ -46,7 +46,7 @@ const UNDER_WAY_MS = 5000;
 const NOTHING_MS = 5000;
 
 /** Before generation 0's functions without marks have been looked at. */
-const NONE_ADOPTED: AgentAnswer<"adopt"> = { adopted: [], refused: [] };
+const NONE_ADOPTED: { ok: true; value: AgentAnswer<"adopt"> } = { ok: true, value: { adopted: [], refused: [] } };
 
 export class Session {
   readonly #options: SessionOptions;
@@ -338,8 +338,10 @@ export class Session {
     }
     const { refused } = zero.choice;
     const functions = [...zero.choice.functions];
-    const adopted =
-      functions.length === 0 ? NONE_ADOPTED : await this.#reach.ask("adopt", { library: name, functions });
+    const answer =
+      functions.length === 0 ? NONE_ADOPTED : await this.#reach.call("adopt", { library: name, functions });
+    if (!answer.ok) this.#warn(agentError(answer.error, library, 0), name);
+    const adopted = answer.ok ? answer.value : NONE_ADOPTED.value;
     const cannot = [...refused, ...adopted.refused];
     library.adopt(adopted.adopted, cannot);
     if (library.functions.size === 0)

@@ -8,7 +8,7 @@ import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
 import { LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, recorded } from "../evidence/record.js";
 import { strictest } from "../evidence/verdict.js";
-import { readWhole, TooLarge } from "../identity.js";
+import { NoLibraryFile, readGiven } from "../identity.js";
 import { changeError, refusedMark, stateError } from "../refusals.js";
 import { aliasesOf, partedAliases } from "../steps/aliases.js";
 import { compare } from "../steps/compare.js";
@@ -56,9 +56,9 @@ const ALL_SHARED: readonly string[] = [];
 function read(path: string): Inspected {
   let bytes: Buffer;
   try {
-    bytes = readWhole(path);
+    bytes = readGiven(path);
   } catch (error) {
-    if (error instanceof TooLarge)
+    if (error instanceof NoLibraryFile)
       throw new HotpatchError(artifactInvalid(path, error.message, NOTHING_TOUCHED), error);
     throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
   }

@@ -9,7 +9,7 @@ import { readState, type StateRecord } from "../binary/state.js";
 import { type Choice, Chooser } from "../chooser.js";
 import { demangle } from "../demangle.js";
 import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
-import { readWhole, TooLarge } from "../identity.js";
+import { NoLibraryFile, readGiven } from "../identity.js";
 import { unfitFile } from "../unfit.js";
 
 type Note = LibraryReport["notes"][number];
@@ -24,9 +24,9 @@ const SHOWN = 6;
 export function inspectLibrary(path: string, globs: readonly string[] = []): LibraryReport {
   let bytes: Buffer;
   try {
-    bytes = readWhole(path);
+    bytes = readGiven(path);
   } catch (error) {
-    if (error instanceof TooLarge)
+    if (error instanceof NoLibraryFile)
       throw new HotpatchError(artifactInvalid(path, error.message, NOTHING_TOUCHED), error);
     throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
   }

@@ -24,6 +24,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
+from callers import check_callers, from_target  # noqa: E402
 from carrier import Carrier  # noqa: E402
 from footprint import give_back, import_frida  # noqa: E402
 from older_kernel import pretend_older_kernel  # noqa: E402
@@ -143,6 +144,7 @@ module = frida._frida.__file__
 # Before Frida asks for the first time: it remembers the answer.
 pretend_older_kernel(module)
 spare_shared_memory(module)
+check_callers(module)
 way_home = WayHome(module)
 device = frida.get_local_device()
 
@@ -288,7 +290,7 @@ def enter(target, carrier):
     """Frida comes by the carrier."""
     target.carrier = carrier
     offsets = [] if carrier.unused_in_loader is None else [carrier.unused_in_loader]
-    with way_home.to(carrier.pad):
+    with way_home.to(carrier.pad), from_target(target.pid):
         session = target.session = device.attach(carrier.tid, linker_notifier_offsets=offsets, **WITHOUT_HOOKS)
 
     def detached(reason, crash):

@@ -230,6 +230,25 @@ test("the host's own executable given as --library is told to be none at once, a
     }
 });
 
+test("a device or a pipe given as --library is artifact-invalid, and is not read: it has no end, or no writer", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = await shop.host("host", DLOPEN_HOST);
+  await run("mkfifo", [shop.path("pipe.so")]);
+  for (const path of ["/dev/zero", shop.path("pipe.so")]) {
+    const tool = Tool.spawn(shop, ["-l", path, "--", host, lib]);
+    await tool.ready();
+    const { code, detail } = await tool.next("warning");
+    t.is(code, "artifact-invalid");
+    t.regex(detail, /not a regular file/);
+    await tool.prints("value 1");
+    t.is(await tool.end(), 0);
+  }
+  const { code, stderr } = await hotpatch("inspect", "/dev/zero");
+  t.is(code, 3);
+  t.regex(stderr, /artifact-invalid/);
+});
+
 test("an executable that is not there, may not be executed or is of another kind is spawn-failed or named for what it is", async (t) => {
   const shop = new Workshop(t);
   for (const [args, code] of [

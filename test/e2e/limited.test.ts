@@ -1,6 +1,6 @@
 /** Hosts with limits: what leaves no room is said before anything is touched, or refused; the host lives in every case. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { asRoot, HOST_OF_NOBODY, openTo } from "../support/sandbox.js";
@@ -13,6 +13,9 @@ function prlimit(pid: number, option: string, as: readonly string[] = []): void 
   const [command = "", ...args] = [...as, "prlimit", "--pid", String(pid), option];
   execFileSync(command, args);
 }
+
+/** Files and memory of a name that a process has mapped. */
+const mappedFiles = (pid: number) => readFileSync(`/proc/${pid}/maps`, "latin1").match(/[[/].*$/gm);
 
 /** A host that runs already, started through `through`. */
 async function begin(shop: Workshop, through: readonly string[], source = library(1)) {
@@ -35,14 +38,15 @@ for (const [option, limit] of [
   test(`limits that leave no room for Frida are unsupported-host, and the host goes on untouched (${option})`, async (t) => {
     const shop = new Workshop(t);
     const { says, pid } = await begin(shop, ["prlimit", `${option}:unlimited`]);
-    const before = readFileSync(`/proc/${pid}/maps`, "latin1");
+    const before = mappedFiles(pid);
     const tool = Tool.attach(shop, [String(pid)]);
     const error = await tool.next("error");
     t.is(error.code, "unsupported-host");
     t.true(error.detail.includes(limit), error.detail);
     t.is((await tool.ended).code, 3);
     await says("value 1");
-    t.is(readFileSync(`/proc/${pid}/maps`, "latin1"), before);
+    t.deepEqual(mappedFiles(pid), before);
+    t.deepEqual(readdirSync(`/proc/${pid}/task`), [String(pid)]);
     // The cure that it names is one.
     const [, cure = ""] = /prlimit --pid \d+ (\S+)$/.exec(error.hint) ?? [];
     prlimit(pid, cure);
