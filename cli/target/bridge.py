@@ -290,7 +290,7 @@ def enter(target, carrier):
     """Frida comes by the carrier."""
     target.carrier = carrier
     offsets = [] if carrier.unused_in_loader is None else [carrier.unused_in_loader]
-    with way_home.to(carrier.pad), from_target(target.pid):
+    with way_home.to(carrier.pad), from_target(target.pid), carrier.forks_waiting():
         session = target.session = device.attach(carrier.tid, linker_notifier_offsets=offsets, **WITHOUT_HOOKS)
 
     def detached(reason, crash):
@@ -363,15 +363,18 @@ def op_load(m):
         target.script.unload()  # a target has one agent
     script = target.script = target.session.create_script(m["source"], name="hotpatch")
     script.on("message", lambda message, data: say({"event": "message", "pid": target.pid, "message": message}))
-    script.load()
+    with target.carrier.forks_waiting():
+        script.load()
     target.carrier.stay()
     threading.Thread(target=give_back, args=(module,), daemon=True).start()
     return {"thread": target.carrier.tid, "order": "0x%x" % target.carrier.order}
 
 
 def op_call(m):
-    # Not exports_sync, which spells method names its own way.
-    return targets[m["pid"]].script._rpc_request(["call", m["method"], [m["argument"]]])
+    target = targets[m["pid"]]
+    with target.carrier.forks_waiting():
+        # Not exports_sync, which spells method names its own way.
+        return target.script._rpc_request(["call", m["method"], [m["argument"]]])
 
 
 def op_stacks(m):
@@ -390,9 +393,10 @@ def op_detach(m):
     target = targets[m["pid"]]
     target.leaving = True
     if target.script is not None and not target.script.is_destroyed:
-        target.script.unload()
+        with target.carrier.forks_waiting():
+            target.script.unload()
     if target.session is not None and not target.session.is_detached:
-        with way_home.to(target.carrier.pad):
+        with way_home.to(target.carrier.pad), target.carrier.forks_waiting():
             on_own_thread(lambda: target.carrier.leave(target.session.detach))
 
 

@@ -7,9 +7,36 @@ we look for a thread at a quiet moment, have it call pthread_create() once, on a
 would, and give Frida the thread that comes of it. That one waits in futex() until it is told to leave.
 """
 import os
+import re
 import struct
+import threading
 import time
+from contextlib import contextmanager
 
+from carrier_code import (
+    CODE,
+    DATA,
+    EXPECTED,
+    FORK_LOOK_NS,
+    FORKS,
+    GATE,
+    LAUNCH_AT,
+    LEAVE,
+    LOCKS,
+    LOOK,
+    MAGIC,
+    MOST_LOCKS,
+    ORDER,
+    PAD_AT,
+    PAGE,
+    PROGRAM,
+    RESULT,
+    REST_AT,
+    SIZE,
+    TELLS,
+    TID,
+    USED,
+)
 from image import DATA_SYMBOLS, RESTORER, SYSCALL_RET, Image, living_thread, state_of, threads_of
 from ptrace import (
     NEVER_BLOCKED,
@@ -30,177 +57,21 @@ from ptrace import (
 
 # How long to look for a quiet moment, between two looks, for the carrier to arrive, and to end.
 QUIET_S, LOOK_S, ARRIVE_S, LEAVE_S = 8.0, 0.001, 5.0, 2.0
+# s that forks that are under way may take.
+FORKS_S = 0.05
 # s in which Frida comes to it for the last time (7 to 60 ms measured).
 VISIT_S = 0.5
 # s that a carrier waits for somebody to come, and after which it looks at its order again.
 PATIENCE_S = 10
 
-PAGE = 4096
-# Code, data, and a stack on which the borrowed thread calls pthread_create(); untouched pages cost nothing.
-CODE, DATA, STACK, SIZE = 0, PAGE, 2 * PAGE, 2 * PAGE + 256 * 1024
-MAGIC = b"hotpatch carrier6"
-
-# struct data: order u32, thread id u32, result i64, pthread_t, pthread_create, pthread_detach, patience (struct timespec),
-# blocked signals u64, __register_atfork, whether that was called u32, who forks u32, the loader's locks u64 each and a zero,
-# the carrier's stack pointer u64, whether /proc tells it who traces it u32 (not from another PID namespace).
-ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT, MASK, REGISTER, REGISTERED, FORKER, LOCKS, STACK_AT, TELLS = (
-    *(0, 4, 8, 16, 24, 32, 40, 56, 64, 72, 76, 80, 120, 128),
-)
-MOST_LOCKS = 4
-# Orders. A carrier that nobody has come for leaves when its patience ends; one that is used stays.
-EXPECTED, USED, LEAVE = 0, 1, 2
 NOT_YET = -1
-
-
-
-def to_data(code_at, length, offset):
-    """A displacement from the end of an instruction to the data."""
-    return list(struct.pack("<i", DATA + offset - (code_at + length)))
-
-
-# What the borrowed thread calls. rdi: data.
-# fmt: off
-LAUNCH = bytes([
-    0x53,                                     # push rbx
-    0x48, 0x89, 0xFB,                         # mov rbx, rdi
-    0x48, 0x8D, 0x7B, THREAD,                 # lea rdi, [rbx+thread]
-    0x31, 0xF6,                               # xor esi, esi
-    0x48, 0x8D, 0x15, 0x0F, 0x00, 0x00, 0x00, # lea rdx, [rip+carry]
-    0x48, 0x89, 0xD9,                         # mov rcx, rbx
-    0xFF, 0x53, CREATE,                       # call [rbx+create]
-    0x48, 0x98,                               # cdqe
-    0x48, 0x89, 0x43, RESULT,                 # mov [rbx+result], rax
-    0x5B,                                     # pop rbx
-    0xC3,                                     # ret
-    0x90,                                     # nop
-])
-# The carrier. rdi: data.
-CARRY = bytes([
-    0x53,                                     # push rbx
-    0x48, 0x89, 0xFB,                         # mov rbx, rdi
-    0x64, 0x48, 0x8B, 0x3C, 0x25, 0x10, 0, 0, 0,  # mov rdi, fs:[0x10]   pthread_self()
-    0xFF, 0x53, DETACH_,                      # call [rbx+detach]
-    0xB8, 0x0E, 0x00, 0x00, 0x00,             # mov eax, SYS_rt_sigprocmask
-    0xBF, 0x02, 0x00, 0x00, 0x00,             # mov edi, SIG_SETMASK
-    0x48, 0x8D, 0x73, MASK,                   # lea rsi, [rbx+mask]
-    0x31, 0xD2,                               # xor edx, edx
-    0x41, 0xBA, 0x08, 0x00, 0x00, 0x00,       # mov r10d, 8
-    0x0F, 0x05,                               # syscall
-    0x83, 0x7B, REGISTERED, 0x00,             # cmp dword [rbx+registered], 0
-    0x75, 0x1D,                               # jne named
-    0xC7, 0x43, REGISTERED, 1, 0, 0, 0,       # mov dword [rbx+registered], 1
-    0x48, 0x8D, 0x3D, 0x52, 0x00, 0x00, 0x00, # lea rdi, [rip+before_fork]
-    0x31, 0xF6,                               # xor esi, esi
-    0x48, 0x8D, 0x15, 0x57, 0x00, 0x00, 0x00, # lea rdx, [rip+in_child]
-    0x48, 0x89, 0xD9,                         # mov rcx, rbx
-    0xFF, 0x53, REGISTER,                     # call [rbx+register]
-    0xB8, 0xBA, 0x00, 0x00, 0x00,             # named: mov eax, SYS_gettid
-    0x0F, 0x05,                               # syscall
-    0x89, 0x43, TID,                          # mov [rbx+tid], eax
-    0x48, 0x89, 0x63, STACK_AT,               # mov [rbx+stack], rsp
-    0x8B, 0x13,                               # wait: mov edx, [rbx+order]
-    0x83, 0xFA, LEAVE,                        # cmp edx, LEAVE
-    0x74, 0x23,                               # je leave
-    0xB8, 0xCA, 0x00, 0x00, 0x00,             # mov eax, SYS_futex
-    0x48, 0x89, 0xDF,                         # mov rdi, rbx
-    0xBE, 0x80, 0x00, 0x00, 0x00,             # mov esi, FUTEX_WAIT_PRIVATE
-    0x4C, 0x8D, 0x53, TIMEOUT,                # lea r10, [rbx+timeout]
-    0x45, 0x31, 0xC0,                         # xor r8d, r8d
-    0x45, 0x31, 0xC9,                         # xor r9d, r9d
-    0x0F, 0x05,                               # syscall
-    0x83, 0x3B, EXPECTED,                     # cmp dword [rbx+order], EXPECTED
-    0x75, 0xDB,                               # jne wait
-    0x83, 0xF8, 0x92,                         # cmp eax, -ETIMEDOUT
-    0x75, 0xD6,                               # jne wait
-    0xC7, 0x43, TID, 0, 0, 0, 0,              # leave: mov dword [rbx+tid], 0
-    0x31, 0xC0,                               # xor eax, eax
-    0x5B,                                     # pop rbx
-    0xC3,                                     # ret
-])
-BEFORE_FORK_AT = CODE + len(MAGIC) + len(LAUNCH) + len(CARRY)
-# Of fork(): notes who forks.
-BEFORE_FORK = bytes([
-    0xB8, 0xBA, 0x00, 0x00, 0x00,             # mov eax, SYS_gettid
-    0x0F, 0x05,                               # syscall
-    0x89, 0x05, *to_data(BEFORE_FORK_AT + 7, 6, FORKER),  # mov [rip+forker], eax
-    0xC3,                                     # ret
-])
-IN_CHILD_AT = BEFORE_FORK_AT + len(BEFORE_FORK)
-# In the child: lets go of the loader's locks that threads held which are not in it. glibc itself does so for some of them.
-IN_CHILD = bytes([
-    0x48, 0x8D, 0x15, *to_data(IN_CHILD_AT, 7, LOCKS),        # lea rdx, [rip+locks]
-    0x8B, 0x0D, *to_data(IN_CHILD_AT + 7, 6, FORKER),         # mov ecx, [rip+forker]
-    0x48, 0x8B, 0x02,                         # next: mov rax, [rdx]
-    0x48, 0x85, 0xC0,                         # test rax, rax
-    0x74, 0x1F,                               # je done
-    0x48, 0x83, 0xC2, 0x08,                   # add rdx, 8
-    0x83, 0x38, 0x00,                         # cmp dword [rax], 0      not locked
-    0x74, 0xEF,                               # je next
-    0x39, 0x48, 0x08,                         # cmp [rax+8], ecx        by the thread that forked
-    0x74, 0xEA,                               # je next
-    0x48, 0xC7, 0x00, 0, 0, 0, 0,             # mov qword [rax], 0
-    0x48, 0xC7, 0x40, 0x08, 0, 0, 0, 0,       # mov qword [rax+8], 0
-    0xEB, 0xD9,                               # jmp next
-    0xC3,                                     # done: ret
-])
-PAD_AT = IN_CHILD_AT + len(IN_CHILD)
-# Where Frida's calls in the carrier return to (cli/target/way_home.py): on to the fault that Frida waits for, if it is still
-# there to trace us, by what /proc says; else the carrier leaves. rax: the result.
-PAD = bytes([
-    0x83, 0x3D, *to_data(PAD_AT, 7, TELLS), 0,    # cmp dword [rip+tells], 0
-    0x74, 0x69,                               # je fault
-    0x49, 0x89, 0xC4,                         # mov r12, rax
-    0x48, 0x81, 0xEC, 0x00, 0x04, 0x00, 0x00, # sub rsp, 1024
-    0xB8, 0x01, 0x01, 0x00, 0x00,             # mov eax, SYS_openat
-    0xBF, 0x9C, 0xFF, 0xFF, 0xFF,             # mov edi, AT_FDCWD
-    0x48, 0x8D, 0x35, 0x6A, 0x00, 0x00, 0x00, # lea rsi, [rip+path]
-    0x31, 0xD2,                               # xor edx, edx
-    0x0F, 0x05,                               # syscall
-    0x85, 0xC0,                               # test eax, eax
-    0x78, 0x43,                               # js back
-    0x41, 0x89, 0xC5,                         # mov r13d, eax
-    0x31, 0xC0,                               # xor eax, eax            SYS_read
-    0x44, 0x89, 0xEF,                         # mov edi, r13d
-    0x48, 0x89, 0xE6,                         # mov rsi, rsp
-    0xBA, 0xF8, 0x03, 0x00, 0x00,             # mov edx, 1016
-    0x0F, 0x05,                               # syscall
-    0x4C, 0x8D, 0x74, 0x04, 0xF4,             # lea r14, [rsp+rax-12]
-    0xB8, 0x03, 0x00, 0x00, 0x00,             # mov eax, SYS_close
-    0x44, 0x89, 0xEF,                         # mov edi, r13d
-    0x0F, 0x05,                               # syscall
-    0x48, 0x89, 0xE7,                         # mov rdi, rsp
-    0x49, 0xB8, *b"TracerPi",                 # mov r8, "TracerPi"
-    0x4C, 0x39, 0xF7,                         # next: cmp rdi, r14
-    0x73, 0x10,                               # jae back
-    0x4C, 0x39, 0x07,                         # cmp [rdi], r8
-    0x74, 0x05,                               # je found
-    0x48, 0xFF, 0xC7,                         # inc rdi
-    0xEB, 0xF1,                               # jmp next
-    0x80, 0x7F, 0x0B, 0x30,                   # found: cmp byte [rdi+11], "0"
-    0x74, 0x09,                               # je lost
-    0x4C, 0x89, 0xE0,                         # back: mov rax, r12
-    0x68, 0x20, 0x03, 0x00, 0x00,             # fault: push 0x320
-    0xC3,                                     # ret
-    0x48, 0x8D, 0x1D, *to_data(PAD_AT + 0x78, 7, 0),  # lost: lea rbx, [rip+data]
-    0x48, 0x8B, 0x63, STACK_AT,               # mov rsp, [rbx+stack]
-    0xC7, 0x43, TID, 0, 0, 0, 0,              # mov dword [rbx+tid], 0
-    0x31, 0xC0,                               # xor eax, eax
-    0x5B,                                     # pop rbx
-    0xC3,                                     # ret
-    *b"/proc/thread-self/status\0",           # path
-])
-# For threads that have lost their way home.
-REST = bytes([
-    0xB8, 0x22, 0x00, 0x00, 0x00,             # rest: mov eax, SYS_pause
-    0x0F, 0x05,                               # syscall
-    0xEB, 0xF7,                               # jmp rest
-])
-# fmt: on
-PROGRAM = MAGIC + LAUNCH + CARRY + BEFORE_FORK + IN_CHILD + PAD + REST
 
 # pthread_mutex_t: lock, count, owner, users, kind, spins (two halves), and the list of robust ones.
 MUTEX = struct.Struct("<IIIIIIQQ")
 RECURSIVE = 1
+# lock cmpxchg, and lea of a place in the module's data.
+LOCK_CMPXCHG = re.compile(rb"\xf0\x0f\xb1")
+LEA_RIP = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d](....)", re.DOTALL)
 
 SYS_MMAP, SYS_MPROTECT, SYS_SIGRETURN, SYS_FUTEX = 9, 10, 15, 202
 PROT_RW, PROT_RX = 3, 5
@@ -241,6 +112,7 @@ class Grounds:
         if None in (self.call, self.restorer, self.create, self.detach, self.register):
             raise NoCarrier("its C library is not one that hotpatch knows")
         self.locks = self._locks_of(loader)
+        self.exit_lock = self._exit_lock(functions)
         self.knows_us = os.readlink("/proc/self/ns/pid") == os.readlink("/proc/%d/ns/pid" % tid)
         # Of the loader's functions one that nothing calls unless the process is profiled: a place for Frida to watch.
         unused = [at for name, at, _ in self.image.functions(loader) if name == "_dl_mcount"]
@@ -261,6 +133,23 @@ class Grounds:
                 row = max(rows, key=len)
                 return [at + offset for offset in row[:MOST_LOCKS]] if len(row) > 1 else []
         return []
+
+    def _exit_lock(self, functions):
+        """
+        Of the list of what exit() has to do: on_exit() and __cxa_atexit() take it first of all. 0 where they do not agree.
+        """
+        found = set()
+        for name, at, size in functions:
+            if name not in ("on_exit", "__cxa_atexit"):
+                continue
+            code = self.image.read(at, 256)
+            if 5 <= size < len(code) and code[size - 5] == 0xE9:  # a jump at its end: it only adds an argument
+                at += size + struct.unpack_from("<i", code, size - 4)[0]
+                code = self.image.read(at, 256)
+            first = LOCK_CMPXCHG.search(code)
+            loads = [one for one in LEA_RIP.finditer(code) if first is not None and one.end() <= first.start()]
+            found.add(at + loads[-1].end() + struct.unpack("<i", loads[-1][1])[0] if loads else 0)
+        return found.pop() if len(found) == 1 else 0
 
     def is_allocator(self, mapping):
         """Whether a module serves the program's malloc()."""
@@ -411,6 +300,7 @@ class Carrier:
                 tracee.detach()
         self.data = base + DATA
         self.order = self.data + ORDER
+        self._lock, self._at_work = threading.Lock(), 0
         if not wait_until(lambda: self._number("<I", TID) != 0 or self._number("<q", RESULT) > 0, ARRIVE_S):
             raise NoCarrier("a thread made in it did not start within %g s" % ARRIVE_S)
         error = self._number("<q", RESULT)
@@ -425,6 +315,31 @@ class Carrier:
 
     def _command(self, order):
         self.image.write(self.order, struct.pack("<I", order))
+
+    @contextmanager
+    def forks_waiting(self):
+        """
+        Meanwhile Frida is at work: its threads hold locks of the C library that would be held for ever in a child. Forks
+        wait in a handler that fork() calls before it takes locks of its own, 0.4 s at most.
+        """
+        with self._lock:
+            self._at_work += 1
+            if self._at_work == 1:
+                self._set_gate(1)
+                wait_until(lambda: self._number("<I", FORKS) == 0, FORKS_S)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work -= 1
+                if self._at_work == 0:
+                    self._set_gate(0)
+
+    def _set_gate(self, closed):
+        try:
+            self.image.write(self.data + GATE, struct.pack("<I", closed))
+        except OSError:
+            pass  # the process has ended
 
     @property
     def is_there(self):
@@ -442,7 +357,7 @@ class Carrier:
     @property
     def rest(self):
         """Where code lies that waits for ever."""
-        return self.data - DATA + CODE + len(PROGRAM) - len(REST)
+        return self.data - DATA + REST_AT
 
     @property
     def dismissed(self):
@@ -510,8 +425,9 @@ def have_thread_made(grounds, tracee):
         grounds.image.write(base + DATA, struct.pack("<IIqQQQqqQQ", *known))
         locks = (grounds.locks + [0] * (MOST_LOCKS + 1))[: MOST_LOCKS + 1]
         grounds.image.write(base + DATA + LOCKS, struct.pack("<%dQ" % len(locks), *locks))
-        grounds.image.write(base + DATA + TELLS, struct.pack("<I", grounds.knows_us))
-        call = {"rip": base + CODE + len(MAGIC), "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
+        grounds.image.write(base + DATA + TELLS, struct.pack("<IIQI", grounds.knows_us, 0, grounds.exit_lock, 0))
+        grounds.image.write(base + DATA + LOOK, struct.pack("<qq", 0, FORK_LOOK_NS))
+        call = {"rip": base + LAUNCH_AT, "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
         tracee.registers = {**registers, **call}
         while True:
             tracee.wait_for_syscall()
