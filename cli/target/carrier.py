@@ -297,7 +297,7 @@ class Carrier:
             raise NoCarrier(str(error))
         finally:
             if held is None:
-                tracee.detach()
+                let_go(tracee)
         self.data = base + DATA
         self.order = self.data + ORDER
         self._lock, self._at_work = threading.Lock(), 0
@@ -372,14 +372,14 @@ class Carrier:
     def gone(self):
         return not os.path.exists("/proc/%d/task/%d" % (self.pid, self.tid))
 
-    def leave(self, let_go=lambda: None):
+    def leave(self, tell_frida=lambda: None):
         """
         Lets Frida go, and then the carrier. Whether it has ended. Frida comes back to it once more, some time after it was
         told to go: a thread that waits gives up the processor again after each stop.
         """
         try:
             before = rests(self.tid)
-            let_go()
+            tell_frida()
             wait_until(lambda: rests(self.tid) != before and tracer_of(self.tid) == 0, VISIT_S)
             if self._number("<I", TID) == self.inner:
                 self._command(LEAVE)
@@ -436,9 +436,19 @@ def have_thread_made(grounds, tracee):
                 return base
     finally:
         # Back where it was, with what is left of its wait: the way by the frame would begin the wait anew.
-        tracee.vectors = vectors
-        tracee.blocked = blocked
-        tracee.registers = resumed(registers, interrupted or tracee.pending(blocked), False)
+        try:
+            tracee.vectors = vectors
+            tracee.blocked = blocked
+            tracee.registers = resumed(registers, interrupted or tracee.pending(blocked), False)
+        except Unfit:
+            pass  # it runs, in our code, and goes back by the frame
+
+
+def let_go(tracee):
+    try:
+        tracee.detach()
+    except Unfit:
+        pass  # it runs, or has ended: the tracer's end lets it go
 
 
 def existing(image):

@@ -12,8 +12,9 @@ import struct
 import threading
 import time
 
-# How long a thread may take to stop; one in an uninterruptible wait never does.
-STOP_S = 1.0
+# How long a thread may take to stop; one in an uninterruptible wait never does. And to its next system call: it may have to
+# wait for a lock.
+STOP_S, CALL_S = 1.0, 8.0
 
 # linux/ptrace.h, linux/elf.h
 CONT, GETREGS, SETREGS, DETACH, SYSCALL = 7, 12, 13, 17, 24
@@ -124,7 +125,7 @@ class Tracee:
         if libc.ptrace(request, self.tid, address, data) < 0:
             raise Unfit("ptrace request %#x: %s" % (request, os.strerror(ctypes.get_errno())))
 
-    def wait(self):
+    def wait(self, seconds=STOP_S):
         """(signal, event) of its next stop."""
         start = time.monotonic()
         while True:
@@ -134,7 +135,7 @@ class Tracee:
                     raise Unfit("the thread has ended")
                 return os.WSTOPSIG(status), status >> 16
             waited = time.monotonic() - start
-            if waited > STOP_S:
+            if waited > seconds:
                 raise Unfit("the thread does not stop")
             # A running thread stops within microseconds, and stands for as long as we sleep.
             time.sleep(0 if waited < 0.001 else 0.0005)
@@ -154,7 +155,7 @@ class Tracee:
         signal = 0
         while True:
             self.call(SYSCALL, 0, signal)
-            signal, event = self.wait()
+            signal, event = self.wait(CALL_S)
             if signal == SYSCALL_STOP:
                 return
             if event != 0:

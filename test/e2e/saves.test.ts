@@ -110,7 +110,7 @@ for (const watching of [[], ["--poll", "20"]])
     const shop = new Workshop(t);
     const lib = await shop.library("libgame.so", library(1));
     const builds = [];
-    for (const n of [2, 3, 4]) builds.push(readFileSync(await shop.library(`build${n}.so`, library(n))));
+    for (const n of [2, 3, 4]) builds.push(readFileSync(await shop.library(`build_${n}.so`, library(n))));
     const tool = Tool.spawn(shop, [...watching, "--settle", "10", "--", await shop.host("host", DLOPEN_HOST), lib]);
     await tool.next("library:found");
     await tool.prints("value 1");
