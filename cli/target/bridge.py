@@ -25,10 +25,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
 from callers import check_callers, from_target  # noqa: E402
-from carrier import Carrier  # noqa: E402
+from carrier import Carrier, carrier_in  # noqa: E402
 from footprint import give_back, import_frida  # noqa: E402
 from older_kernel import pretend_older_kernel  # noqa: E402
-from ptrace import Unfit, on_own_thread, wait_until  # noqa: E402
+from ptrace import DoesNotStop, Unfit, on_own_thread, wait_until  # noqa: E402
 from reads import spare_shared_memory  # noqa: E402
 from spawned import Spawned  # noqa: E402
 from stacks import TooSlow, addresses_on_stacks  # noqa: E402
@@ -309,9 +309,9 @@ background = []
 
 
 def in_background(work):
-    background[:] = [one for one in background if one.is_alive()]
-    background.append(threading.Thread(target=work, daemon=True))
-    background[-1].start()
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    background[:] = [*(one for one in background if one.is_alive()), thread]
 
 
 def say_why_gone(target):
@@ -340,7 +340,7 @@ def clean_up(target):
         wait_until(lambda: carrier.dismissed, RESTORE_SECONDS)
         on_own_thread(carrier.leave)
         on_own_thread(lambda: lay_to_rest(target.pid, carrier.rest))
-    except (Unfit, OSError, struct.error):
+    except (Unfit, DoesNotStop, OSError, struct.error):
         pass  # the process has ended
 
 
@@ -348,7 +348,7 @@ def op_attach(m):
     known = targets.get(m["pid"])  # it has become another program since: its terminal goes on
     target = targets[m["pid"]] = known or Target(m["pid"])
     try:
-        enter(target, on_own_thread(lambda: Carrier(target.pid)))
+        enter(target, carrier_in(target.pid))
     except BaseException:
         if target.carrier is not None:
             clean_up(target)
@@ -381,7 +381,7 @@ def op_stacks(m):
     ranges = [(one["start"], one["end"]) for one in m["ranges"]]
     try:
         return on_own_thread(lambda: addresses_on_stacks(m["pid"], ranges))
-    except (TooSlow, OSError):
+    except (TooSlow, DoesNotStop, OSError):
         return None
 
 
@@ -424,6 +424,8 @@ def main():
     say({"event": "ready", **about})
     with os.fdopen(requests_fd, "rb") as requests:
         for line in requests:
+            if not line.endswith(b"\n"):
+                break  # the cli was killed while it wrote
             pool.submit(serve, json.loads(line))
     # The cli is gone. The targets go on, by their own code: the agent restores when its script is unloaded.
     for pid in list(targets):

@@ -11,7 +11,7 @@ import re
 import struct
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from carrier_code import (
     CODE,
@@ -45,10 +45,12 @@ from ptrace import (
     RED_ZONE,
     RETURN,
     USER_CS,
+    DoesNotStop,
     Tracee,
     Unfit,
     frame,
     frame_size,
+    on_own_thread,
     resumed,
     status_of,
     tracer_of,
@@ -248,12 +250,12 @@ def unfitness(grounds, tid):
     return 0 if number in TAKES_NO_HARM else 1
 
 
-def borrow(pid, grounds):
+def borrow(pid, grounds, avoided):
     """A stopped thread at a quiet moment."""
     until = time.monotonic() + QUIET_S
     why = "none of its threads could be stopped"
     while time.monotonic() < until:
-        ranked = [(unfitness(grounds, tid), tid) for tid in threads_of(pid)]
+        ranked = [(unfitness(grounds, tid), tid) for tid in threads_of(pid) if tid not in avoided]
         for rank, tid in sorted((rank, tid) for rank, tid in ranked if rank is not None):
             try:
                 return stopped_quietly(grounds, tid, rank)
@@ -277,19 +279,23 @@ def stopped_quietly(grounds, tid, rank):
             raise Unfit("its threads are inside the allocator, the loader or the C library")
         return tracee
     except BaseException:
-        tracee.leave()
+        with suppress(Unfit):  # it has ended
+            tracee.leave()
         raise
 
 
 class Carrier:
     """`tid` is the thread to give to Frida; `order` the address of its orders."""
 
-    def __init__(self, pid, held=None):
-        """held: the process's only thread, stopped by us already and to stay so."""
+    def __init__(self, pid, held=None, avoided=()):
+        """
+        held: the process's only thread, stopped by us already and to stay so. avoided: threads that do not stop. To be
+        made on a thread that ends afterwards, whatever comes of it: `carrier_in`.
+        """
         self.pid = pid
         grounds = Grounds(living_thread(pid))
         self.image, self.unused_in_loader = grounds.image, grounds.unused
-        tracee = borrow(pid, grounds) if held is None else held
+        tracee = borrow(pid, grounds, avoided) if held is None else held
         # Whatever happens from here on: the tracer's end lets the thread go, and it has its way back on the stack.
         try:
             base = have_thread_made(grounds, tracee)
@@ -384,7 +390,7 @@ class Carrier:
             if self._number("<I", TID) == self.inner:
                 self._command(LEAVE)
                 Tracee(self.tid).detach()  # a stop ends its wait: it looks at its order
-        except (Unfit, OSError, struct.error):
+        except (Unfit, DoesNotStop, OSError, struct.error):
             pass  # the process has ended, or the carrier will look by itself
         return wait_until(lambda: self.gone, LEAVE_S)
 
@@ -395,6 +401,19 @@ def own_name_of(tid):
         return int(status_of(tid).get("NSpid", str(tid)).split()[-1])
     except OSError:
         return None
+
+
+def carrier_in(pid):
+    """A Carrier. Raises NoCarrier."""
+    avoided = set()
+    until = time.monotonic() + QUIET_S
+    while True:
+        try:
+            return on_own_thread(lambda: Carrier(pid, None, avoided))
+        except DoesNotStop as error:
+            avoided.add(error.tid)
+            if time.monotonic() > until:
+                raise NoCarrier(str(error))
 
 
 def rests(tid):

@@ -63,6 +63,14 @@ class Unfit(Exception):
     """It cannot be done with this thread, or not now. The thread is as it was."""
 
 
+class DoesNotStop(Exception):
+    """The thread may stop later, and then stands until its tracer ends: the tracing thread must end now."""
+
+    def __init__(self, tid):
+        super().__init__("thread %d does not stop" % tid)
+        self.tid = tid
+
+
 class Vector(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
 
@@ -136,7 +144,7 @@ class Tracee:
                 return os.WSTOPSIG(status), status >> 16
             waited = time.monotonic() - start
             if waited > seconds:
-                raise Unfit("the thread does not stop")
+                raise DoesNotStop(self.tid)
             # A running thread stops within microseconds, and stands for as long as we sleep.
             time.sleep(0 if waited < 0.001 else 0.0005)
 

@@ -10,7 +10,7 @@ import struct
 import threading
 
 from image import Image
-from ptrace import CONT, EVENT_EXEC, SIGTRAP, Tracee, Unfit
+from ptrace import CONT, EVENT_EXEC, SIGTRAP, DoesNotStop, Tracee, Unfit
 
 AT_NULL, AT_ENTRY = 0, 9
 INT3 = b"\xcc"
@@ -85,7 +85,7 @@ def started(argv, env, cwd, terminal):
             tracee.call(CONT, 0, got if event == 0 else 0)
         run_to_entry(tracee)
         return tracee
-    except (Unfit, OSError) as error:
+    except (Unfit, DoesNotStop, OSError) as error:
         why = os.read(said, 4096).decode("utf-8", "replace")
         raise NotStarted(why or how_it_ended(pid) or str(error))
     finally:

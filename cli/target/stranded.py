@@ -4,7 +4,7 @@ They poll descriptors that are gone, each as fast as it can, for the rest of the
 and to end them could leave a lock behind: so each is led, between two system calls, to wait for ever instead.
 """
 from image import Image, living_thread, threads_of
-from ptrace import QUIET_MASK, Tracee, Unfit
+from ptrace import QUIET_MASK, DoesNotStop, Tracee, Unfit
 from stacks import addresses_on_stack, place_of
 
 AGENT = "memfd:frida-agent"
@@ -25,8 +25,8 @@ def lay_to_rest(pid, rest):
             place = place_of(tid)
             if place is not None and addresses_on_stack(image, place, agent):
                 count += lead(tid, rest)
-        except (Unfit, OSError):
-            pass  # it has ended
+        except (Unfit, DoesNotStop, OSError):
+            pass  # it has ended, or stops later: then it rests as well, until we end
     return count
 
 

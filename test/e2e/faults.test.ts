@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { faultyBridge } from "../support/faulty-bridge.js";
+import { cutOffBridge, faultyBridge } from "../support/faulty-bridge.js";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Lines, Workshop } from "../support/workshop.js";
@@ -44,6 +44,23 @@ test("a bridge that says what is not in the contract is ended as a broken link; 
   t.is(error.code, "bridge-died");
   t.regex(error.detail, /not in the contract/);
   t.is((await tool.ended).code, 1);
+  await output.next((line) => line === "value 1", "value 1 again", output.all.length);
+});
+
+test("a request that breaks off, as when the tool is killed while it writes, is the end: the host gets its own code back", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const child = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  const output = new Lines(child.stdout);
+  await output.next((line) => line === "value 1", "value 1");
+  const bridge = cutOffBridge(shop, "stacks");
+  const tool = Tool.attach(shop, ["--backend", "python", String(child.pid)], { HOTPATCH_PYTHON: bridge });
+  await tool.ready();
+  await shop.library("libgame.so", library(2));
+  await tool.switched(1);
+  await output.next((line) => line === "value 2", "value 2");
+  tool.send({ command: "status" });
+  t.is((await tool.next("error")).code, "bridge-died");
   await output.next((line) => line === "value 1", "value 1 again", output.all.length);
 });
 

@@ -11,10 +11,9 @@ import type { Workshop } from "./workshop.js";
  * @param line what the bridge says instead, as Python: `id` is the request's
  */
 export function faultyBridge(shop: Workshop, what: AgentMethod | BridgeOp, line: string): string {
-  const python = execFileSync("python3", ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" }).trim();
   const path = shop.write(
     `bridge-faulty-in-${what}`,
-    `#!${python}
+    `#!${pythonOfTests()}
 import json, subprocess, sys, threading
 real = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 changed = set()
@@ -36,3 +35,27 @@ for answer in real.stdout:
   chmodSync(path, 0o755);
   return path;
 }
+
+/** Makes a program to name in HOTPATCH_PYTHON: the cli is gone, as the bridge sees it, in the middle of a request. */
+export function cutOffBridge(shop: Workshop, op: BridgeOp): string {
+  const path = shop.write(
+    `bridge-cut-off-in-${op}`,
+    `#!${pythonOfTests()}
+import json, subprocess, sys
+real = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=subprocess.PIPE)
+for request in sys.stdin.buffer:
+    half = json.loads(request)["op"] == "${op}"
+    real.stdin.write(request[: len(request) // 2] if half else request)
+    real.stdin.flush()
+    if half:
+        break
+real.stdin.close()
+sys.exit(real.wait())
+`,
+  );
+  chmodSync(path, 0o755);
+  return path;
+}
+
+const pythonOfTests = (): string =>
+  execFileSync("python3", ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" }).trim();

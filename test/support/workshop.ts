@@ -103,8 +103,11 @@ export const hasEnded = (child: ChildProcess): boolean => child.exitCode !== nul
 /** Whether a process lives; a zombie does not. */
 export function isAlive(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return !"ZX".includes(stat.charAt(stat.lastIndexOf(")") + 2));
+    // A process whose first thread has ended is a zombie by its own stat while other threads run.
+    return readdirSync(`/proc/${pid}/task`).some((tid) => {
+      const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1");
+      return !"ZX".includes(stat.charAt(stat.lastIndexOf(")") + 2));
+    });
   } catch {
     return false;
   }
