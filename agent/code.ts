@@ -2,6 +2,7 @@
  * The machine code that threads of ours begin in, and the store loop: one page of the target's own, which later agents
  * use again. Host-owned, because a constructor may return into it long after the script was unloaded.
  */
+import { codeMappings } from "./mappings.js";
 import { findNamed, mapNamed } from "./memory.js";
 import { HOOK_CODE, LOADER_CODE, STORE_CODE } from "./thunk.js";
 
@@ -29,7 +30,7 @@ export function codeOf(piece: keyof typeof PIECES): NativePointer {
 
 /** An earlier agent's, if it holds just what ours would. */
 function earlierPage(): NativePointer | null {
-  const found = findNamed(NAME, "r-x");
+  const found = findNamed(NAME, codeMappings());
   if (found === null) return null;
   const there = new Uint8Array(found.readByteArray(bytes.length) ?? new ArrayBuffer(0));
   return bytes.every((byte, i) => there[i] === byte) ? found : null;

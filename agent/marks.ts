@@ -2,6 +2,7 @@
 import type { RefusedMark } from "../schemas/agent.js";
 import { cleanName, isFragment, tellApart, whyAmbiguous } from "../schemas/names.js";
 import { exportsInMemory, type FunctionSymbol, type ModuleFile, readModuleFile } from "./elf.js";
+import { codeMappings } from "./mappings.js";
 import { contains, type Extent, wordsAt } from "./memory.js";
 import { type RecordedMarks, recordedMarks } from "./records.js";
 import { type Address, addressOf, entryProblem } from "./thunk.js";
@@ -82,7 +83,7 @@ const isMarked = (file: ModuleFile): boolean => file.sections.some(({ name }) =>
 /** Where gcc's entries stand in the module's code: those outside the marked sections are instances of templates. */
 function templates(module: Extent): Set<Address> {
   return new Set(
-    Process.enumerateRanges("r-x")
+    codeMappings()
       .filter((range) => contains(module, range.base))
       .flatMap((range) => Memory.scanSync(range.base, range.size, TEMPLATE_ENTRY))
       .map(({ address }) => addressOf(address)),

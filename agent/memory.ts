@@ -2,6 +2,7 @@
  * Host-owned memory: mapped by the host's own mmap, never freed, so that entries, thunks and tables outlive the script.
  * (Memory.alloc is freed at unload, and every adopted entry would then lead into nothing.)
  */
+import type { Mapping } from "./mappings.js";
 import { type Address, addressOf, ENTRY_SIZE, inReach, pointerTo, type Word } from "./thunk.js";
 
 const mmap = new NativeFunction(Module.getGlobalExportByName("mmap"), "pointer", [
@@ -126,8 +127,6 @@ export function mapNamed(name: string, size: number): NativePointer {
 }
 
 /** Base of the mapping called `name`, or null. */
-export function findNamed(name: string, protection: "rw-" | "r-x"): NativePointer | null {
-  for (const range of Process.enumerateRanges({ protection, coalesce: false }))
-    if (range.file?.path.startsWith(`/memfd:${name}`)) return range.base;
-  return null;
+export function findNamed(name: string, among: readonly Mapping[]): NativePointer | null {
+  return among.find(({ path }) => path.startsWith(`/memfd:${name}`))?.base ?? null;
 }

@@ -3,6 +3,7 @@
  * to write into the loader's code for, and those hung forked children (docs/decisions/0015). Calls nothing that waits for
  * the loader's main lock: a thread that opens a library may wait for us just then (agent/loader-watch.ts).
  */
+import { mappings } from "./mappings.js";
 import type { Place } from "./marks.js";
 import { contains } from "./memory.js";
 import { type Address, addressOf } from "./thunk.js";
@@ -80,20 +81,13 @@ function named(records: readonly NativePointer[]): LoadedModule[] {
 
 /** The file behind each mapping's first byte. Empty where the process has no /proc. */
 function mappedFiles(): Map<Address, string> {
-  const files = new Map<Address, string>();
-  let text: string;
   try {
-    text = File.readAllText("/proc/self/maps");
+    return new Map(
+      mappings().flatMap(({ base, path }) => (path.startsWith("/") ? [[addressOf(base), path] as const] : [])),
+    );
   } catch {
-    return files;
+    return new Map();
   }
-  for (const line of text.split("\n")) {
-    const fields = /^([0-9a-f]+)-\S+ \S+ \S+ \S+ \d+ +(\/.*)$/.exec(line);
-    // The kernel appends " (deleted)", and writes a line end as \012. Source: proc(5).
-    if (fields?.[1] !== undefined && fields[2] !== undefined)
-      files.set(Number.parseInt(fields[1], 16), fields[2].replace(/ \(deleted\)$/, "").replaceAll("\\012", "\n"));
-  }
-  return files;
 }
 
 /** The module that an address lies in. */

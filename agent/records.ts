@@ -2,6 +2,7 @@
  * Records in a module's memory: its file may be gone by now. Finds them and reads those of marked functions (hp_marks).
  * Source of their form: docs/marks.md, byte by byte.
  */
+import { dataMappings, NO_FILE } from "./mappings.js";
 import { contains, type Extent } from "./memory.js";
 import { pointersIn } from "./pointers.js";
 import { type Address, addressOf } from "./thunk.js";
@@ -35,8 +36,8 @@ export interface RecordedMarks {
  */
 export function recordsIn(module: Extent, magic: string, size: number): NativePointer[] {
   const pattern = [...magic].map((c) => c.charCodeAt(0).toString(16)).join(" ");
-  return Process.enumerateRanges("rw-")
-    .filter((range) => range.file !== undefined && contains(module, range.base))
+  return dataMappings()
+    .filter((range) => range.file !== NO_FILE && contains(module, range.base))
     .flatMap((range) =>
       Memory.scanSync(range.base, range.size, pattern)
         .map(({ address }) => address)

@@ -4,6 +4,7 @@
  */
 import type { RefusedMark } from "../schemas/agent.js";
 import type { Watched } from "./loader-watch.js";
+import { dataMappings } from "./mappings.js";
 import type { Mark } from "./marks.js";
 import { findNamed, mapAnywhere, mapNamed } from "./memory.js";
 import type { Address, Word } from "./thunk.js";
@@ -105,7 +106,7 @@ export class Registry {
 
   /** The process's registry, made when there is none; or why it cannot be read: a newer hotpatch made it. */
   static open(): Registry | string {
-    const found = findNamed(NAME, "rw-");
+    const found = findNamed(NAME, dataMappings());
     if (found === null) {
       const page = mapNamed(NAME, HEADER + 2 * HALF);
       page.add(AT.magic).writeUtf8String(MAGIC);

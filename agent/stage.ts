@@ -3,6 +3,7 @@
  * build writes. A writer in place (`cp`, a linker that truncates) would otherwise change or cut off the code that runs.
  * Only for a library that no thread is using: what is written to its data between copy and exchange would be lost.
  */
+import { type Mapping, mappings, NO_FILE } from "./mappings.js";
 import type { Place } from "./marks.js";
 import { contains } from "./memory.js";
 
@@ -28,18 +29,8 @@ const FAILED = ptr(-1);
 /** Bytes per sendfile: below the kernel's limit of 2 GB. */
 const PIECE = 0x40000000;
 
-/** One mapping of the library's file. */
-interface Piece {
-  readonly start: NativePointer;
-  readonly size: number;
-  /** PROT_* bits. */
-  readonly protection: number;
-  /** Of its first byte in the file. */
-  readonly offset: number;
-}
-
 /** The exchange of one piece, ready: `fresh` holds the same bytes. */
-interface Exchange extends Piece {
+interface Exchange extends Mapping {
   readonly fresh: NativePointer;
 }
 
@@ -63,9 +54,9 @@ export function stage(place: Place, copy: string): string | null {
       ready.push({ ...piece, fresh });
     }
     while (ready.length > 0) {
-      const { fresh, size: bytes, start } = ready[0] as Exchange;
+      const { fresh, size: bytes, base } = ready[0] as Exchange;
       // ONE call takes the old mapping away and puts the new one there: nobody sees a gap.
-      if (mremap(fresh, bytes, bytes, MREMAP_MAYMOVE_FIXED, start).equals(FAILED)) return "the kernel refused mremap";
+      if (mremap(fresh, bytes, bytes, MREMAP_MAYMOVE_FIXED, base).equals(FAILED)) return "the kernel refused mremap";
       ready.shift();
     }
     return null;
@@ -86,15 +77,15 @@ function hold(place: Place): string | null {
   const page = mmap(NULL, Process.pageSize, PROT_NONE, MAP_PRIVATE, file, 0);
   close(file);
   if (page.equals(FAILED)) return `the kernel refused a mapping of ${place.path}`;
-  const mappings = mappingsOfSelf();
-  const fileAt = (address: NativePointer) => mappings.find(({ start }) => start.equals(address))?.file;
+  const mapped = mappings();
+  const fileAt = (address: NativePointer) => mapped.find(({ base }) => base.equals(address))?.file;
   if (fileAt(page) === fileAt(place.base)) return null;
   munmap(page, Process.pageSize);
   return `${place.path} has been replaced`;
 }
 
 /** A private mapping with the piece's bytes and protection, elsewhere; null when the kernel refuses. */
-function prepare({ start, size, protection, offset }: Piece, file: number, fileSize: number): NativePointer | null {
+function prepare({ base, size, protection, offset }: Mapping, file: number, fileSize: number): NativePointer | null {
   // Pages behind the end of a file that was replaced by a shorter one cannot be touched.
   const backed = offset + size <= fileSize + Process.pageSize - 1;
   const fresh = backed
@@ -103,7 +94,7 @@ function prepare({ start, size, protection, offset }: Piece, file: number, fileS
   if (fresh.equals(FAILED)) return null;
   // Relocated data and text differ from the file, and so does a file that was replaced: the live bytes count.
   const readable = (protection & 1) !== 0;
-  if (readable && memcmp(fresh, start, size) !== 0) Memory.copy(fresh, start, size);
+  if (readable && memcmp(fresh, base, size) !== 0) Memory.copy(fresh, base, size);
   if (mprotect(fresh, size, protection) === 0) return fresh;
   munmap(fresh, size);
   return null;
@@ -130,26 +121,8 @@ function copyFile(from: string, to: string): number | string {
 }
 
 /** The library's mappings of its own file. */
-function piecesOf(place: Place): Piece[] {
-  const inside = mappingsOfSelf().filter(({ start }) => contains(place, start));
-  const own = inside.find(({ start }) => start.equals(place.base))?.file;
+function piecesOf(place: Place): Mapping[] {
+  const inside = mappings().filter(({ base, shared }) => !shared && contains(place, base));
+  const own = inside.find(({ base }) => base.equals(place.base))?.file;
   return own === undefined || own === NO_FILE ? [] : inside.filter(({ file }) => file === own);
-}
-
-/** Device and inode of a mapping without a file. */
-const NO_FILE = "00:00 0";
-
-/** The private mappings of this process, with the device and inode of their files. Source: proc(5), /proc/self/maps. */
-function mappingsOfSelf(): (Piece & { readonly file: string })[] {
-  return File.readAllText("/proc/self/maps")
-    .split("\n")
-    .flatMap((line) => {
-      const fields = /^([0-9a-f]+)-([0-9a-f]+) (...)p ([0-9a-f]+) (\S+ \d+)/.exec(line);
-      if (fields === null) return [];
-      const [, from = "", to = "", flags = "", offset = "", file = ""] = fields;
-      const start = ptr(`0x${from}`);
-      const protection = [...flags].reduce((bits, flag, i) => bits | (flag === "-" ? 0 : 1 << i), 0);
-      const size = Number(ptr(`0x${to}`).sub(start).toString());
-      return [{ start, size, protection, offset: Number.parseInt(offset, 16), file }];
-    });
 }

@@ -64,7 +64,7 @@ export class Host {
       if (error instanceof Fault) throw error;
       const last = this.#output.all.slice(-3).join(" | ");
       throw new Fault(
-        `${during}: ${this.alive ? "stands still, or" : "has died, and"} does not print "${wanted}": ${last}`,
+        `${during}: ${this.alive ? "stands still, or" : "has died, and"} does not print "${wanted}": ${last}${threadsOf(this.pid)}`,
       );
     }
     const fault = this.#output.all.find((line) => line.startsWith("FAULT"));
@@ -86,6 +86,23 @@ export class Host {
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     await new Promise((ended) => child.once("exit", ended));
   }
+}
+
+/** What each thread does, for whoever has to find out why it stands. */
+function threadsOf(pid: number): string {
+  const folder = `/proc/${pid}/task`;
+  return (existsSync(folder) ? readdirSync(folder) : [])
+    .map((tid) => {
+      const file = (name: string) => readFileSync(`${folder}/${tid}/${name}`, "utf8").trim();
+      try {
+        const field = (name: string) => new RegExp(`^${name}:\t(.*)`, "m").exec(file("status"))?.[1];
+        const signals = `blocked ${field("SigBlk")}, pending ${field("SigPnd")} ${field("ShdPnd")}`;
+        return `\n  ${tid} ${file("comm")}: ${field("State")}, tracer ${field("TracerPid")}, ${signals}, ${file("syscall")}`;
+      } catch {
+        return ""; // it has ended
+      }
+    })
+    .join("");
 }
 
 /** Of what `unshare --fork` and the like have started. */
