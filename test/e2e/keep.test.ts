@@ -12,10 +12,12 @@ HOTPATCH_STATE(int, score, 0);
 HOTPATCH int value(int x) { HOTPATCH_GET(score) += x; return ${n} * 1000000 + HOTPATCH_GET(score); }
 `;
 
-async function hosted(t: ExecutionContext) {
+/** @param through starts the host as its child */
+async function hosted(t: ExecutionContext, through: readonly string[] = []) {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", scored(0));
-  const host = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  const [command = "", ...args] = [...through, await shop.host("host", DLOPEN_HOST), lib];
+  const host = shop.start(command, args);
   const output = new Lines(host.stdout);
   let score = 0;
   /** The host runs the n-th build from here on, and its score has gone on. */
@@ -31,13 +33,15 @@ async function hosted(t: ExecutionContext) {
     t.is(host.signalCode, null);
   };
   await runs(0);
+  const parent = `/proc/${host.pid}/task/${host.pid}/children`;
+  const pid = through.length === 0 ? (host.pid ?? 0) : Number(readFileSync(parent, "utf8"));
   const attach = async () => {
-    const tool = Tool.attach(shop, [String(host.pid)]);
+    const tool = Tool.attach(shop, [String(pid)]);
     await tool.ready();
     return tool;
   };
-  const threads = () => readdirSync(`/proc/${host.pid}/task`).length;
-  return { shop, host, pid: host.pid ?? 0, runs, attach, threads };
+  const threads = () => readdirSync(`/proc/${pid}/task`).length;
+  return { shop, host, pid, runs, attach, threads };
 }
 
 /** As a hotpatch of the future would have left it. The layout is agent/registry.ts's. */
@@ -50,8 +54,8 @@ function raiseRegistryVersion(pid: number): void {
   closeSync(memory);
 }
 
-test("three rounds of keep and attach: numbers go on, every generation can be rolled back to, state is kept", async (t) => {
-  const { shop, runs, attach, threads } = await hosted(t);
+async function keepThrice(t: ExecutionContext, through: readonly string[] = []) {
+  const { shop, runs, attach, threads } = await hosted(t, through);
   for (const n of [1, 2, 3]) {
     const tool = await attach();
     await runs(n - 1); // what the last round kept
@@ -72,7 +76,16 @@ test("three rounds of keep and attach: numbers go on, every generation can be ro
   }
   t.is(await tool.end(), 0);
   await runs(0);
-});
+}
+
+test("three rounds of keep and attach: numbers go on, every generation can be rolled back to, state is kept", (t) =>
+  keepThrice(t));
+
+// /proc/PID is another process there.
+(process.getuid?.() === 0 ? test : test.skip)(
+  "the same in a PID namespace that has no /proc of its own (needs root)",
+  (t) => keepThrice(t, ["unshare", "--pid", "--fork", "--kill-child"]),
+);
 
 test("what was kept is kept again untouched, and goes back to the host's own code when a later tool is killed", async (t) => {
   const { shop, runs, attach, threads } = await hosted(t);
