@@ -236,7 +236,11 @@ def unfitness(grounds, tid):
     place = waiting_at(tid)
     if place is None or state == "R":
         return RUNS
-    number, pc, sp = place
+    return unfitness_in(grounds, *place)
+
+
+def unfitness_in(grounds, number, pc, sp):
+    """The same of one that waits in this system call."""
     words = grounds.stack(sp)
     busy = grounds.is_busy(words)
     if number == SYS_FUTEX:
@@ -266,6 +270,7 @@ def borrow(pid, grounds, avoided):
 
 
 def stopped_quietly(grounds, tid, rank):
+    before = waiting_at(tid)
     tracee = Tracee(tid)
     try:
         registers = tracee.registers
@@ -273,9 +278,13 @@ def stopped_quietly(grounds, tid, rank):
             raise Unfit("it is no 64-bit thread")
         if int(status_of(tid)["SigPnd"], 16) & NEVER_BLOCKED:
             raise Unfit("a signal of its own is on its way to it")
-        # It may have gone on since it was looked at: then it is one that runs.
-        runs = rank == RUNS or registers["orig_rax"] >> 63 != 0
-        if runs and not grounds.is_computing(registers["rip"], grounds.stack(registers["rsp"])):
+        # It may have gone on since it was looked at: to seteuid(), say, which makes calls with a lock in its hand.
+        call, pc, sp = registers["orig_rax"], registers["rip"], registers["rsp"]
+        if rank != RUNS and before is not None and (before[0], before[2]) == (call, sp):
+            quiet = unfitness_in(grounds, call, pc, sp) is not None
+        else:
+            quiet = grounds.is_computing(pc, grounds.stack(sp))
+        if not quiet:
             raise Unfit("its threads are inside the allocator, the loader or the C library")
         return tracee
     except BaseException:
