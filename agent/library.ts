@@ -172,29 +172,21 @@ export class Library {
     unmarked: readonly UnmarkedFunction[],
   ): RefusedMark[] {
     if (this.has(generation)) throw new Error(`generation ${generation} is taken`);
-    return this.#orForget(() => this.#add(generation, copy, marks, words, unmarked));
-  }
-
-  #add(
-    generation: number,
-    copy: Place & { readonly buildId: string | null; readonly hash: string },
-    marks: readonly Mark[],
-    words: readonly Word[],
-    unmarked: readonly UnmarkedFunction[],
-  ): RefusedMark[] {
-    const known = this.#names.length;
-    this.#takeNames(marks);
-    this.#takeNames(unmarked);
-    const { made, refused } = makeTrampolines(copy, unmarked);
-    const bodies = this.#tables.bodiesOf(this.running, known);
-    for (const { name, entry } of marks) bodies[this.#index(name)] = entry + ENTRY_SIZE;
-    for (const { name, offset } of unmarked) bodies[this.#index(name)] = addressOf(copy.base) + offset;
-    for (const { name, body } of made) bodies[this.#index(name)] = body;
-    this.#tables.add(generation, known, bodies);
-    adoptCopy(copy, marks, words, this.#tables.epoch, (name) => this.#index(name));
-    const led = PlainEntries.adopt(copy, made, this.#tables.epoch, (name) => this.#index(name));
-    this.#copies.set(generation, { ...copy, functions: marks.length + unmarked.length });
-    return [...refused, ...led.refused];
+    return this.#orForget(() => {
+      const known = this.#names.length;
+      this.#takeNames(marks);
+      this.#takeNames(unmarked);
+      const { made, refused } = makeTrampolines(copy, unmarked);
+      const bodies = this.#tables.bodiesOf(this.running, known);
+      for (const { name, entry } of marks) bodies[this.#index(name)] = entry + ENTRY_SIZE;
+      for (const { name, offset } of unmarked) bodies[this.#index(name)] = addressOf(copy.base) + offset;
+      for (const { name, body } of made) bodies[this.#index(name)] = body;
+      this.#tables.add(generation, known, bodies);
+      adoptCopy(copy, marks, words, this.#tables.epoch, (name) => this.#index(name));
+      const led = PlainEntries.adopt(copy, made, this.#tables.epoch, (name) => this.#index(name));
+      this.#copies.set(generation, { ...copy, functions: marks.length + unmarked.length });
+      return [...refused, ...led.refused];
+    });
   }
 
   switchTo(generation: number): void {

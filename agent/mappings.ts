@@ -2,6 +2,7 @@
  * What this process has mapped. By /proc/self and not by Process.enumerateRanges(): Frida opens /proc/PID, which is another
  * process's where this one lives in a PID namespace and sees the /proc of the one outside.
  */
+import { pathAsItWas } from "../schemas/names.js";
 import type { Extent } from "./memory.js";
 
 export interface Mapping extends Extent {
@@ -39,8 +40,7 @@ export function mappings(): Mapping[] {
           shared: shared === "s",
           offset: Number.parseInt(offset, 16),
           file,
-          // The kernel appends " (deleted)", and writes a line end as \012.
-          path: path.replace(/ \(deleted\)$/, "").replaceAll("\\012", "\n"),
+          path: pathAsItWas(path).replaceAll("\\012", "\n"), // so the kernel writes a line end
         },
       ];
     });

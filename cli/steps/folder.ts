@@ -153,8 +153,8 @@ export function removeFoldersOf(parents: readonly string[], pid: number, startTi
 }
 
 /**
- * Removes folders of processes that are gone, a day later where a debugger may want them. Only those of our user, or anyone's as root (the folders root makes belong
- * to the targets' users).
+ * Removes folders of processes that are gone, a day later where a debugger may want them. Only those of our user, or
+ * anyone's as root (the folders root makes belong to the targets' users).
  * @returns the paths that were removed
  */
 export function sweepFolders(parents: readonly string[], now = Date.now()): string[] {

@@ -59,6 +59,13 @@ class Image:
             except OSError:
                 return b""
 
+    def words(self, sp, most):
+        """Those of the stack that begins at `sp`, of `most` bytes at most."""
+        mapping, start = self.at(sp), sp & ~7
+        end = start + most if mapping is None else min(mapping.end, start + most)
+        data = self.read(start, max(0, end - start))
+        return struct.unpack("<%dQ" % (len(data) // 8), data[: len(data) // 8 * 8])
+
     def write(self, at, data):
         """Also where the process itself may not write."""
         with self.memory("r+b") as memory:
@@ -120,6 +127,20 @@ class Image:
                 # glibc has added the base already, but for modules whose dynamic section is read-only.
                 return {tag: value if value >= base else base + value for tag, value in pairs if tag > 0}
         return {}
+
+
+def inside(address, ranges):
+    return any(start <= address < end for start, end in ranges)
+
+
+def waiting_at(tid):
+    """
+    (number of the system call, pc, sp) of a thread that waits in one, the number -1 where it waits elsewhere; None of one
+    that runs. Raises OSError of one that has ended, or is not ours to see.
+    """
+    with open("/proc/%d/syscall" % tid) as file:
+        number, *words = file.read().split()
+    return (int(number), int(words[-1], 16), int(words[-2], 16)) if len(words) >= 2 else None
 
 
 def threads_of(pid):

@@ -3,10 +3,9 @@
 A thread that waits is not disturbed: the kernel says where it stands. One that runs is stopped for the moment that it takes
 to read its registers.
 """
-import struct
 import time
 
-from image import Image, living_thread, state_of, threads_of
+from image import Image, inside, living_thread, state_of, threads_of, waiting_at
 from ptrace import Tracee, Unfit
 
 # In all; and bytes of one thread's stack.
@@ -37,19 +36,14 @@ def addresses_on_stacks(pid, ranges):
     return found
 
 
-def inside(address, ranges):
-    return any(start <= address < end for start, end in ranges)
-
-
 def place_of(tid):
     """(pc, sp); None: it has ended."""
     try:
-        with open("/proc/%d/syscall" % tid) as file:
-            words = file.read().split()
+        place = waiting_at(tid)
     except (FileNotFoundError, ProcessLookupError):
         return None
-    if len(words) > 2:
-        return int(words[-1], 16), int(words[-2], 16)
+    if place is not None:
+        return place[1:]
     try:
         tracee = Tracee(tid)
     except Unfit:
@@ -66,11 +60,7 @@ def place_of(tid):
 def addresses_on_stack(image, place, ranges):
     """Those within ranges that a thread executes at or returns to. place: its (pc, sp)."""
     pc, sp = place
-    mapping = image.at(sp)
-    if mapping is None:
+    if image.at(sp) is None:
         return []  # it has ended
-    start = sp & ~7
-    data = image.read(start, min(mapping.end - start, DEEPEST))
-    words = struct.unpack("<%dQ" % (len(data) // 8), data[: len(data) // 8 * 8])
     low, high = min(start for start, _ in ranges), max(end for _, end in ranges)
-    return [word for word in (pc, *words) if low <= word < high and inside(word, ranges)]
+    return [word for word in (pc, *image.words(sp, DEEPEST)) if low <= word < high and inside(word, ranges)]

@@ -4,7 +4,7 @@ They poll descriptors that are gone, each as fast as it can, for the rest of the
 and to end them could leave a lock behind: so each is led, between two system calls, to wait for ever instead.
 """
 from image import Image, living_thread, threads_of
-from ptrace import QUIET_MASK, DoesNotStop, Tracee, Unfit
+from ptrace import NO_CALL, QUIET_MASK, DoesNotStop, Tracee, Unfit
 from stacks import addresses_on_stack, place_of
 
 AGENT = "memfd:frida-agent"
@@ -12,7 +12,6 @@ AGENT = "memfd:frida-agent"
 WAITS = (271, 7, 0, 202)
 # System calls that are looked at in one thread until it makes one of those.
 LOOKS = 1000
-NO_CALL = (1 << 64) - 1
 
 
 def lay_to_rest(pid, rest):
