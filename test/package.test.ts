@@ -18,6 +18,7 @@ test("the package holds the program, its python, the header and the crates, and 
     "dist/cli/target/callers.py",
     "dist/cli/target/carrier.py",
     "dist/cli/target/carrier_code.py",
+    "dist/cli/target/first_stop.py",
     "dist/cli/target/footprint.py",
     "dist/cli/target/grounds.py",
     "dist/cli/target/reads.py",

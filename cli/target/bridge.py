@@ -22,10 +22,12 @@ import termios
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -I leaves it out
 from callers import check_callers, from_target  # noqa: E402
 from carrier import Carrier, carrier_in  # noqa: E402
+from first_stop import choose_first_stop, stops_at  # noqa: E402
 from footprint import give_back, import_frida  # noqa: E402
 from older_kernel import pretend_older_kernel  # noqa: E402
 from ptrace import DoesNotStop, Unfit, on_own_thread, wait_until  # noqa: E402
@@ -145,6 +147,7 @@ module = frida._frida.__file__
 pretend_older_kernel(module)
 spare_shared_memory(module)
 check_callers(module)
+choose_first_stop(module)
 way_home = WayHome(module)
 device = frida.get_local_device()
 
@@ -286,11 +289,18 @@ WITHOUT_HOOKS = {"exceptor": "off", "unwind_broker": False, "exit_monitor": Fals
 CUT_OFF = "the host has closed the file descriptors of the agent, as closefrom() and close_range() do"
 
 
+@contextmanager
+def frida_at(carrier):
+    """Meanwhile Frida calls functions in the carrier."""
+    with way_home.to(carrier.pad), stops_at(carrier.tid, carrier.home), carrier.forks_waiting():
+        yield
+
+
 def enter(target, carrier):
     """Frida comes by the carrier."""
     target.carrier = carrier
     offsets = [] if carrier.unused_in_loader is None else [carrier.unused_in_loader]
-    with way_home.to(carrier.pad), from_target(target.pid), carrier.forks_waiting():
+    with from_target(target.pid), frida_at(carrier):
         session = target.session = device.attach(carrier.tid, linker_notifier_offsets=offsets, **WITHOUT_HOOKS)
 
     def detached(reason, crash):
@@ -396,7 +406,7 @@ def op_detach(m):
         with target.carrier.forks_waiting():
             target.script.unload()
     if target.session is not None and not target.session.is_detached:
-        with way_home.to(target.carrier.pad), target.carrier.forks_waiting():
+        with frida_at(target.carrier):
             on_own_thread(lambda: target.carrier.leave(target.session.detach))
 
 

@@ -10,11 +10,14 @@ import os
 import struct
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from carrier_code import (
+    BEFORE_FORK_AT,
+    CARRY_AT,
     CODE,
     DATA,
+    EVERY,
     EXPECTED,
     FORK_LOOK_NS,
     FORKS,
@@ -32,6 +35,7 @@ from carrier_code import (
     RESULT,
     REST_AT,
     SIZE,
+    STAY_NS,
     TELLS,
     TID,
     USED,
@@ -39,6 +43,8 @@ from carrier_code import (
 from grounds import QUIET_S, Grounds, NoCarrier, borrow
 from image import living_thread, threads_of
 from ptrace import (
+    CANCEL,
+    EVERY_SIGNAL,
     NO_CALL,
     QUIET_MASK,
     RED_ZONE,
@@ -66,7 +72,7 @@ PATIENCE_S = 10
 
 NOT_YET = -1
 
-SYS_MMAP, SYS_MPROTECT, SYS_SIGRETURN = 9, 10, 15
+SYS_MMAP, SYS_MPROTECT = 9, 10
 PROT_RW, PROT_RX = 3, 5
 MAP_PRIVATE_ANONYMOUS = 0x22
 
@@ -86,7 +92,7 @@ class Carrier:
         # Whatever happens from here on: the tracer's end lets the thread go, and it has its way back on the stack.
         try:
             base = have_thread_made(grounds, tracee)
-        except Unfit as error:
+        except (Unfit, OSError) as error:
             raise NoCarrier(str(error))
         finally:
             if held is None:
@@ -141,6 +147,11 @@ class Carrier:
             return self.image.read(self.data - DATA + CODE, len(MAGIC)) == MAGIC
         except OSError:
             return False
+
+    @property
+    def home(self):
+        """The addresses (from, to) between which it waits."""
+        return self.data - DATA + CARRY_AT, self.data - DATA + BEFORE_FORK_AT
 
     @property
     def pad(self):
@@ -219,9 +230,15 @@ def have_thread_made(grounds, tracee):
         grounds.image.write(at, frame(at, grounds.restorer, by_itself, vectors, blocked))
         return at + RETURN
 
+    def put_back():
+        """With what is left of its wait: the way by the frame would begin the wait anew."""
+        tracee.vectors = vectors
+        tracee.blocked = blocked
+        tracee.registers = resumed(registers, interrupted or tracee.pending(blocked), False)
+
     try:
-        # Also what it has blocked itself: a thread that waits for a signal by sigwait() would get it by its handler.
-        tracee.blocked = blocked | QUIET_MASK
+        # All of them: a handler would make system calls of its own, and they would be taken for ours.
+        tracee.blocked = EVERY_SIGNAL
         base = existing(grounds.image)
         if base is None:
             room = room_below(grounds.image, registers, size)
@@ -233,21 +250,19 @@ def have_thread_made(grounds, tracee):
         grounds.image.write(base + DATA + LOCKS, struct.pack("<%dQ" % len(locks), *locks))
         grounds.image.write(base + DATA + TELLS, struct.pack("<IIQI", grounds.knows_us, 0, grounds.exit_lock, 0))
         grounds.image.write(base + DATA + LOOK, struct.pack("<qq", 0, FORK_LOOK_NS))
-        call = {"rip": base + LAUNCH_AT, "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
-        tracee.registers = {**registers, **call}
-        while True:
-            tracee.wait_for_syscall()
-            now = tracee.registers
-            if now["orig_rax"] == SYS_SIGRETURN and now["rsp"] == back + 8:
-                return base
-    finally:
-        # Back where it was, with what is left of its wait: the way by the frame would begin the wait anew.
-        try:
-            tracee.vectors = vectors
-            tracee.blocked = blocked
-            tracee.registers = resumed(registers, interrupted or tracee.pending(blocked), False)
-        except Unfit:
-            pass  # it runs, in our code, and goes back by the frame
+        grounds.image.write(base + DATA + EVERY, struct.pack("<QQqq", EVERY_SIGNAL, 0, 0, STAY_NS))
+    except BaseException:
+        with suppress(Unfit):  # it runs, and goes back by the frame
+            put_back()
+        raise
+    # It must answer setuid() now, which holds a lock that pthread_create() needs. But no cancellation, which would unwind our
+    # stack; and what it has blocked itself stays so: one that waits by sigwait() would get the signal by its handler.
+    tracee.blocked = blocked | QUIET_MASK | CANCEL
+    tracee.registers = {**registers, "rip": base + LAUNCH_AT, "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
+    tracee.run(lambda: grounds.image.read(base + DATA + RESULT, 8) != struct.pack("<q", NOT_YET))
+    if base + LAUNCH_AT <= tracee.registers["rip"] < base + CARRY_AT:
+        put_back()
+    return base
 
 
 def let_go(tracee):

@@ -7,20 +7,24 @@ import struct
 
 PAGE = 4096
 CODE, DATA, STACK, SIZE = 0, PAGE, 2 * PAGE, 2 * PAGE + 256 * 1024
-MAGIC = b"hotpatch carrier8"
+MAGIC = b"hotpatch carrier9"
 
 # struct data: order u32, thread id u32, result i64, pthread_t, pthread_create, pthread_detach, patience (struct timespec),
 # blocked signals u64, __register_atfork, whether that was called u32, who forks u32, the loader's locks u64 each and a zero,
 # the carrier's stack pointer u64, whether /proc tells it who traces it u32 (not from another PID namespace), the lock of
-# exit()'s list u64, whether forks are to wait u32, how many are under way u32, how long to wait at a time (struct timespec).
+# exit()'s list u64, whether forks are to wait u32, how many are under way u32, how long to wait at a time (struct timespec);
+# every signal u64, a zero u64, how long the borrowed thread stays (struct timespec).
 ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT, MASK = 0, 4, 8, 16, 24, 32, 40, 56
 REGISTER, REGISTERED, FORKER, LOCKS, STACK_AT, TELLS, EXIT_LOCK = 64, 72, 76, 80, 120, 128, 136
 GATE, FORKS, LOOK = 144, 148, 152
+EVERY, ZERO, STAY = 168, 176, 184
 MOST_LOCKS = 4
 # Orders. A carrier that nobody has come for leaves when its patience ends; one that is used stays.
 EXPECTED, USED, LEAVE = 0, 1, 2
 # A fork waits for Frida this often, this long; then it goes on all the same.
 FORK_LOOKS, FORK_LOOK_NS = 200, 2_000_000
+# How long the borrowed thread stays, if nobody fetches it: its tracer is gone, or late.
+STAY_NS = 250_000_000
 
 
 def to(place, code_at, length):
@@ -29,27 +33,39 @@ def to(place, code_at, length):
 
 
 # Where the pieces begin, one behind the other.
-CARRY_AT = CODE + len(MAGIC) + 32
+CARRY_AT = CODE + len(MAGIC) + 87
 BEFORE_FORK_AT = CARRY_AT + 147
 AFTER_FORK_AT = BEFORE_FORK_AT + 91
 IN_CHILD_AT = AFTER_FORK_AT + 8
 PAD_AT = IN_CHILD_AT + 82
 
-# What the borrowed thread calls. rdi: data.
+# What the borrowed thread calls. rdi: data. It then stays a while, with every signal blocked, to be fetched home; else it goes
+# by itself.
 # fmt: off
 LAUNCH = bytes([
     0x53,                                     # push rbx
     0x48, 0x89, 0xFB,                         # mov rbx, rdi
     0x48, 0x8D, 0x7B, THREAD,                 # lea rdi, [rbx+thread]
     0x31, 0xF6,                               # xor esi, esi
-    0x48, 0x8D, 0x15, 0x0F, 0x00, 0x00, 0x00, # lea rdx, [rip+carry]
+    0x48, 0x8D, 0x15, *to(CARRY_AT, CODE + len(MAGIC) + 0x0A, 7),  # lea rdx, [rip+carry]
     0x48, 0x89, 0xD9,                         # mov rcx, rbx
     0xFF, 0x53, CREATE,                       # call [rbx+create]
-    0x48, 0x98,                               # cdqe
-    0x48, 0x89, 0x43, RESULT,                 # mov [rbx+result], rax
+    0x4C, 0x63, 0xE0,                         # movsxd r12, eax
+    0xB8, 0x0E, 0x00, 0x00, 0x00,             # mov eax, SYS_rt_sigprocmask
+    0xBF, 0x02, 0x00, 0x00, 0x00,             # mov edi, SIG_SETMASK
+    0x48, 0x8D, 0xB3, *struct.pack("<i", EVERY),  # lea rsi, [rbx+every]
+    0x31, 0xD2,                               # xor edx, edx
+    0x41, 0xBA, 0x08, 0x00, 0x00, 0x00,       # mov r10d, 8
+    0x0F, 0x05,                               # syscall
+    0x4C, 0x89, 0x63, RESULT,                 # mov [rbx+result], r12
+    0xB8, 0xCA, 0x00, 0x00, 0x00,             # mov eax, SYS_futex
+    0x48, 0x8D, 0xBB, *struct.pack("<i", ZERO),   # lea rdi, [rbx+zero]
+    0xBE, 0x80, 0x00, 0x00, 0x00,             # mov esi, FUTEX_WAIT_PRIVATE
+    0x31, 0xD2,                               # xor edx, edx
+    0x4C, 0x8D, 0x93, *struct.pack("<i", STAY),   # lea r10, [rbx+stay]
+    0x0F, 0x05,                               # syscall
     0x5B,                                     # pop rbx
     0xC3,                                     # ret
-    0x90,                                     # nop
 ])
 # The carrier. rdi: data.
 CARRY = bytes([

@@ -46,7 +46,9 @@ BEGIN_AGAIN = {0, 1, 19, 20, 43, 44, 45, 46, 47, 65, 128, 208, 220, 232, 281, 28
 # instruction (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), without which the kernel ends the process whatever handler it has;
 # and 32 and 33, by which glibc cancels threads and changes their user: setuid() waits for all threads to answer 33.
 NEVER_BLOCKED = sum(1 << (n - 1) for n in (4, 5, 6, 7, 8, 11, 31, 32, 33))
-QUIET_MASK = ~NEVER_BLOCKED & (1 << 64) - 1
+EVERY_SIGNAL = (1 << 64) - 1
+QUIET_MASK = EVERY_SIGNAL & ~NEVER_BLOCKED
+CANCEL = 1 << 32 - 1
 
 XSTATE_ROOM = 16 * 1024
 RED_ZONE = 128
@@ -90,11 +92,13 @@ def tracer_of(tid):
 
 def wait_until(true, seconds):
     """Whether it became true in time."""
-    until = time.monotonic() + seconds
+    start = time.monotonic()
     while not true():
-        if time.monotonic() > until:
+        waited = time.monotonic() - start
+        if waited > seconds:
             return False
-        time.sleep(0.0005)
+        # A running thread stops within microseconds, and stands for as long as we sleep.
+        time.sleep(0 if waited < 0.001 else 0.0005)
     return True
 
 
@@ -120,8 +124,11 @@ def on_own_thread(work):
 class Tracee:
     """A stopped thread. All calls must come from the thread that made it."""
 
-    def __init__(self, tid):
+    def __init__(self, tid, seized=False):
+        """seized: it is stopped already, by the thread that calls."""
         self.tid = tid
+        if seized:
+            return
         self.call(SEIZE, 0, TRACE_SYSGOOD | TRACE_EXEC)
         try:
             self.call(INTERRUPT)
@@ -133,30 +140,44 @@ class Tracee:
         if libc.ptrace(request, self.tid, address, data) < 0:
             raise Unfit("ptrace request %#x: %s" % (request, os.strerror(ctypes.get_errno())))
 
-    def wait(self, seconds=STOP_S):
-        """(signal, event) of its next stop."""
-        start = time.monotonic()
-        while True:
+    def stop(self):
+        """(signal, event) of its next stop; None while it runs."""
+        try:
             _, status = os.waitpid(self.tid, os.WNOHANG | WALL)
-            if status != 0:
-                if not os.WIFSTOPPED(status):
-                    raise Unfit("the thread has ended")
-                return os.WSTOPSIG(status), status >> 16
-            waited = time.monotonic() - start
-            if waited > seconds:
-                raise DoesNotStop(self.tid)
-            # A running thread stops within microseconds, and stands for as long as we sleep.
-            time.sleep(0 if waited < 0.001 else 0.0005)
+        except ChildProcessError:
+            raise Unfit("the thread has ended")
+        if status == 0:
+            return None
+        if not os.WIFSTOPPED(status):
+            raise Unfit("the thread has ended")
+        return os.WSTOPSIG(status), status >> 16
+
+    def wait(self, seconds=STOP_S):
+        """The same of one that is about to stop."""
+        stop = None
+
+        def stopped():
+            nonlocal stop
+            stop = self.stop()
+            return stop is not None
+
+        if not wait_until(stopped, seconds):
+            raise DoesNotStop(self.tid)
+        return stop
 
     def wait_for_stop(self):
-        while True:
-            signal, event = self.wait()
-            if event == EVENT_STOP:
-                if signal == SIGTRAP:
-                    return
-                self.detach()
-                raise Unfit("the process is stopped")
-            self.call(CONT, 0, signal)  # one that was on its way: it is delivered, and then we stop
+        while self.passes_on(*self.wait()):
+            pass
+
+    def passes_on(self, signal, event):
+        """Whether it stopped for a signal that was on its way, which is delivered; False: at our request."""
+        if event == EVENT_STOP:
+            if signal == SIGTRAP:
+                return False
+            self.detach()
+            raise Unfit("the process is stopped")
+        self.call(CONT, 0, signal if event == 0 else 0)
+        return True
 
     def wait_for_syscall(self):
         """Goes on to the next beginning or end of a system call; signals that come before are delivered."""
@@ -168,6 +189,21 @@ class Tracee:
                 return
             if event != 0:
                 signal = 0
+
+    def run(self, arrived, seconds=CALL_S):
+        """Goes on until `arrived` says so, and stops; signals that come before are delivered."""
+
+        def there():
+            stop = self.stop()
+            if stop is not None:
+                self.passes_on(*stop)
+            return stop is None and arrived()
+
+        self.call(CONT)
+        if not wait_until(there, seconds):
+            raise DoesNotStop(self.tid)
+        self.call(INTERRUPT)
+        self.wait_for_stop()
 
     def detach(self):
         self.call(DETACH)

@@ -3,7 +3,7 @@
 They poll descriptors that are gone, each as fast as it can, for the rest of the host's life. Nobody can reach them any more,
 and to end them could leave a lock behind: so each is led, between two system calls, to wait for ever instead.
 """
-from image import Image, living_thread, threads_of
+from image import SYSCALL_RET, Image, living_thread, threads_of
 from ptrace import NO_CALL, QUIET_MASK, DoesNotStop, Tracee, Unfit
 from stacks import addresses_on_stack, place_of
 
@@ -12,6 +12,7 @@ AGENT = "memfd:frida-agent"
 WAITS = (271, 7, 0, 202)
 # System calls that are looked at in one thread until it makes one of those.
 LOOKS = 1000
+SYSCALL = SYSCALL_RET[:2]
 
 
 def lay_to_rest(pid, rest):
@@ -23,18 +24,19 @@ def lay_to_rest(pid, rest):
         try:
             place = place_of(tid)
             if place is not None and addresses_on_stack(image, place, agent):
-                count += lead(tid, rest)
+                count += lead(image, tid, rest)
         except (Unfit, DoesNotStop, OSError):
             pass  # it has ended, or stops later: then it rests as well, until we end
     return count
 
 
-def lead(tid, rest):
+def lead(image, tid, rest):
     tracee = Tracee(tid)
     try:
         for _ in range(LOOKS):
             registers = tracee.registers
-            if registers["orig_rax"] in WAITS:
+            # Where it stands behind the call itself, and not in the handler of a signal that ended it.
+            if registers["orig_rax"] in WAITS and image.read(registers["rip"] - 2, 2) == SYSCALL:
                 tracee.blocked = QUIET_MASK
                 tracee.registers = {**registers, "rip": rest, "orig_rax": NO_CALL}
                 return 1

@@ -108,6 +108,14 @@ export const C_HOSTS: readonly CHost[] = [
     setup: "for (int i = 0; i < 8; i++) start(idle);",
     loop: 'double since = now(); if (seteuid(geteuid()) != 0 || now() - since > 2) puts("FAULT seteuid");',
   },
+  {
+    name: "seteuid at full speed",
+    before: `${IDLE}
+static volatile long changed;
+static void *change(void *a) { for (;;) { if (seteuid(geteuid()) != 0) puts("FAULT seteuid"); changed++; } return a; }`,
+    setup: "for (int i = 0; i < 4; i++) start(idle); start(change);",
+    loop: 'static long last; if (beat % 200 == 199) { if (changed == last) puts("FAULT stands still"); last = changed; }',
+  },
   { name: "SIGSEGV: lazy paging at full speed", before: LAZY.replace("PAUSE", ""), setup: lazySetup },
   { name: "SIGSEGV: lazy paging, unhurried", before: LAZY.replace("PAUSE", "usleep(50)"), setup: lazySetup },
   {

@@ -78,6 +78,7 @@ const statuses = (name: string) =>
   });
 
 await rounds("setuid and idle threads");
+await rounds("seteuid at full speed");
 await rounds("SIGSEGV: lazy paging at full speed");
 await rounds("SIGSEGV: lazy paging, unhurried");
 await rounds("Go with cgo, recovered nil dereferences");

@@ -10,7 +10,9 @@ export class Fault extends Error {}
 /** ms in which a host prints again, on a busy machine. */
 const BEAT_MS = 15_000;
 /** ms after which a blocked signal is not a matter of a moment. */
-const LASTING_MS = 300;
+const LASTING_MS = 1000;
+/** Meanwhile: a thread that answers all the time is seen blocking one now and then. */
+const LOOKS = 20;
 /** Signals 32 and 33. */
 const GLIBC = 0b11n << 31n;
 /** Lines in a row that must agree. */
@@ -73,11 +75,13 @@ export class Host {
 
   /** Rejects where a thread does not take what every thread must: 32 and 33. The host's own may, and glibc for moments. */
   async checkMasks(during: string): Promise<void> {
-    const before = deaf(this.pid);
-    if (before.every((thread) => this.#deaf.has(thread))) return;
-    await sleep(LASTING_MS);
-    const still = deaf(this.pid).filter((thread) => before.includes(thread) && !this.#deaf.has(thread));
-    if (still.length > 0) throw new Fault(`${during}: threads ${still.join(", ")} block signals of the C library`);
+    let still = deaf(this.pid).filter((thread) => !this.#deaf.has(thread));
+    for (let look = 1; still.length > 0; look++) {
+      if (look === LOOKS) throw new Fault(`${during}: threads ${still.join(", ")} block signals of the C library`);
+      await sleep(LASTING_MS / LOOKS);
+      const now = deaf(this.pid);
+      still = still.filter((thread) => now.includes(thread));
+    }
   }
 
   async end(): Promise<void> {

@@ -4,7 +4,7 @@ import test from "ava";
 import { Lines, ROOT, Workshop } from "../support/workshop.js";
 
 /** One thread sends numbers, one after the other, and the main thread sends them back. Ends when one is lost. */
-const HOST = `
+const ECHO = `
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +37,53 @@ int main(int argc, char **argv) {
 }
 `;
 
+/** setuid() and its kin wait for all other threads to answer a signal. */
+const SETUID = `
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+static void *idle(void *p) {
+  for (;;) pause();
+  return p;
+}
+int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  pthread_t thread;
+  for (int i = 0; i < 8; i++) pthread_create(&thread, NULL, idle, NULL);
+  for (long n = 0;; n++) {
+    if (seteuid(geteuid()) != 0) return printf("seteuid: %m\\n"), 2;
+    if (n % 500 == 0) printf("answered\\n");
+  }
+}
+`;
+
+/** Threads that are ended at any moment, each of which has something to put in order. */
+const CANCEL = `
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+static volatile long ended;
+static void end(int *p) { ended += *p; }
+static void *idle(void *p) {
+  int one __attribute__((cleanup(end))) = 1; /* as a destructor: by unwinding */
+  for (;;) pause();
+  return p;
+}
+int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  for (long n = 1;; n++) {
+    pthread_t thread;
+    void *result;
+    if (pthread_create(&thread, NULL, idle, NULL) != 0) return printf("pthread_create\\n"), 2;
+    for (clock_t until = clock() + 6000; clock() < until;); /* busy, so that the other is borrowed */
+    if (pthread_cancel(thread) != 0 || pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED || ended != n)
+      return printf("thread %ld, %ld ended\\n", n, ended), 3;
+    if (n % 10 == 0) printf("answered\\n");
+  }
+}
+`;
+
 /** What the bridge does of a session's beginning and end, without Frida in between. */
 const ROUNDS = `
 import sys
@@ -48,10 +95,16 @@ for _ in range(60):
     on_own_thread(on_own_thread(lambda: carrier.Carrier(int(sys.argv[2]))).leave)
 `;
 
-for (const wait of ["read", "epoll_wait"])
-  test(`threads that are borrowed as their ${wait} ends lose no answer`, async (t) => {
+const HOSTS: readonly [string, string, ...string[]][] = [
+  ["threads that are borrowed as their read ends lose no answer", ECHO, "read"],
+  ["threads that are borrowed as their epoll_wait ends lose no answer", ECHO, "epoll_wait"],
+  ["threads that are borrowed as they are to answer seteuid() do so", SETUID],
+  ["threads that are borrowed as they are cancelled end in order", CANCEL],
+];
+for (const [title, source, ...args] of HOSTS)
+  test(title, async (t) => {
     const shop = new Workshop(t);
-    const host = shop.start(await shop.host("host", HOST, ["-D_GNU_SOURCE"]), [wait]);
+    const host = shop.start(await shop.host("host", source, ["-D_GNU_SOURCE", "-fexceptions"]), args);
     const output = new Lines(host.stdout);
     await output.next((line) => line === "answered", "an answer");
     const rounds = shop.start("python3", ["-c", ROUNDS, join(ROOT, "dist/cli/target"), String(host.pid)]);

@@ -35,6 +35,7 @@ async function lives(t: ExecutionContext, name: string, rounds = 3): Promise<Cou
 
 for (const name of [
   "setuid and idle threads",
+  "seteuid at full speed",
   "SIGSEGV: lazy paging at full speed",
   "SIGSEGV: traps by siglongjmp on an alternate stack",
   "malloc in the only thread, without a pause",

@@ -1,0 +1,64 @@
+"""Has Frida stop a carrier only where it waits.
+
+Frida calls the C library in the thread that it has stopped, wherever that stands. In the handler by which a thread answers
+setuid(), pthread_create() waits for a lock that the caller of setuid() holds until the handler is at its end: both stand
+still. Frida learns of a stop by waitpid(), so there a carrier that is not where it waits goes on, and is stopped again.
+"""
+import ctypes
+import os
+import time
+from contextlib import contextmanager
+
+from image import waiting_at
+from imports import lead
+from ptrace import EVENT_STOP, SIGTRAP, DoesNotStop, Tracee, Unfit
+
+# How long it may take to get there. One that is elsewhere for longer is a thread that Frida is through with.
+HOME_S = 2.0
+
+signature = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.c_int, use_errno=True)
+waitpid = signature(("waitpid", ctypes.CDLL(None)))
+# Thread -> the addresses (from, to) between which it waits.
+homes = {}
+
+
+@signature
+def at_home(tid, status, options):
+    """waitpid()"""
+    found = waitpid(tid, status, options)
+    if found <= 0 or found not in homes or not is_request(status[0]):
+        return found
+    start, end = homes[found]
+    try:
+        tracee = Tracee(found, seized=True)
+        until = time.monotonic() + HOME_S
+        while not start <= tracee.registers["rip"] < end and time.monotonic() < until:
+            # At every stop another signal may come first: it is stopped again where it waits.
+            tracee.run(lambda: waits_in(found, start, end), HOME_S)
+        return found
+    except (Unfit, DoesNotStop, OSError):
+        return 0  # it has ended, or Frida gives it up after a while
+
+
+def waits_in(tid, start, end):
+    place = waiting_at(tid)
+    return place is not None and start <= place[1] < end
+
+
+def is_request(status):
+    """Whether a thread has stopped because it was asked to."""
+    return os.WIFSTOPPED(status) and os.WSTOPSIG(status) == SIGTRAP and status >> 16 == EVENT_STOP
+
+
+@contextmanager
+def stops_at(tid, home):
+    homes[tid] = home
+    try:
+        yield
+    finally:
+        del homes[tid]
+
+
+def choose_first_stop(file):
+    """`file`: Frida's module in this process."""
+    lead(file, (b"waitpid",), at_home)
