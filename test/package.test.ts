@@ -24,6 +24,7 @@ test("the package holds the program, its python, the header and the crates, and 
     "dist/cli/target/reads.py",
     "dist/cli/target/image.py",
     "dist/cli/target/imports.py",
+    "dist/cli/target/inner_names.py",
     "dist/cli/target/older_kernel.py",
     "dist/cli/target/ptrace.py",
     "dist/cli/target/spawned.py",

@@ -29,6 +29,7 @@ from callers import check_callers, from_target  # noqa: E402
 from carrier import Carrier, carrier_in  # noqa: E402
 from first_stop import choose_first_stop, stops_at  # noqa: E402
 from footprint import give_back, import_frida  # noqa: E402
+from inner_names import find_threads_by_own_name  # noqa: E402
 from older_kernel import pretend_older_kernel  # noqa: E402
 from ptrace import DoesNotStop, Unfit, on_own_thread, wait_until  # noqa: E402
 from reads import spare_shared_memory  # noqa: E402
@@ -148,6 +149,7 @@ pretend_older_kernel(module)
 spare_shared_memory(module)
 check_callers(module)
 choose_first_stop(module)
+find_threads_by_own_name(module)
 way_home = WayHome(module)
 device = frida.get_local_device()
 

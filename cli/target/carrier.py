@@ -41,7 +41,7 @@ from carrier_code import (
     USED,
 )
 from grounds import QUIET_S, Grounds, NoCarrier, borrow
-from image import living_thread, threads_of
+from image import living_thread, own_name_of, threads_of
 from ptrace import (
     CANCEL,
     EVERY_SIGNAL,
@@ -65,8 +65,8 @@ from ptrace import (
 ARRIVE_S, LEAVE_S = 5.0, 2.0
 # s that forks that are under way may take.
 FORKS_S = 0.05
-# s in which Frida comes to it for the last time (7 to 60 ms measured).
-VISIT_S = 0.5
+# s in which Frida comes to it for the last time (7 to 60 ms measured), and after which Frida itself gives up.
+VISIT_S, FRIDA_S = 0.5, 6.0
 # s that a carrier waits for somebody to come, and after which it looks at its order again.
 PATIENCE_S = 10
 
@@ -185,20 +185,14 @@ class Carrier:
             before = rests(self.tid)
             tell_frida()
             wait_until(lambda: rests(self.tid) != before and tracer_of(self.tid) == 0, VISIT_S)
+            # What Frida calls there must not return when we are gone.
+            wait_until(lambda: tracer_of(self.tid) == 0, FRIDA_S)
             if self._number("<I", TID) == self.inner:
                 self._command(LEAVE)
                 Tracee(self.tid).detach()  # a stop ends its wait: it looks at its order
         except (Unfit, DoesNotStop, OSError, struct.error):
             pass  # the process has ended, or the carrier will look by itself
         return wait_until(lambda: self.gone, LEAVE_S)
-
-
-def own_name_of(tid):
-    """A thread's id in the innermost PID namespace that it is in; None: it has ended."""
-    try:
-        return int(status_of(tid).get("NSpid", str(tid)).split()[-1])
-    except OSError:
-        return None
 
 
 def carrier_in(pid):

@@ -8,6 +8,8 @@ import os
 import struct
 from contextlib import contextmanager
 
+from ptrace import status_of
+
 PT_DYNAMIC, PT_LOAD = 2, 1
 DT_HASH, DT_STRTAB, DT_SYMTAB, DT_GNU_HASH = 4, 5, 6, 0x6FFFFEF5
 # STT_FUNC and STT_GNU_IFUNC; STT_OBJECT
@@ -145,6 +147,14 @@ def waiting_at(tid):
 
 def threads_of(pid):
     return sorted(int(one) for one in os.listdir("/proc/%d/task" % pid))
+
+
+def own_name_of(tid):
+    """A thread's id in the innermost PID namespace that it is in; None: it has ended."""
+    try:
+        return int(status_of(tid).get("NSpid", str(tid)).split()[-1])
+    except OSError:
+        return None
 
 
 def living_thread(pid):

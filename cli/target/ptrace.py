@@ -179,12 +179,12 @@ class Tracee:
         self.call(CONT, 0, signal if event == 0 else 0)
         return True
 
-    def wait_for_syscall(self):
+    def wait_for_syscall(self, seconds=CALL_S):
         """Goes on to the next beginning or end of a system call; signals that come before are delivered."""
         signal = 0
         while True:
             self.call(SYSCALL, 0, signal)
-            signal, event = self.wait(CALL_S)
+            signal, event = self.wait(seconds)
             if signal == SYSCALL_STOP:
                 return
             if event != 0:

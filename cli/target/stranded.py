@@ -3,8 +3,9 @@
 They poll descriptors that are gone, each as fast as it can, for the rest of the host's life. Nobody can reach them any more,
 and to end them could leave a lock behind: so each is led, between two system calls, to wait for ever instead.
 """
+from carrier_code import REST
 from image import SYSCALL_RET, Image, living_thread, threads_of
-from ptrace import NO_CALL, QUIET_MASK, DoesNotStop, Tracee, Unfit
+from ptrace import NO_CALL, QUIET_MASK, STOP_S, DoesNotStop, Tracee, Unfit
 from stacks import addresses_on_stack, place_of
 
 AGENT = "memfd:frida-agent"
@@ -23,7 +24,9 @@ def lay_to_rest(pid, rest):
     for tid in threads_of(pid) if agent else []:
         try:
             place = place_of(tid)
-            if place is not None and addresses_on_stack(image, place, agent):
+            if place is None or rest <= place[0] < rest + len(REST):
+                continue  # it has ended, or rests since an earlier session
+            if addresses_on_stack(image, place, agent):
                 count += lead(image, tid, rest)
         except (Unfit, DoesNotStop, OSError):
             pass  # it has ended, or stops later: then it rests as well, until we end
@@ -40,7 +43,7 @@ def lead(image, tid, rest):
                 tracee.blocked = QUIET_MASK
                 tracee.registers = {**registers, "rip": rest, "orig_rax": NO_CALL}
                 return 1
-            tracee.wait_for_syscall()
+            tracee.wait_for_syscall(STOP_S)
         return 0
     finally:
         tracee.detach()
