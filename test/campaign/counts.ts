@@ -1,14 +1,16 @@
 /**
- * `npm run campaign:counts`: the hosts that an agent has killed or frozen, each through a fixed number of the thing that did
+ * `npm run campaign:counts [-- --only TEXT]`: the hosts that an agent has killed or frozen, each through a fixed number of the thing that did
  * it: rounds of attach and end, statuses, tools that come at once. Prints a line for each; exit code 1 where one went wrong.
  * Figures of a past run: docs/reliability.md.
  */
 import { loadavg } from "node:os";
+import { parseArgs } from "node:util";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 import { Host } from "./host.js";
 import { type Kind, kindsOn } from "./kinds.js";
 
+const { values: flags } = parseArgs({ options: { only: { type: "string", default: "" } } });
 const ROUNDS = 50;
 const FORKING_ROUNDS = 100;
 const RACES = 100;
@@ -25,6 +27,7 @@ async function kindOf(name: string): Promise<Kind | null> {
 }
 
 async function count(name: string, what: string, times: number, run: (host: Host, library: string) => Promise<void>) {
+  if (!`${name}: ${what}`.includes(flags.only)) return;
   const kind = await kindOf(name);
   if (kind === null) return;
   const library = shop.path("libgame.so");
@@ -81,6 +84,7 @@ await rounds("setuid and idle threads");
 await rounds("seteuid at full speed");
 await rounds("SIGSEGV: lazy paging at full speed");
 await rounds("SIGSEGV: lazy paging, unhurried");
+await rounds("a PID namespace of its own");
 await rounds("Go with cgo, recovered nil dereferences");
 await rounds("Java 17, compiled");
 await rounds("Java 17, -Xint");
