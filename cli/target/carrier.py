@@ -124,21 +124,20 @@ class Carrier:
         with self._lock:
             self._at_work += 1
             if self._at_work == 1:
-                self._set_gate(1)
-                wait_until(lambda: self._number("<I", FORKS) == 0, FORKS_S)
+                with suppress(OSError, struct.error):  # the process has ended
+                    self._set_gate(1)
+                    wait_until(lambda: self._number("<I", FORKS) == 0, FORKS_S)
         try:
             yield
         finally:
             with self._lock:
                 self._at_work -= 1
                 if self._at_work == 0:
-                    self._set_gate(0)
+                    with suppress(OSError):
+                        self._set_gate(0)
 
     def _set_gate(self, closed):
-        try:
-            self.image.write(self.data + GATE, struct.pack("<I", closed))
-        except OSError:
-            pass  # the process has ended
+        self.image.write(self.data + GATE, struct.pack("<I", closed))
 
     @property
     def is_there(self):
@@ -244,7 +243,7 @@ def have_thread_made(grounds, tracee):
         grounds.image.write(base + DATA + LOCKS, struct.pack("<%dQ" % len(locks), *locks))
         grounds.image.write(base + DATA + TELLS, struct.pack("<IIQI", grounds.knows_us, 0, grounds.exit_lock, 0))
         grounds.image.write(base + DATA + LOOK, struct.pack("<qq", 0, FORK_LOOK_NS))
-        grounds.image.write(base + DATA + EVERY, struct.pack("<QQqq", EVERY_SIGNAL, 0, 0, STAY_NS))
+        grounds.image.write(base + DATA + EVERY, struct.pack("<Qqq", EVERY_SIGNAL, 0, STAY_NS))
     except BaseException:
         with suppress(Unfit):  # it runs, and goes back by the frame
             put_back()

@@ -13,11 +13,11 @@ MAGIC = b"hotpatch carrier9"
 # blocked signals u64, __register_atfork, whether that was called u32, who forks u32, the loader's locks u64 each and a zero,
 # the carrier's stack pointer u64, whether /proc tells it who traces it u32 (not from another PID namespace), the lock of
 # exit()'s list u64, whether forks are to wait u32, how many are under way u32, how long to wait at a time (struct timespec);
-# every signal u64, a zero u64, how long the borrowed thread stays (struct timespec).
+# every signal u64, how long the borrowed thread stays (struct timespec).
 ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT, MASK = 0, 4, 8, 16, 24, 32, 40, 56
 REGISTER, REGISTERED, FORKER, LOCKS, STACK_AT, TELLS, EXIT_LOCK = 64, 72, 76, 80, 120, 128, 136
 GATE, FORKS, LOOK = 144, 148, 152
-EVERY, ZERO, STAY = 168, 176, 184
+EVERY, STAY = 168, 176
 MOST_LOCKS = 4
 # Orders. A carrier that nobody has come for leaves when its patience ends; one that is used stays.
 EXPECTED, USED, LEAVE = 0, 1, 2
@@ -33,14 +33,15 @@ def to(place, code_at, length):
 
 
 # Where the pieces begin, one behind the other.
-CARRY_AT = CODE + len(MAGIC) + 87
+CARRY_AT = CODE + len(MAGIC) + 86
 BEFORE_FORK_AT = CARRY_AT + 147
 AFTER_FORK_AT = BEFORE_FORK_AT + 91
 IN_CHILD_AT = AFTER_FORK_AT + 8
 PAD_AT = IN_CHILD_AT + 82
 
 # What the borrowed thread calls. rdi: data. It then stays a while, with every signal blocked, to be fetched home; else it goes
-# by itself.
+# by itself. Not in futex(), nanosleep() or poll(): of those the kernel notes what is left of their time, in the place where
+# it has noted that of the wait that the thread is to go on with.
 # fmt: off
 LAUNCH = bytes([
     0x53,                                     # push rbx
@@ -58,11 +59,12 @@ LAUNCH = bytes([
     0x41, 0xBA, 0x08, 0x00, 0x00, 0x00,       # mov r10d, 8
     0x0F, 0x05,                               # syscall
     0x4C, 0x89, 0x63, RESULT,                 # mov [rbx+result], r12
-    0xB8, 0xCA, 0x00, 0x00, 0x00,             # mov eax, SYS_futex
-    0x48, 0x8D, 0xBB, *struct.pack("<i", ZERO),   # lea rdi, [rbx+zero]
-    0xBE, 0x80, 0x00, 0x00, 0x00,             # mov esi, FUTEX_WAIT_PRIVATE
-    0x31, 0xD2,                               # xor edx, edx
-    0x4C, 0x8D, 0x93, *struct.pack("<i", STAY),   # lea r10, [rbx+stay]
+    0xB8, 0x0F, 0x01, 0x00, 0x00,             # mov eax, SYS_ppoll
+    0x31, 0xFF,                               # xor edi, edi
+    0x31, 0xF6,                               # xor esi, esi
+    0x48, 0x8D, 0x93, *struct.pack("<i", STAY),   # lea rdx, [rbx+stay]
+    0x45, 0x31, 0xD2,                         # xor r10d, r10d
+    0x41, 0xB8, 0x08, 0x00, 0x00, 0x00,       # mov r8d, 8
     0x0F, 0x05,                               # syscall
     0x5B,                                     # pop rbx
     0xC3,                                     # ret
