@@ -1,14 +1,16 @@
 /** Lines put together from pieces and made to fit. Pure. */
+
+import stringWidth from "string-width";
 import { printable } from "../wording.js";
+import { graphemesOf } from "./columns.js";
 import { type Line, type Span, type Style, spansOf } from "./scrollback.js";
-import { graphemeWidth, split, textWidth } from "./width.js";
 
 const PLAIN: Style = {};
 
 /** Text of our own or of a file: what a terminal could act on is made visible. */
 export const line = (text: string, style: Style = PLAIN): Line => [{ text: printable(text), style }];
 
-export const lineWidth = (spans: Line): number => spans.reduce((sum, { text }) => sum + textWidth(text), 0);
+export const lineWidth = (spans: Line): number => spans.reduce((sum, { text }) => sum + stringWidth(text), 0);
 
 interface Cell extends Span {
   readonly width: number;
@@ -18,7 +20,7 @@ interface Cell extends Span {
 export function wrapLine(spans: Line, width: number): Line[] {
   if (lineWidth(spans) <= width) return [spans];
   const cells = spans.flatMap(({ text, style }) =>
-    split(text).map((grapheme): Cell => ({ text: grapheme, style, width: graphemeWidth(grapheme) })),
+    graphemesOf(text).map((grapheme): Cell => ({ text: grapheme, style, width: stringWidth(grapheme) })),
   );
   const lines: Line[] = [];
   for (let from = 0; from < cells.length; ) {

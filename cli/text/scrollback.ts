@@ -5,7 +5,8 @@
  * the whole screen is shown as the text it wrote. Pure.
  * Source: ECMA-48, 5th edition, sections 5.3 to 5.6 and 8.3.117 (SGR).
  */
-import { graphemeWidth, split } from "./width.js";
+import stringWidth from "string-width";
+import { graphemesOf } from "./columns.js";
 
 export interface Style {
   /** As ink names colours: "red", "ansi256(200)", "#a0b0c0". */
@@ -141,7 +142,7 @@ class Writer {
   #step(text: string, at: number): number {
     TEXT.lastIndex = at;
     if (TEXT.test(text)) {
-      for (const grapheme of split(text.slice(at, TEXT.lastIndex))) this.#put(grapheme);
+      for (const grapheme of graphemesOf(text.slice(at, TEXT.lastIndex))) this.#put(grapheme);
       return TEXT.lastIndex;
     }
     const c = text[at];
@@ -184,7 +185,7 @@ class Writer {
 
   #put(whole: string): void {
     const grapheme = whole.length > LONGEST_GRAPHEME ? String.fromCodePoint(whole.codePointAt(0) ?? 0) : whole;
-    const width = graphemeWidth(grapheme);
+    const width = stringWidth(grapheme);
     if (width === 0) {
       const last = this.#cells[this.#column - 1];
       if (last !== undefined && last.text.length + grapheme.length <= LONGEST_GRAPHEME)

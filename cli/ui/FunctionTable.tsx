@@ -1,5 +1,5 @@
 import { Box, Text } from "ink";
-import { toWidth } from "../text/width.js";
+import { toColumns } from "../text/columns.js";
 import { printable } from "../wording.js";
 import type { Context } from "./context.js";
 import { Rule } from "./Rule.js";
@@ -48,7 +48,7 @@ export function FunctionTable(props: Props) {
   const filterText = filtering || filter !== "" ? ` / ${filter}${filtering ? "_" : ""}` : "";
   const shown = filter === "" ? String(count) : `${all.length} of ${count}`;
   const range = all.length > page ? `${first + 1}-${Math.min(all.length, first + page)}` : "";
-  const head = toWidth("FUNCTION", name) + "GEN".padStart(GENERATION) + "  STATUS".padEnd(STATUS + 2);
+  const head = toColumns("FUNCTION", name) + "GEN".padStart(GENERATION) + "  STATUS".padEnd(STATUS + 2);
   return (
     <Box flexDirection="column" height={rows}>
       <Rule
@@ -65,7 +65,7 @@ export function FunctionTable(props: Props) {
       </Text>
       {all.slice(first, first + page).map(({ key, name: text, function: f }, i) => (
         <Text key={key} wrap="truncate-end" inverse={first + i === chosen}>
-          {first + i === chosen ? pointer : " "} {toWidth(printable(text), name, ellipsis)}
+          {first + i === chosen ? pointer : " "} {toColumns(printable(text), name, ellipsis)}
           {String(f.generation).padStart(GENERATION)}
           {"  "}
           <Text {...look(context.theme, first + i === chosen ? "plain" : TONES[f.status])}>

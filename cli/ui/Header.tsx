@@ -1,7 +1,8 @@
 import { Box, Text } from "ink";
+import stringWidth from "string-width";
 import type { LibraryState } from "../library-state.js";
 import type { SessionState } from "../state.js";
-import { textWidth, toWidth } from "../text/width.js";
+import { toColumns } from "../text/columns.js";
 import { count, printable, seconds } from "../wording.js";
 import type { Context } from "./context.js";
 import type { Layout } from "./layout.js";
@@ -20,11 +21,11 @@ export function Header({ state, layout, context }: Props) {
   const [only, ...more] = state.libraries;
   const left = compact ? titleInShort(state, context) : title(state, context);
   const right = only === undefined || more.length > 0 ? "" : `${running(only)} ${context.theme.glyphs.live} `;
-  const room = Math.max(1, columns - textWidth(right));
+  const room = Math.max(1, columns - stringWidth(right));
   return (
     <Box flexDirection="column">
       <Text wrap="truncate-end">
-        <Text bold>{toWidth(left, room, context.theme.glyphs.ellipsis)}</Text>
+        <Text bold>{toColumns(left, room, context.theme.glyphs.ellipsis)}</Text>
         <Text {...look(context.theme, only?.running === 0 ? "plain" : "good")}>{right}</Text>
       </Text>
       {libraryLines(state, layout, context).map((text) => (
@@ -75,7 +76,7 @@ function asFits(columns: number, facts: readonly string[]): string {
   for (const fact of facts) {
     if (fact === "") continue;
     const longer = text === "" ? ` ${fact}` : `${text}   ${fact}`;
-    if (textWidth(longer) > columns && text !== "") break;
+    if (stringWidth(longer) > columns && text !== "") break;
     text = longer;
   }
   return text;

@@ -1,6 +1,6 @@
 import { Text } from "ink";
 import type { SessionState } from "../state.js";
-import { toWidth } from "../text/width.js";
+import { toColumns } from "../text/columns.js";
 import { printable } from "../wording.js";
 import type { Context } from "./context.js";
 import { look } from "./theme.js";
@@ -21,7 +21,7 @@ export function KeyBar({ state, view, columns, context }: Props) {
   if (view.asks === "keep")
     return (
       <Text wrap="truncate-end" inverse bold>
-        {toWidth(
+        {toColumns(
           " keep what runs and quit? the host goes on, but what it prints is lost   y yes   any other key: no",
           columns,
           context.theme.glyphs.ellipsis,
@@ -32,7 +32,7 @@ export function KeyBar({ state, view, columns, context }: Props) {
   if (notice !== null && context.now - notice.at < NOTICE_MS)
     return (
       <Text wrap="truncate-end" {...look(context.theme, notice.level === "error" ? "bad" : "busy")}>
-        {toWidth(` ${context.theme.glyphs.bad} ${printable(notice.text)}`, columns, context.theme.glyphs.ellipsis)}
+        {toColumns(` ${context.theme.glyphs.bad} ${printable(notice.text)}`, columns, context.theme.glyphs.ellipsis)}
       </Text>
     );
   const shown: string[] = [];

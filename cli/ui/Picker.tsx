@@ -1,7 +1,7 @@
 /** The list of processes to attach to. Pure; what its keys do is pick.ts's. */
 import { Box, Text } from "ink";
 import type { Candidate } from "../candidates.js";
-import { toWidth } from "../text/width.js";
+import { toColumns } from "../text/columns.js";
 import { printable } from "../wording.js";
 import type { Size } from "./painter.js";
 import type { Choice } from "./pick.js";
@@ -38,7 +38,7 @@ export function Picker({ shown, choice, size: { columns, rows }, theme }: Props)
       {shown.slice(from, from + page).map((one, i) => (
         <Text key={one.pid} wrap="truncate-end" inverse={from + i === choice.index}>
           {from + i === choice.index ? theme.glyphs.pointer : " "}
-          {String(one.pid).padStart(PID)} {toWidth(printable(one.name), name, theme.glyphs.ellipsis)}{" "}
+          {String(one.pid).padStart(PID)} {toColumns(printable(one.name), name, theme.glyphs.ellipsis)}{" "}
           <Text {...look(theme, "good")}>{one.marked.map(printable).join(" ")}</Text>
           {one.marked.length > 0 ? "  " : ""}
           <Text dimColor>{printable(one.commandLine).slice(0, columns)}</Text>

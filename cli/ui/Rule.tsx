@@ -1,5 +1,5 @@
 import { Text } from "ink";
-import { toWidth } from "../text/width.js";
+import { toColumns } from "../text/columns.js";
 import { printable } from "../wording.js";
 import type { Theme } from "./theme.js";
 
@@ -16,9 +16,9 @@ interface Props {
 export function Rule({ title, note = "", columns, active = false, theme: { glyphs } }: Props) {
   const end = note === "" ? "" : ` ${note} ${glyphs.rule}`;
   const room = Math.max(0, columns - 3 - end.length);
-  const name = toWidth(printable(title), Math.min(room, 400), glyphs.ellipsis).trimEnd();
+  const name = toColumns(printable(title), Math.min(room, 400), glyphs.ellipsis).trimEnd();
   const before = `${glyphs.rule} ${name} `;
-  const rest = toWidth("", Math.max(0, columns - [...before].length - end.length)).replaceAll(" ", glyphs.rule);
+  const rest = toColumns("", Math.max(0, columns - [...before].length - end.length)).replaceAll(" ", glyphs.rule);
   return (
     <Text wrap="truncate-end" dimColor={!active}>
       {before.slice(0, 2)}

@@ -1,6 +1,6 @@
 import { Text } from "ink";
 import type { SessionState } from "../state.js";
-import { toWidth } from "../text/width.js";
+import { toColumns } from "../text/columns.js";
 import { printable, seconds } from "../wording.js";
 import type { Context } from "./context.js";
 import { problemInShort } from "./problem.js";
@@ -22,7 +22,7 @@ export function SaveLine({ state, ending, columns, context }: Props) {
       {" "}
       <Text {...look(context.theme, tone)}>
         {signOf(tone, context)}{" "}
-        {toWidth(printable(text.replaceAll("\n", " ")), columns - 3, context.theme.glyphs.ellipsis).trimEnd()}
+        {toColumns(printable(text.replaceAll("\n", " ")), columns - 3, context.theme.glyphs.ellipsis).trimEnd()}
       </Text>
     </Text>
   );

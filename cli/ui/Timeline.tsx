@@ -1,7 +1,7 @@
 import { Text } from "ink";
+import stringWidth from "string-width";
 import type { Attempt, LibraryState } from "../library-state.js";
 import type { Build } from "../state.js";
-import { textWidth } from "../text/width.js";
 import type { Context } from "./context.js";
 import { type Glyphs, look } from "./theme.js";
 
@@ -25,7 +25,7 @@ export function Timeline({ library, builds, chosen, columns, context }: Props) {
   const end = bars === "" ? "" : ` ${bars} build time`;
   const steps = library === undefined ? [] : stepsOf(library, chosen, glyphs);
   const separator = ` ${glyphs.dot} `;
-  const room = columns - LABEL.length - 1 - textWidth(end);
+  const room = columns - LABEL.length - 1 - stringWidth(end);
   // The newest come first into what room there is.
   let [from, used] = [steps.length, -separator.length];
   while (from > 0) {

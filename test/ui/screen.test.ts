@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
-import { textWidth } from "../../cli/text/width.js";
+import stringWidth from "string-width";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { Tmux, tmuxVersion } from "../support/tmux.js";
 import { HEADERS, isAlive, Lines, Workshop } from "../support/workshop.js";
@@ -99,7 +99,7 @@ screen(
       );
       const shown = await tmux.rows();
       t.is(shown.length, rows);
-      t.true(shown.every((row) => textWidth(row) <= columns));
+      t.true(shown.every((row) => stringWidth(row) <= columns));
       await until(() => sizeOf(hostPid).columns === columns - 1);
       t.true(sizeOf(hostPid).rows < rows);
     }

@@ -1,7 +1,7 @@
 /** Every state of the screen as a frame. */
 import test from "ava";
+import stringWidth from "string-width";
 import { reduce, type SessionState, START } from "../../../cli/state.js";
-import { textWidth } from "../../../cli/text/width.js";
 import { themeOf } from "../../../cli/ui/theme.js";
 import { FIRST_VIEW, follow, type View } from "../../../cli/ui/view.js";
 import {
@@ -276,7 +276,7 @@ for (const [columns, rows] of SIZES)
         const shown = frame(state, view, { columns, rows });
         const what = `${name} ${JSON.stringify(view)}`;
         t.is(shown.length, rows, what);
-        for (const row of shown) t.true(textWidth(row) <= columns, `${what}: ${row}`);
+        for (const row of shown) t.true(stringWidth(row) <= columns, `${what}: ${row}`);
       }
   });
 
