@@ -1,8 +1,10 @@
 /** The NDJSON log of --log: events and what -v adds, with levels. Written at once, so that a crash loses nothing. */
 import { openSync, writeSync } from "node:fs";
+import { release } from "node:os";
 import type { ErrorReport } from "../schemas/error.js";
 import { HotpatchError, logLost, usage } from "./errors.js";
 import { jsonText } from "./ui/json.js";
+import { VERSION } from "./version.js";
 
 export type Level = "error" | "info" | "debug" | "trace";
 
@@ -37,6 +39,14 @@ export function openLog(path: string | null, verbosity: number, onLost: (report:
     },
   };
 }
+
+/** What each run's part of a log begins with. */
+export const logStarted = (): object => ({
+  type: "log:started",
+  hotpatch: VERSION,
+  node: process.version,
+  kernel: release(),
+});
 
 function opened(path: string): number {
   try {

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** argv -> command -> exit code. The only file that exits. */
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { CommanderError } from "commander";
@@ -11,7 +10,7 @@ import { diffLibraries } from "./commands/diff.js";
 import { diagnose } from "./commands/doctor.js";
 import { inspectLibrary } from "./commands/inspect.js";
 import { HotpatchError, reportOf } from "./errors.js";
-import { type Level, openLog } from "./log.js";
+import { type Level, logStarted, openLog } from "./log.js";
 import type { InspectOptions, OutputOptions, ReportOptions, SessionOptions } from "./options.js";
 import { Session } from "./session.js";
 import { readCommands } from "./stdin.js";
@@ -20,6 +19,7 @@ import { doctorLines } from "./ui/doctor-report.js";
 import { jsonText } from "./ui/json.js";
 import { reportLines } from "./ui/library-report.js";
 import { inProduction, openView } from "./ui/open.js";
+import { VERSION } from "./version.js";
 import { printable } from "./wording.js";
 
 const USAGE = 2;
@@ -32,11 +32,6 @@ const WOULD_BE_REFUSED = 6;
 const SIGNAL_BASE = 128;
 /** ms that the reader of our output may take for the rest of it. */
 const DRAIN_MS = 2000;
-
-const version = (): string => {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-};
 
 const exitCodes: Partial<Record<ErrorReport["code"], number>> = {
   "no-backend": NO_BACKEND,
@@ -73,6 +68,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   process.stdout.on("error", () => running.end("stdout was closed"));
   const controls = { session: running, elapsed, interrupt: () => interrupt("SIGINT") };
   const view = await openView(output.form, options, controls);
+  log.write("info", elapsed(), logStarted());
   const commands = output.form === "json" ? readCommands(running) : null;
   try {
     process.exitCode = await running.run();
@@ -117,7 +113,7 @@ function diff(oldPath: string, newPath: string, { json, verbose }: ReportOptions
 }
 
 async function main(): Promise<void> {
-  const program = parser(version(), { session, choose, inspect, diff, doctor });
+  const program = parser(VERSION, { session, choose, inspect, diff, doctor });
   for (const command of [program, ...program.commands]) command.exitOverride();
   if (process.argv.length <= 2) return program.outputHelp();
   try {

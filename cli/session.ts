@@ -38,6 +38,7 @@ import { watchFile, watchSources } from "./steps/watch.js";
 import { mapsArtifact } from "./steps/zero.js";
 import type { Backend, Outcome, Target, TargetEvent } from "./target/target.js";
 import { settleTemp } from "./temp.js";
+import { VERSION } from "./version.js";
 
 /** ms that what is under way may take once the end was asked for. */
 const UNDER_WAY_MS = 5000;
@@ -124,7 +125,8 @@ export class Session {
       const begun = await this.#begin(target, this.#options.arrival.kind === "spawn");
       ours = true;
       const { name, version } = backend;
-      this.#say({ type: "session:started", pid: target.pid, backend: name, host: basename(begun.host), version });
+      const host = basename(begun.host);
+      this.#say({ type: "session:started", pid: target.pid, backend: name, host, version, hotpatch: VERSION });
       await this.#follow(target, begun);
       const ending = await this.#ended;
       kept = await this.#leave(ending);

@@ -69,7 +69,9 @@ export const outcomeText = (e: {
 export function eventLines(event: Exclude<SessionEvent, { type: "target:output" }>): string[] {
   switch (event.type) {
     case "session:started":
-      return [`hotpatch ${event.version}: ${event.host} (pid ${event.pid}), backend ${event.backend}`];
+      return [
+        `hotpatch ${event.hotpatch}: ${event.host} (pid ${event.pid}), backend ${event.backend}, ${event.version}`,
+      ];
     case "target:followed":
       return [
         `following ${event.host} (pid ${event.pid}), which pid ${event.from} has ${event.pid === event.from ? "become" : "started"}`,

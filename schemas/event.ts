@@ -55,7 +55,9 @@ export const SessionEvent = z.discriminatedUnion("type", [
     pid: Pid,
     backend: z.enum(["native", "python"]),
     host: z.string(),
+    /** Frida's, and what it runs on. */
     version: z.string(),
+    hotpatch: z.string(),
   }),
   z.object({
     type: z.literal("target:followed"),

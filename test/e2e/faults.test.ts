@@ -1,11 +1,11 @@
 /** Faults that are hotpatch's own, or of what it stands on: they are told, and the host runs what is said. */
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { cutOffBridge, faultyBridge } from "../support/faulty-bridge.js";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
-import { isAlive, Lines, Workshop } from "../support/workshop.js";
+import { isAlive, Lines, ROOT, Workshop } from "../support/workshop.js";
 
 test("an answer that nobody foresaw is internal; the session and the generation go on", async (t) => {
   const shop = new Workshop(t);
@@ -87,6 +87,18 @@ test("a log that cannot be opened is a usage error before anything is touched", 
   const tool = Tool.spawn(shop, ["--log", shop.path("nowhere/log"), "--", "sleep", "1"]);
   t.is((await tool.ended).code, 2);
   t.regex(tool.stderr, /cannot write the log .* \[usage\]\n {2}why: ENOENT/);
+});
+
+test("a log and the first event say which hotpatch it was", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const tool = Tool.spawn(shop, ["--log", shop.path("log"), "--", await shop.host("host", DLOPEN_HOST), lib]);
+  const { hotpatch } = await tool.next("session:started");
+  t.is(await tool.end(), 0);
+  const [first] = readFileSync(shop.path("log"), "utf8").split("\n");
+  t.like(JSON.parse(first ?? ""), { level: "info", type: "log:started", hotpatch, node: process.version });
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  t.is(hotpatch, version);
 });
 
 test("a log whose disk is full is given up, and the session goes on", async (t) => {

@@ -16,6 +16,7 @@ export const started = (at = 400): SessionEvent => ({
   backend: "python",
   host: "game",
   version: "frida 17.26.2",
+  hotpatch: "0.1.0",
 });
 
 export const found = (library = LIBRARY, functions = 3, at = 410): SessionEvent => ({
