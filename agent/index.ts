@@ -1,14 +1,12 @@
 /** rpc exports = the requests of schemas/agent.ts. Wiring only. */
 import type { AgentEvent, AgentExports, Carrier, Result } from "../schemas/agent.js";
 import { pathAsItWas } from "../schemas/names.js";
+import { AGENT_PROTOCOL } from "../schemas/protocol.js";
 import { dismissCarrier, hideCarrier } from "./carrier.js";
 import { OwnDescriptor } from "./descriptors.js";
 import { NoRoom } from "./memory.js";
 import { PatchedProcess } from "./patched.js";
 import { Registry } from "./registry.js";
-
-/** AGENT_PROTOCOL of schemas/agent.ts; a literal, because the agent takes types only from there. */
-const PROTOCOL = 4;
 
 let patched: PatchedProcess | null = null;
 /** The thread that Frida came by; null: one of the host's own. */
@@ -54,10 +52,10 @@ function leave(): void {
 
 const methods: AgentExports = {
   begin({ protocol, owner, libraries, unmarked, stage, stopped, carrier }) {
-    if (protocol !== PROTOCOL)
+    if (protocol !== AGENT_PROTOCOL)
       return {
         ok: false,
-        error: { code: "internal", detail: `the agent speaks protocol ${PROTOCOL}, the cli ${protocol}` },
+        error: { code: "internal", detail: `the agent speaks protocol ${AGENT_PROTOCOL}, the cli ${protocol}` },
       };
     const opened = orNoRoom(() => ok(Registry.open()));
     if (!opened.ok) return opened;
@@ -79,7 +77,7 @@ const methods: AgentExports = {
     patched = begun;
     return orNoRoom(() =>
       ok({
-        protocol: PROTOCOL,
+        protocol: AGENT_PROTOCOL,
         arch: Process.arch,
         libraries: begun.begin(stopped),
         host: pathAsItWas(Process.mainModule.path),

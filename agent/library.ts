@@ -1,4 +1,5 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
+import { ENTRY_SIZE } from "../schemas/abi.js";
 import type { AdoptAnswer, FoundLibrary, RefusedMark, StateVariable, UnmarkedFunction } from "../schemas/agent.js";
 import { FunctionStarts } from "./function-starts.js";
 import type { Mark, ModuleMarks, Place } from "./marks.js";
@@ -7,7 +8,7 @@ import { adoptCopy, HostEntries } from "./redirect.js";
 import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
 import { stateIn } from "./state.js";
 import { Tables } from "./switch.js";
-import { type Address, addressOf, ENTRY_SIZE, type Word } from "./thunk.js";
+import { type Address, addressOf, type Word } from "./thunk.js";
 import { functionOf, makeTrampolines } from "./trampoline.js";
 import { PlainEntries } from "./unmarked.js";
 

@@ -7,11 +7,12 @@
  * when we leave. The kernel empties our page in a forked child (MADV_WIPEONFORK), where nobody would answer: there the jump
  * leads to a mere return.
  */
+import { ENTRY_SIZE } from "../schemas/abi.js";
 import { mapNear } from "./memory.js";
 import { loaderNotice } from "./modules.js";
 import { peek } from "./peek.js";
 import { blocking, startThread } from "./thread.js";
-import { type Address, addressOf, ENTRY_SIZE, entryJump, pointerTo, type Word, wordText } from "./thunk.js";
+import { type Address, addressOf, entryJump, pointerTo, type Word, wordText } from "./thunk.js";
 
 /**
  * Layout of the page, in bytes. `active`: whether anybody listens. `request`: 1 look, 2 leave; `ack`: it was looked;

@@ -1,4 +1,5 @@
 /** The marked functions of a loaded module. Reads only. */
+import { ENTRY_NOPS, RECORD_VERSION, SECTIONS } from "../schemas/abi.js";
 import type { RefusedMark } from "../schemas/agent.js";
 import { cleanName, isFragment, tellApart, whyAmbiguous } from "../schemas/names.js";
 import { exportsInMemory, type FunctionSymbol, type ModuleFile, readModuleFile } from "./elf.js";
@@ -7,16 +8,10 @@ import { contains, type Extent, wordsAt } from "./memory.js";
 import { type RecordedMarks, recordedMarks } from "./records.js";
 import { type Address, addressOf, entryProblem } from "./thunk.js";
 
-/** The header's sections; inline functions have one of their own (docs/marks.md). */
-const PLAIN = "hotpatch";
-const INLINE = "hotpatci";
-/** hotpatch_is_patched(): a library that has it was made with the header. */
-const FLAG = "hp_flag";
-/** gcc ignores the section of a template and keeps its entry: lea 0(%rsp),%rsp (cli/binary/marks.ts). */
-const TEMPLATE_ENTRY = "48 8d a4 24 00 00 00 00";
+/** gcc ignores the section of a template and keeps its entry (cli/binary/marks.ts). As Memory.scan() takes patterns. */
+const TEMPLATE_ENTRY = (ENTRY_NOPS.gcc.match(/../g) ?? []).join(" ");
 
-/** The section of their records. */
-const RECORDS = "hp_marks";
+const { functions: PLAIN, inline: INLINE, flag: FLAG, marks: RECORDS } = SECTIONS;
 const NO_RECORDS: RecordedMarks = { marks: [], unknown: [] };
 
 /** A loaded module. */
@@ -78,7 +73,8 @@ export function executableMarks(module: Place): ExecutableMarks {
   };
 }
 
-const isMarked = (file: ModuleFile): boolean => file.sections.some(({ name }) => [PLAIN, INLINE, FLAG].includes(name));
+const isMarked = (file: ModuleFile): boolean =>
+  file.sections.some(({ name }) => [PLAIN, INLINE, FLAG].some((one) => one === name));
 
 /** Where gcc's entries stand in the module's code: those outside the marked sections are instances of templates. */
 function templates(module: Extent): Set<Address> {
@@ -121,7 +117,7 @@ function named(functions: readonly FunctionSymbol[], recorded = NO_RECORDS): Mod
   const refused: RefusedMark[] = recorded.unknown.map((version) => ({
     name: RECORDS,
     code: "unknown-version",
-    reason: `a record of ${RECORDS} has version ${version}; this hotpatch reads version 1`,
+    reason: `a record of ${RECORDS} has version ${version}; this hotpatch reads version ${RECORD_VERSION}`,
   }));
   const words = wordsAt([...unique.values()].map((f) => f.entry));
   let i = 0;

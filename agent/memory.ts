@@ -2,8 +2,9 @@
  * Host-owned memory: mapped by the host's own mmap, never freed, so that entries, thunks and tables outlive the script.
  * (Memory.alloc is freed at unload, and every adopted entry would then lead into nothing.)
  */
+import { ENTRY_SIZE } from "../schemas/abi.js";
 import type { Mapping } from "./mappings.js";
-import { type Address, addressOf, ENTRY_SIZE, inReach, pointerTo, type Word } from "./thunk.js";
+import { type Address, addressOf, inReach, pointerTo, type Word } from "./thunk.js";
 
 const mmap = new NativeFunction(Module.getGlobalExportByName("mmap"), "pointer", [
   "pointer",

@@ -1,4 +1,5 @@
 /** All patched libraries of this process: finds them now and as they appear, and leaves the process as asked. */
+import { HOOKS } from "../schemas/abi.js";
 import type {
   AdoptAnswer,
   AdoptRequest,
@@ -205,9 +206,9 @@ export class PatchedProcess {
       throw error;
     };
     const called = await call(hooks.before).catch(unable);
-    if (typeof called === "string") return fail("no-room", `hotpatch_before_switch was not called: ${called}`);
+    if (typeof called === "string") return fail("no-room", `${HOOKS.before} was not called: ${called}`);
     if (!called)
-      return fail("hook-timeout", `hotpatch_before_switch(${from}, ${generation}) took longer than ${timeoutMs} ms`);
+      return fail("hook-timeout", `${HOOKS.before}(${from}, ${generation}) took longer than ${timeoutMs} ms`);
     if (this.#ended) return fail("internal", "the session ended during the switch");
     library.switchTo(generation);
     this.#log("trace", `the epoch of ${id} leads from generation ${from} to ${generation}`);

@@ -3,6 +3,7 @@
  * mapped, and relocated after that. Reads only.
  * Source: x86-64 psABI 1.0 table 4.9; measured with Frida 17.26.2 on glibc 2.36: a module observer still sees zeros.
  */
+import { R_X86_64 } from "../schemas/abi.js";
 import { dynamicAt } from "./elf.js";
 import { contains, type Extent } from "./memory.js";
 import { type Address, addressOf, pointerTo } from "./thunk.js";
@@ -12,9 +13,6 @@ const DT_RELA = 7;
 const DT_RELASZ = 8;
 const RELA = 24;
 const SYMBOL = 24;
-/** Writes S + A; RELATIVE writes B + A. */
-const R_X86_64_64 = 1;
-const R_X86_64_RELATIVE = 8;
 const HIGH = 2 ** 32;
 
 /** Reads the pointer at a place in the module: where it leads once the module is relocated; NULL when nowhere. */
@@ -47,8 +45,8 @@ function relocationsOf({ base }: Extent): Map<Address, NativePointer> {
   const u64 = (i: number): number => (words[i] ?? 0) + (words[i + 1] ?? 0) * HIGH;
   for (let i = 0; i < words.length; i += RELA / 4) {
     const type = words[i + 2] ?? 0;
-    if (type !== R_X86_64_RELATIVE && type !== R_X86_64_64) continue;
-    const symbol = type === R_X86_64_64 ? symbols?.add((words[i + 3] ?? 0) * SYMBOL) : undefined;
+    if (type !== R_X86_64.RELATIVE && type !== R_X86_64.ABS64) continue;
+    const symbol = type === R_X86_64.ABS64 ? symbols?.add((words[i + 3] ?? 0) * SYMBOL) : undefined;
     if (symbol?.add(6).readU16() === 0) continue; // another library's
     const start = symbol?.add(8).readU64().toNumber() ?? 0;
     found.set(bias + u64(i), pointerTo(bias + start + u64(i + 4)));

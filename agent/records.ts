@@ -2,16 +2,13 @@
  * Records in a module's memory: its file may be gone by now. Finds them and reads those of marked functions (hp_marks).
  * Source of their form: docs/marks.md, byte by byte.
  */
+import { MARK_RECORD, RECORD, RECORD_VERSION } from "../schemas/abi.js";
 import { dataMappings, NO_FILE } from "./mappings.js";
 import { contains, type Extent } from "./memory.js";
 import { pointersIn } from "./pointers.js";
 import { type Address, addressOf } from "./thunk.js";
 
-const ALIGN = 8;
-const VERSION = "1";
-/** Of hp_marks, in bytes. */
-const HEAD = 48;
-const LAYOUT = 24;
+const { magic, head, part, at: AT } = MARK_RECORD;
 
 /** A marked function, as its record names it. */
 export interface RecordedMark {
@@ -41,7 +38,7 @@ export function recordsIn(module: Extent, magic: string, size: number): NativePo
     .flatMap((range) =>
       Memory.scanSync(range.base, range.size, pattern)
         .map(({ address }) => address)
-        .filter((at) => at.and(ALIGN - 1).isNull() && at.add(size).compare(range.base.add(range.size)) <= 0),
+        .filter((at) => at.and(RECORD.align - 1).isNull() && at.add(size).compare(range.base.add(range.size)) <= 0),
     );
 }
 
@@ -54,14 +51,14 @@ export function recordedMarks(module: Extent): RecordedMarks {
   const marks: RecordedMark[] = [];
   const unknown = new Set<string>();
   const pointer = pointersIn(module);
-  for (const at of recordsIn(module, "HPMARKS", HEAD)) {
-    if (at.add(8).readU32() !== HEAD + LAYOUT * at.add(12).readU32()) continue;
-    const version = String.fromCharCode(at.add(7).readU8());
-    if (version !== VERSION) {
+  for (const at of recordsIn(module, magic, head)) {
+    if (at.add(RECORD.bytes).readU32() !== head + part * at.add(RECORD.parts).readU32()) continue;
+    const version = String.fromCharCode(at.add(RECORD.version).readU8());
+    if (version !== RECORD_VERSION) {
       unknown.add(version);
       continue;
     }
-    const [entry, name, place] = [16, 24, 40].map((offset) => pointer(at.add(offset)));
+    const [entry, name, place] = [AT.entry, AT.name, AT.place].map((offset) => pointer(at.add(offset)));
     if (entry === undefined || name === undefined || place === undefined) continue;
     if (entry.isNull() || name.isNull() || !leadInside(module, [entry, name, place])) continue;
     marks.push({

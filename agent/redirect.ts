@@ -3,6 +3,7 @@
  * that Frida undoes them when the tool dies; copies' are stored directly. Either way the bytes change by ONE aligned
  * 8-byte store of ours: Interceptor's own write is not atomic and killed hammered hosts (docs/decisions/0001).
  */
+import { ENTRY_SIZE } from "../schemas/abi.js";
 import { codeOf } from "./code.js";
 import type { Mark } from "./marks.js";
 import { type Extent, mapNear, wordsAt } from "./memory.js";
@@ -10,7 +11,6 @@ import type { KnownEntry } from "./registry.js";
 import {
   type Address,
   addressOf,
-  ENTRY_SIZE,
   entryJump,
   inReach,
   pointerTo,

@@ -2,6 +2,7 @@
  * The registry: what hotpatch has left in this process, in host-owned memory, so that a later agent can go on with it.
  * One named mapping; two halves written in turn, the header says which is valid, so that a torn write is never read.
  */
+import { REGISTRY } from "../schemas/abi.js";
 import type { RefusedMark } from "../schemas/agent.js";
 import type { Watched } from "./loader-watch.js";
 import { dataMappings } from "./mappings.js";
@@ -10,8 +11,7 @@ import { findNamed, mapAnywhere, mapNamed } from "./memory.js";
 import type { Address, Word } from "./thunk.js";
 import type { PlainEntry } from "./unmarked.js";
 
-const NAME = "hotpatch-registry";
-const MAGIC = "HOTPATCH";
+const { name: NAME, magic: MAGIC, at: AT } = REGISTRY;
 /** Raised when the record's meaning changes; an agent refuses a newer one. */
 const VERSION = 2;
 
@@ -19,7 +19,6 @@ const VERSION = 2;
  * Header: magic 8 bytes, version u32, owner pid u32, offset of the valid half u32, its length in bytes u32, pid of the
  * process that the owner is attached to u32; where the loader's notice is u64, and what its jump leads to u64.
  */
-const AT = { magic: 0, version: 8, owner: 12, offset: 16, length: 20, process: 24, notice: 32, stub: 40 } as const;
 const HEADER = 4096;
 /** Bytes per half. Untouched pages cost nothing. */
 const HALF = 1024 * 1024;

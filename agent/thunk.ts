@@ -2,23 +2,19 @@
  * Machine code, per architecture: the only file that has any. x86_64 so far. Nothing here knows libraries or
  * generations; callers give addresses and get bytes written.
  */
+import { ENTRY_NOPS, ENTRY_SIZE } from "../schemas/abi.js";
 import { UNALIGNED } from "../schemas/names.js";
 
 /** Bytes from one thunk to the next: the far form needs 20, rounded up so that no thunk straddles a cache line. */
 export const THUNK_SIZE = 32;
 
-/** Bytes of a marked function's entry: ONE aligned instruction, replaced by one aligned store. */
-export const ENTRY_SIZE = 8;
-
 /** Bytes of the jump that replaces the first instructions of a function without a mark: e9 rel32. */
 export const PLAIN_JUMP_SIZE = 5;
 
-/** The 8-byte no-ops that the marks put at an entry, as little-endian words. */
-const ENTRY_NOPS: ReadonlySet<string> = new Set([
-  "0000000024a48d48", // 48 8d a4 24 00000000     lea 0(%rsp),%rsp          gcc ms_hook_prologue
-  "0000020000841f0f", // 0f 1f 84 00 00020000     nopl 0x200(%rax,%rax)     clang patchable_function_entry(8,0), Rust
-  "0000000000841f0f", // 0f 1f 84 00 00000000     nopl 0(%rax,%rax)         GNU as
-]);
+/** The no-ops of marked entries, as the words that they are read in. */
+const NOPS: ReadonlySet<string> = new Set(
+  Object.values(ENTRY_NOPS).map((bytes) => (bytes.match(/../g) ?? []).reverse().join("")),
+);
 
 const REACH = 0x7fff0000;
 
@@ -44,7 +40,7 @@ export const wordText = ([low, high]: Word): string => hex(high) + hex(low);
 export function entryProblem(entry: Address, word: Word): string | null {
   if (entry % ENTRY_SIZE !== 0) return UNALIGNED;
   const text = wordText(word);
-  if (ENTRY_NOPS.has(text)) return null;
+  if (NOPS.has(text)) return null;
   return `its entry is not one ${ENTRY_SIZE}-byte no-op (it reads ${text.replace(/../g, "$& ").trim()}, last byte first)`;
 }
 

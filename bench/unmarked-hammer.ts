@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { Chooser } from "../cli/chooser.js";
 import { inspect } from "../cli/steps/inspect.js";
 import { openBackend } from "../cli/target/open.js";
-import { AGENT_PROTOCOL } from "../schemas/agent.js";
+import { AGENT_PROTOCOL } from "../schemas/protocol.js";
 import { machine } from "./machine.js";
 
 const LIBRARY = `

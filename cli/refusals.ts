@@ -1,4 +1,5 @@
 /** What the agent or an artifact's own bytes refuse, in the catalogue's words. Asks c++filt for names, and nothing else. */
+import { HOOKS } from "../schemas/abi.js";
 import type { AgentFailure, RefusedMark } from "../schemas/agent.js";
 import type { ErrorReport } from "../schemas/error.js";
 import { demangle } from "./demangle.js";
@@ -7,8 +8,7 @@ import type { Change } from "./evidence/verdict.js";
 import type { FollowedLibrary } from "./followed.js";
 import type { Claim } from "./steps/state.js";
 
-const BEFORE = "hotpatch_before_switch";
-const AFTER = "hotpatch_after_switch";
+const { before: BEFORE, after: AFTER } = HOOKS;
 
 /** Names in one report. */
 const SHOWN = 6;

@@ -5,16 +5,11 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import {
-  AGENT_PROTOCOL,
-  type AgentAnswer,
-  type BeginAnswer,
-  type FoundLibrary,
-  type RefusedMark,
-} from "../schemas/agent.js";
+import type { AgentAnswer, BeginAnswer, FoundLibrary, RefusedMark } from "../schemas/agent.js";
 import type { Command } from "../schemas/command.js";
 import type { ErrorReport } from "../schemas/error.js";
 import type { StatusLibrary, UntimedEvent } from "../schemas/event.js";
+import { AGENT_PROTOCOL } from "../schemas/protocol.js";
 import { arrive, enter } from "./arrive.js";
 import { Chooser } from "./chooser.js";
 import { CopyFolder, sweepPlaces } from "./copies.js";

@@ -5,9 +5,6 @@
 import { z } from "zod";
 import { Address, Generation, SymbolName } from "./ids.js";
 
-/** Raised whenever a request, an answer or an event changes its meaning. */
-export const AGENT_PROTOCOL = 4;
-
 /** A function, marked or chosen by --functions, that cannot be patched, and why; or records of it that cannot be read. */
 export const RefusedMark = z.object({
   name: SymbolName,

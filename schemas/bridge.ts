@@ -1,9 +1,9 @@
-/** One JSON object per line between the cli and cli/target/bridge.py. The whole contract between the two processes. */
+/**
+ * One JSON object per line between the cli and cli/target/bridge.py. The whole contract between the two processes:
+ * BRIDGE_PROTOCOL is raised with every change of this file, and bridge.py says the same number in `ready`.
+ */
 import { z } from "zod";
 import { Pid } from "./ids.js";
-
-/** Raised with every change of this file; bridge.py says the same number in `ready`. */
-export const BRIDGE_PROTOCOL = 3;
 
 /** cli -> bridge: {id, op, ...arguments}. Each is answered once by {id, ok} or {id, error}. */
 export interface BridgeRequests {

@@ -5,6 +5,7 @@
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
 import { createHash } from "node:crypto";
+import { R_X86_64 } from "../../schemas/abi.js";
 import { ElfBytes, ElfError, type ElfErrorKind } from "./elf-bytes.js";
 import { Dynamic, type ElfRelocation, Memory } from "./elf-dynamic.js";
 import {
@@ -37,7 +38,6 @@ const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const PT_NOTE = 4;
 const PT_GNU_RELRO = 0x6474e552;
-const R_X86_64_NONE = 0;
 /** ELF files that are no libraries, by e_type. */
 const OTHER_TYPES = new Map<number, readonly [ElfErrorKind, string]>([
   [ET_REL, ["invalid", "an object file"]],
@@ -240,7 +240,7 @@ function checkDynamic(elf: Elf): void {
     if (one.symbol >= symbols.length) {
       throw new ElfError("invalid", `a relocation names dynamic symbol ${one.symbol} of ${symbols.length}`);
     }
-    if (one.type !== R_X86_64_NONE && elf.segmentAt(one.offset) === null) {
+    if (one.type !== R_X86_64.NONE && elf.segmentAt(one.offset) === null) {
       throw new ElfError("invalid", `a relocation writes to 0x${one.offset.toString(16)}, outside the segments`);
     }
   }

@@ -1,4 +1,5 @@
 /** What a library offers by name besides its marks: exported variables and switch hooks. Pure. */
+import { HOOKS } from "../../schemas/abi.js";
 import type { Hooks } from "../../schemas/agent.js";
 import { type Elf, SHN_LORESERVE, STB_GNU_UNIQUE, STT_FUNC, STT_OBJECT } from "./elf.js";
 
@@ -27,5 +28,5 @@ export function switchHooks(elf: Elf): Hooks {
     const found = elf.dynamicSymbols().find((one) => one.name === name && one.type === STT_FUNC && isDefined(one));
     return found !== undefined && elf.segmentAt(found.value) !== null ? found.value : null;
   };
-  return { before: at("hotpatch_before_switch"), after: at("hotpatch_after_switch") };
+  return { before: at(HOOKS.before), after: at(HOOKS.after) };
 }

@@ -2,6 +2,7 @@
  * Owns what a library's own file says of its functions without marks: where they are, what room they have for a jump, and
  * what in the file leads into that room. Must not choose among them and must not judge how they were compiled.
  */
+import { R_X86_64 } from "../../schemas/abi.js";
 import { cleanName, isFragment } from "../../schemas/names.js";
 import { type Elf, type ElfSection, type ElfSymbol, STB_GLOBAL, STT_FUNC } from "./elf.js";
 import { CODE_SECTIONS, paddingAt } from "./marks.js";
@@ -12,7 +13,6 @@ export const JUMP_SIZE = 5;
 const HEAD = 16;
 const SHF_EXECINSTR = 4;
 const SHT_NOBITS = 8;
-const R_X86_64_RELATIVE = 8;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
 /** Entries of a jump table that are looked at. */
 const LONGEST_TABLE = 4096;
@@ -133,7 +133,7 @@ export function inroadsTo(elf: Elf, functions: readonly PlainFunction[]): Map<Pl
   const search = new Search(elf, functions);
   for (const section of codeSections(elf).values()) search.branches(section);
   for (const relocation of elf.relocations())
-    if (relocation.type === R_X86_64_RELATIVE) search.address(relocation.addend);
+    if (relocation.type === R_X86_64.RELATIVE) search.address(relocation.addend);
   return search.found;
 }
 

@@ -2,10 +2,8 @@
  * Owns what an executable's bytes say about a host: can hotpatch work in it, and which names are its own.
  * Must not read /proc or any file, and must not choose the user's words: errors.ts does.
  */
+import { R_X86_64 } from "../../schemas/abi.js";
 import { type Elf, ElfError, ET_DYN, ET_EXEC, readElf } from "./elf.js";
-
-/** R_X86_64_COPY: the executable holds the variable itself. Source: x86-64 psABI 1.0 table 4.9. */
-const R_X86_64_COPY = 5;
 
 /**
  * `detail` is for `ok` and `musl` the loader's path, otherwise the reason in words.
@@ -70,7 +68,7 @@ export function copyRelocations(elf: Elf): Set<string> {
   const symbols = elf.dynamicSymbols();
   const names = new Set<string>();
   for (const one of elf.relocations()) {
-    const name = one.type === R_X86_64_COPY ? symbols[one.symbol]?.name : undefined;
+    const name = one.type === R_X86_64.COPY ? symbols[one.symbol]?.name : undefined;
     if (name !== undefined && name !== "") names.add(name);
   }
   return names;

@@ -2,16 +2,15 @@
  * Owns what a library's own file says about its marks: marked functions, their entries and flags.
  * Must not decide whether a mark may be patched (the plan does), must not do I/O and must not change the bytes.
  */
+import { ENTRY_NOPS, ENTRY_SIZE, FLAG_MAGIC, SECTIONS } from "../../schemas/abi.js";
 import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
 import { type FunctionRecord, type Records, readRecords } from "./records.js";
 
-/** Sections that hold marked code: functions, and inline ones that gcc cannot put beside them. */
-const PLAIN_SECTION = "hotpatch";
-export const CODE_SECTIONS: ReadonlySet<string> = new Set([PLAIN_SECTION, "hotpatci"]);
-export const FLAG_SECTION = "hp_flag";
-/** What a flag begins with; the byte after it is the flag. The NUL belongs to it. */
-export const FLAG_MAGIC = Buffer.from("HOTPATCH-FLAG1\0", "latin1");
+/** Sections that hold marked code. */
+export const CODE_SECTIONS: ReadonlySet<string> = new Set([SECTIONS.functions, SECTIONS.inline]);
+/** What a flag begins with; the byte after it is the flag. */
+export const FLAG = Buffer.from(FLAG_MAGIC, "latin1");
 const SHT_NOBITS = 8;
 const SHT_NULL = 0;
 const SHF_EXECINSTR = 4;
@@ -25,15 +24,15 @@ const SHF_EXECINSTR = 4;
  * is nocf_check, which the header sets: an entry that starts with endbr64 is therefore a mark without nocf_check.
  */
 const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: Buffer }> = [
-  { kind: "gcc", bytes: Buffer.from("488da42400000000", "hex") },
-  { kind: "clang", bytes: Buffer.from("0f1f840000020000", "hex") },
-  { kind: "clang", bytes: Buffer.from("0f1f840000000000", "hex") },
+  { kind: "gcc", bytes: Buffer.from(ENTRY_NOPS.gcc, "hex") },
+  { kind: "clang", bytes: Buffer.from(ENTRY_NOPS.clang, "hex") },
+  { kind: "clang", bytes: Buffer.from(ENTRY_NOPS.assembler, "hex") },
 ];
 /**
  * gcc ignores the section of a template, and keeps all else (measured, gcc 12): its instances are found by their entry, in
  * libraries that have marks or the flag. No compiler writes this form of the instruction by itself.
  */
-const TEMPLATE_ENTRY = ENTRIES[0]?.bytes ?? Buffer.alloc(0);
+const TEMPLATE_ENTRY = Buffer.from(ENTRY_NOPS.gcc, "hex");
 /** So many int3 in a row are no instruction's operand. */
 const INT3_RUN = 8;
 /** jmp rel32 */
@@ -84,7 +83,7 @@ export function readMarks(elf: Elf): Marks {
   const named = (name: (one: string) => boolean) =>
     elf.sections.filter((one) => one.type !== SHT_NULL && one.type !== SHT_NOBITS && name(one.name));
   const sections = named((name) => CODE_SECTIONS.has(name));
-  const flagSections = named((name) => name === FLAG_SECTION);
+  const flagSections = named((name) => name === SECTIONS.flag);
   checkTotal(elf, [...sections, ...flagSections]);
   const instances = sections.length + flagSections.length === 0 ? new Map<ElfSection, Set<number>>() : templates(elf);
   const inside = symbolsBySection(elf, [...sections, ...instances.keys()]);
@@ -190,7 +189,7 @@ function functionsIn(
     const key = `${symbol.value} ${name}`;
     if (found.has(key)) continue;
     const { value, size, file } = symbol;
-    const inline = section.name !== PLAIN_SECTION;
+    const inline = section.name !== SECTIONS.functions;
     found.set(key, {
       name,
       symbol: symbol.name,
@@ -221,7 +220,7 @@ function entryOf(elf: Elf, section: ElfSection, value: number): Entry {
 export function entryAt(address: number, bytes: Buffer | null): Entry {
   const none = (reason: string) => ({ entry: null, reason });
   if (bytes === null) return none("its first 8 bytes are not inside the marked section");
-  if (address % 8 !== 0) return none(UNALIGNED);
+  if (address % ENTRY_SIZE !== 0) return none(UNALIGNED);
   const known = ENTRIES.find((one) => one.bytes.equals(bytes));
   if (known !== undefined) return { entry: known.kind, reason: null };
   if (bytes.subarray(0, 4).equals(ENDBR64)) return none("it starts with endbr64: with clang it must be nocf_check");
@@ -300,8 +299,8 @@ function flagsIn(elf: Elf, section: ElfSection): number[] {
   const bytes = elf.contentsOf(section);
   const places: number[] = [];
   // Found by their text: weak duplicates may be kept, and nothing promises how the linker aligns them.
-  for (let at = bytes.indexOf(FLAG_MAGIC); at >= 0; at = bytes.indexOf(FLAG_MAGIC, at + FLAG_MAGIC.length)) {
-    if (at + FLAG_MAGIC.length < bytes.length) places.push(section.offset + at);
+  for (let at = bytes.indexOf(FLAG); at >= 0; at = bytes.indexOf(FLAG, at + FLAG.length)) {
+    if (at + FLAG.length < bytes.length) places.push(section.offset + at);
   }
   return places;
 }

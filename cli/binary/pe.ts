@@ -3,8 +3,9 @@
  * patched. Pure, bounds-checked; must not do I/O.
  * Source: Microsoft PE/COFF specification, "COFF File Header", "Section Table", "COFF Symbol Table", ".edata".
  */
+import { SECTIONS } from "../../schemas/abi.js";
 import { ElfBytes, ElfError } from "./elf-bytes.js";
-import { CODE_SECTIONS, entryAt, FLAG_MAGIC, FLAG_SECTION } from "./marks.js";
+import { CODE_SECTIONS, entryAt, FLAG } from "./marks.js";
 import { textAt } from "./record-section.js";
 import { type StateRecord, stateRecordsIn } from "./state.js";
 
@@ -73,7 +74,7 @@ export function readPe(buffer: Buffer): PeMarks {
       .filter(([, value]) => marked.some((one) => inside(value, one)))
       .map(([symbol, value]) => ({ symbol, value, reason: entryAt(value, entryBytes(bytes, sections, value)).reason })),
     state: sections
-      .filter((one) => one.name === "hp_state")
+      .filter((one) => one.name === SECTIONS.state)
       .flatMap((one) =>
         stateRecordsIn(contents(bytes, one), one.offset, {
           pointed: (_, inFile) => Number(inFile) - imageBase,
@@ -84,8 +85,8 @@ export function readPe(buffer: Buffer): PeMarks {
         }),
       ),
     flags: sections
-      .filter((one) => one.name === FLAG_SECTION)
-      .reduce((n, one) => n + count(contents(bytes, one), FLAG_MAGIC), 0),
+      .filter((one) => one.name === SECTIONS.flag)
+      .reduce((n, one) => n + count(contents(bytes, one), FLAG), 0),
     codeBytes: marked.reduce((sum, one) => sum + one.size, 0),
     exports: new Set(exported.keys()),
     hasDebugInfo: sections.some((one) => one.name === ".debug_info"),

@@ -3,27 +3,13 @@
  * pointers are resolved in a file. What a record says, state.ts and records.ts know. Pure, bounds-checked.
  * Source: docs/marks.md, "The contract, byte by byte".
  */
+import { RECORD, RECORD_VERSION, type RecordForm } from "../../schemas/abi.js";
 import { type Elf, ElfError, type ElfRelocation, type ElfSection } from "./elf.js";
 import type { ElfBytes } from "./elf-bytes.js";
 
 const SHT_NOBITS = 8;
-const VERSION = "1";
 /** Of every record, in bytes; between records may be padding of so many zeros. */
-const ALIGN = 8;
 const LONGEST_TEXT = 4096;
-/** In every record: its own bytes and the number of parts behind its head, 4 bytes each. */
-const AT = { bytes: 8, parts: 12 } as const;
-
-/** A kind of record. Its magic is 8 characters, the last of which is the version. */
-export interface RecordForm {
-  readonly section: string;
-  /** Without the version. */
-  readonly magic: string;
-  /** In bytes. */
-  readonly head: number;
-  /** Bytes of each part behind the head; 0 where there are none. */
-  readonly part: number;
-}
 
 /** How a file's format resolves what stands in a record. */
 export interface Pointers {
@@ -47,7 +33,7 @@ export class RecordBytes {
     this.#bytes = bytes;
     this.#at = at;
     this.#pointers = pointers;
-    this.parts = form.part === 0 ? 0 : bytes.readUInt32LE(at + AT.parts);
+    this.parts = form.part === 0 ? 0 : bytes.readUInt32LE(at + RECORD.parts);
   }
 
   /** Offset in the section. */
@@ -90,9 +76,9 @@ export class RecordBytes {
  * @throws ElfError when one is of another version or does not fit the section
  */
 export function* recordsIn(form: RecordForm, bytes: Buffer, pointers: Pointers): Generator<RecordBytes> {
-  for (let at = 0; at + ALIGN <= bytes.length; ) {
+  for (let at = 0; at + RECORD.align <= bytes.length; ) {
     if (bytes.readBigUInt64LE(at) === 0n) {
-      at += ALIGN;
+      at += RECORD.align;
       continue;
     }
     checkHead(form, bytes, at);
@@ -122,18 +108,18 @@ export function* recordsOf(elf: Elf, form: RecordForm): Generator<{ record: Reco
 }
 
 function checkHead({ section, magic, head, part }: RecordForm, bytes: Buffer, at: number): void {
-  const found = bytes.toString("latin1", at, at + ALIGN);
-  if (found.length < ALIGN || !found.startsWith(magic))
+  const found = bytes.toString("latin1", at, at + RECORD.align);
+  if (found.length < RECORD.align || !found.startsWith(magic))
     throw new ElfError("invalid", `there is no record at ${at} of ${section}`);
   const version = found.slice(magic.length);
-  if (version !== VERSION)
+  if (version !== RECORD_VERSION)
     throw new ElfError(
       "invalid",
-      `a record of ${section} has version ${version}; this hotpatch reads version ${VERSION}`,
+      `a record of ${section} has version ${version}; this hotpatch reads version ${RECORD_VERSION}`,
     );
   const left = bytes.length - at;
-  const expected = left < head ? head : head + (part === 0 ? 0 : part * bytes.readUInt32LE(at + AT.parts));
-  if (left < expected || bytes.readUInt32LE(at + AT.bytes) !== expected)
+  const expected = left < head ? head : head + (part === 0 ? 0 : part * bytes.readUInt32LE(at + RECORD.parts));
+  if (left < expected || bytes.readUInt32LE(at + RECORD.bytes) !== expected)
     throw new ElfError("invalid", `the record at ${at} of ${section} does not have ${expected} bytes`);
 }
 

@@ -3,13 +3,12 @@
  * hp_marks and hp_types. Pure: reads a file's bytes, changes nothing.
  * Source: docs/marks.md, "The contract, byte by byte".
  */
+import { MARK_RECORD, TYPE_RECORD } from "../../schemas/abi.js";
 import type { Elf } from "./elf.js";
-import { type RecordBytes, type RecordForm, recordsOf } from "./record-section.js";
+import { type RecordBytes, recordsOf } from "./record-section.js";
 
-const FUNCTIONS: RecordForm = { section: "hp_marks", magic: "HPMARKS", head: 48, part: 24 };
-const FUNCTION = { entry: 16, name: 24, signature: 32, place: 40, layouts: 48 } as const;
-const TYPES: RecordForm = { section: "hp_types", magic: "HPTYPES", head: 40, part: 32 };
-const TYPE = { size: 16, align: 24, name: 32, parts: 40 } as const;
+const FUNCTION = MARK_RECORD.at;
+const TYPE = TYPE_RECORD.at;
 /** The offset of what has none: a variant of an enum. */
 const NO_OFFSET = 0xffffffffffffffffn;
 
@@ -69,9 +68,9 @@ const COMMENT = ".comment";
  */
 export function readRecords(elf: Elf): Records {
   return {
-    functions: [...recordsOf(elf, FUNCTIONS)].map(({ record }) => functionRecord(record)),
+    functions: [...recordsOf(elf, MARK_RECORD)].map(({ record }) => functionRecord(record)),
     types: new Map(
-      [...recordsOf(elf, TYPES)].map(({ record }) => [record.text(TYPE.name, "name"), typeRecord(record)]),
+      [...recordsOf(elf, TYPE_RECORD)].map(({ record }) => [record.text(TYPE.name, "name"), typeRecord(record)]),
     ),
     compiler: compilerOf(elf),
   };
@@ -93,7 +92,7 @@ function functionRecord(record: RecordBytes): FunctionRecord {
     entry: record.pointer(FUNCTION.entry),
     signature: record.optionalText(FUNCTION.signature),
     place: record.optionalText(FUNCTION.place),
-    layouts: partsOf(record, FUNCTION.layouts, FUNCTIONS.part, (at) => ({
+    layouts: partsOf(record, FUNCTION.layouts, MARK_RECORD.part, (at) => ({
       size: record.number(at),
       align: record.number(at + 8),
       hash: record.bits(at + 16),
@@ -106,7 +105,7 @@ function typeRecord(record: RecordBytes): TypeRecord {
     name: record.text(TYPE.name, "name"),
     size: record.number(TYPE.size),
     align: record.number(TYPE.align),
-    parts: partsOf(record, TYPE.parts, TYPES.part, (at) => ({
+    parts: partsOf(record, TYPE.parts, TYPE_RECORD.part, (at) => ({
       offset: record.bits(at) === NO_OFFSET ? null : record.number(at),
       size: record.number(at + 8),
       name: record.text(at + 16, "name of a part"),

@@ -2,11 +2,11 @@
  * Owns the records of persistent variables in section hp_state. Pure: reads a file's bytes, changes nothing.
  * Source: docs/marks.md, "hp_state, byte by byte".
  */
+import { STATE_RECORD } from "../../schemas/abi.js";
 import type { Elf } from "./elf.js";
-import { type Pointers, type RecordBytes, type RecordForm, recordsIn, recordsOf } from "./record-section.js";
+import { type Pointers, type RecordBytes, recordsIn, recordsOf } from "./record-section.js";
 
-const FORM: RecordForm = { section: "hp_state", magic: "HPSTATE", head: 64, part: 0 };
-const AT = { size: 16, align: 24, owner: 32, storage: 40, name: 48, type: 56 } as const;
+const AT = STATE_RECORD.at;
 
 /** A variable that lives through all generations. */
 export interface StateRecord {
@@ -27,11 +27,11 @@ export interface StateRecord {
  * @throws ElfError when a record is of another version, does not fit its section or points outside the file
  */
 export const readState = (elf: Elf): StateRecord[] =>
-  [...recordsOf(elf, FORM)].map(({ record, section }) => stateRecord(record, section.offset));
+  [...recordsOf(elf, STATE_RECORD)].map(({ record, section }) => stateRecord(record, section.offset));
 
 /** @param offset where the section's bytes lie in the file */
 export const stateRecordsIn = (bytes: Buffer, offset: number, pointers: Pointers): StateRecord[] =>
-  [...recordsIn(FORM, bytes, pointers)].map((record) => stateRecord(record, offset));
+  [...recordsIn(STATE_RECORD, bytes, pointers)].map((record) => stateRecord(record, offset));
 
 function stateRecord(record: RecordBytes, offset: number): StateRecord {
   return {

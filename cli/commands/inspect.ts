@@ -1,4 +1,5 @@
 /** `hotpatch inspect`: what one library file offers, and what will not follow an edit. Touches no process. */
+import { HOOKS } from "../../schemas/abi.js";
 import type { LibraryReport } from "../../schemas/library-report.js";
 import { tellApart, whyAmbiguous } from "../../schemas/names.js";
 import { type Elf, ElfError, STB_LOCAL, STT_OBJECT, validateLibrary } from "../binary/elf.js";
@@ -86,7 +87,7 @@ function inspectPe(path: string, bytes: Buffer): LibraryReport {
     flag: flags > 0,
     functions: described(functions.map(({ symbol, reason }) => ({ name: symbol, reason }))),
     state: state.map(({ name, type, size, align }) => ({ name, type, size, align })),
-    hooks: { before: exports.has("hotpatch_before_switch"), after: exports.has("hotpatch_after_switch") },
+    hooks: { before: exports.has(HOOKS.before), after: exports.has(HOOKS.after) },
     notes: [
       { what: "libraries for Windows can be inspected only", cure: "live patching works on Linux x86_64" },
       ...noteMarks(functions.length, functions.length === 0 ? codeBytes : 0),

@@ -4,6 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { REGISTRY } from "../../schemas/abi.js";
 import { unsupportedHost } from "../errors.js";
 import { type Finding, fine, problem } from "./finding.js";
 import { factsOf, type ProcessFacts, readProc } from "./process.js";
@@ -120,7 +121,7 @@ function statusBytes(pid: number, field: string): number {
 
 /** What an earlier session left is used again. */
 const hasBeenEntered = (pid: number): boolean =>
-  (readProc(`/proc/${pid}/maps`) ?? "").includes("/memfd:hotpatch-registry");
+  (readProc(`/proc/${pid}/maps`) ?? "").includes(`/memfd:${REGISTRY.name}`);
 
 const isCounted = ({ uid, capabilities }: ProcessFacts): boolean => uid !== 0 && (capabilities & UNCOUNTED) === 0n;
 

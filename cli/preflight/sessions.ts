@@ -7,6 +7,7 @@
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
+import { REGISTRY } from "../../schemas/abi.js";
 import { attachBusy, HotpatchError } from "../errors.js";
 import { type Finding, fine, problem } from "./finding.js";
 import { factsOf, namesOf, type ProcessFacts, readProc } from "./process.js";
@@ -15,9 +16,8 @@ import { factsOf, namesOf, type ProcessFacts, readProc } from "./process.js";
 const NAME_SIZE = 107;
 /** ms that the holder of a lock has to say who it is. */
 const ANSWER_MS = 500;
-/** Of the registry's header, in bytes: magic, version, owner, ..., process. Source: agent/registry.ts. */
-const HEADER = { size: 28, magic: 0, owner: 12, process: 24 } as const;
-const MAGIC = "HOTPATCH";
+/** Bytes of the registry's header that are read. */
+const HEADER = 28;
 
 /** A pid is used again, together with its start time never. */
 function nameOf(pid: number): string | null {
@@ -104,22 +104,22 @@ export async function checkSession({ pid }: ProcessFacts): Promise<Finding> {
 function registeredOwner(pid: number): number | null {
   const line = readProc(`/proc/${pid}/maps`)
     ?.split("\n")
-    .find((one) => one.includes("/memfd:hotpatch-registry"));
+    .find((one) => one.includes(`/memfd:${REGISTRY.name}`));
   const start = /^([0-9a-f]+)-/.exec(line ?? "")?.[1];
   if (start === undefined) return null;
-  const header = Buffer.alloc(HEADER.size);
+  const header = Buffer.alloc(HEADER);
   try {
     const memory = openSync(`/proc/${pid}/mem`, "r");
     try {
-      readSync(memory, header, 0, HEADER.size, BigInt(`0x${start}`));
+      readSync(memory, header, 0, HEADER, BigInt(`0x${start}`));
     } finally {
       closeSync(memory);
     }
   } catch {
     return null; // ended meanwhile, or not ours to read: another check says so
   }
-  if (header.toString("latin1", HEADER.magic, MAGIC.length) !== MAGIC) return null;
-  const [owner, attached] = [header.readUInt32LE(HEADER.owner), header.readUInt32LE(HEADER.process)];
+  if (header.toString("latin1", 0, REGISTRY.magic.length) !== REGISTRY.magic) return null;
+  const [owner, attached] = [header.readUInt32LE(REGISTRY.at.owner), header.readUInt32LE(REGISTRY.at.process)];
   // A forked child has its parent's page, but not its session; and it knows itself by the pid of its own namespace.
   const itself = factsOf(pid)?.pids ?? [pid];
   return owner !== 0 && itself.includes(attached) && factsOf(owner) !== null ? owner : null;

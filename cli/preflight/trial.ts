@@ -1,5 +1,5 @@
 /** Owns the proof that it works: a small host is started, entered by the agent, left and ended. */
-import { AGENT_PROTOCOL } from "../../schemas/agent.js";
+import { AGENT_PROTOCOL } from "../../schemas/protocol.js";
 import { agentSource } from "../arrive.js";
 import { attachFailed, reportOf, UNTOUCHED } from "../errors.js";
 import { letGo, stopHost } from "../leave.js";

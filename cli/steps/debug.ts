@@ -5,6 +5,7 @@
  */
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
+import { ENTRY_SIZE } from "../../schemas/abi.js";
 import { nothingKnown, readLayouts } from "../binary/dwarf/read.js";
 import { DebugSections } from "../binary/dwarf/sections.js";
 import { type Elf, ElfError, readElf } from "../binary/elf.js";
@@ -13,7 +14,6 @@ import type { Layouts } from "../layout/type.js";
 import type { Inspected } from "./inspect.js";
 
 const SYSTEM_FOLDER = "/usr/lib/debug";
-const ENTRY_SIZE = 8;
 /** jmp rel32: a Rust mark's entry leads to the function by it. */
 const JMP = 0xe9;
 

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { R_X86_64 } from "../../schemas/abi.js";
 import { copyName } from "../../schemas/names.js";
 import {
   type Elf,
@@ -19,15 +20,7 @@ import {
   STT_NOTYPE,
   STT_OBJECT,
 } from "../binary/elf.js";
-import { FLAG_MAGIC, readMarks } from "../binary/marks.js";
-
-// Source: x86-64 psABI 1.0 table 4.9. 64 writes S + A; GLOB_DAT and JUMP_SLOT write S; RELATIVE writes B + A,
-// IRELATIVE what the function at B + A returns.
-const R_X86_64_64 = 1;
-const R_X86_64_GLOB_DAT = 6;
-const R_X86_64_JUMP_SLOT = 7;
-const R_X86_64_RELATIVE = 8;
-const R_X86_64_IRELATIVE = 37;
+import { FLAG, readMarks } from "../binary/marks.js";
 
 /** A copy's bytes, and what was done to them. */
 export interface EditedCopy {
@@ -64,7 +57,7 @@ export function editCopy(
   const { flags } = readMarks(elf);
   const places = [...bindable(elf)];
   const bytes = Buffer.from(artifact);
-  for (const place of flags) bytes[place + FLAG_MAGIC.length] = 1;
+  for (const place of flags) bytes[place + FLAG.length] = 1;
   for (const { fileOffset, address } of options.state ?? []) bytes.writeBigUInt64LE(address, fileOffset);
   const answers = new Map<string, boolean>();
   for (const { relocation, symbol } of places) {
@@ -89,7 +82,7 @@ function* bindable(elf: Elf): Generator<{ relocation: ElfRelocation; symbol: Elf
   const symbols = elf.dynamicSymbols();
   for (const relocation of elf.relocations()) {
     const { type } = relocation;
-    if (type !== R_X86_64_64 && type !== R_X86_64_GLOB_DAT && type !== R_X86_64_JUMP_SLOT) continue;
+    if (type !== R_X86_64.ABS64 && type !== R_X86_64.GLOB_DAT && type !== R_X86_64.JUMP_SLOT) continue;
     const symbol = relocation.symbol === 0 ? undefined : symbols[relocation.symbol];
     if (symbol !== undefined && isCopysOwn(elf, symbol)) yield { relocation, symbol };
   }
@@ -118,8 +111,8 @@ function isCopysOwn(elf: Elf, symbol: ElfSymbol): boolean {
 /** Elf64_Rela: r_offset stays, r_info becomes {symbol 0, RELATIVE or IRELATIVE}, r_addend the address. */
 function makeRelative(bytes: Buffer, relocation: ElfRelocation, symbol: ElfSymbol): void {
   const at = relocation.fileOffset;
-  const addend = relocation.type === R_X86_64_64 ? bytes.readBigInt64LE(at + 16) : 0n;
-  bytes.writeUInt32LE(symbol.type === STT_GNU_IFUNC ? R_X86_64_IRELATIVE : R_X86_64_RELATIVE, at + 8);
+  const addend = relocation.type === R_X86_64.ABS64 ? bytes.readBigInt64LE(at + 16) : 0n;
+  bytes.writeUInt32LE(symbol.type === STT_GNU_IFUNC ? R_X86_64.IRELATIVE : R_X86_64.RELATIVE, at + 8);
   bytes.writeUInt32LE(0, at + 12);
   bytes.writeBigInt64LE(BigInt.asIntN(64, BigInt(symbol.value) + addend), at + 16);
 }

@@ -11,8 +11,9 @@ import {
   Carrier,
   type Result,
 } from "../../schemas/agent.js";
-import { BRIDGE_PROTOCOL, type BridgeOp, type BridgeRequests } from "../../schemas/bridge.js";
+import type { BridgeOp, BridgeRequests } from "../../schemas/bridge.js";
 import type { ErrorReport } from "../../schemas/error.js";
+import { BRIDGE_PROTOCOL } from "../../schemas/protocol.js";
 import {
   attachFailed,
   attachRefused,

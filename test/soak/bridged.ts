@@ -6,14 +6,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Channel } from "../../cli/target/channel.js";
-import {
-  AGENT_PROTOCOL,
-  type AgentAnswer,
-  type AgentArgument,
-  type AgentMethod,
-  AgentMethods,
-  Carrier,
-} from "../../schemas/agent.js";
+import { type AgentAnswer, type AgentArgument, type AgentMethod, AgentMethods, Carrier } from "../../schemas/agent.js";
+import { AGENT_PROTOCOL } from "../../schemas/protocol.js";
 import { endChild, ROOT } from "../support/workshop.js";
 
 const BRIDGE = join(ROOT, "dist/cli/target/bridge.py");

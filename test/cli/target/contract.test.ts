@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { HotpatchError } from "../../../cli/errors.js";
 import { openBackend } from "../../../cli/target/open.js";
 import type { Backend, Target, TargetEvent } from "../../../cli/target/target.js";
-import { AGENT_PROTOCOL } from "../../../schemas/agent.js";
+import { AGENT_PROTOCOL } from "../../../schemas/protocol.js";
 import { DLOPEN_HOST, library } from "../../support/programs.js";
 import { Lines, ROOT, Workshop } from "../../support/workshop.js";
 
