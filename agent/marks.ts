@@ -12,6 +12,7 @@ import { type Address, addressOf, entryProblem } from "./thunk.js";
 const TEMPLATE_ENTRY = (ENTRY_NOPS.gcc.match(/../g) ?? []).join(" ");
 
 const { functions: PLAIN, inline: INLINE, flag: FLAG, marks: RECORDS } = SECTIONS;
+const MARKED: readonly string[] = [PLAIN, INLINE, FLAG];
 const NO_RECORDS: RecordedMarks = { marks: [], unknown: [] };
 
 /** A loaded module. */
@@ -73,8 +74,7 @@ export function executableMarks(module: Place): ExecutableMarks {
   };
 }
 
-const isMarked = (file: ModuleFile): boolean =>
-  file.sections.some(({ name }) => [PLAIN, INLINE, FLAG].some((one) => one === name));
+const isMarked = (file: ModuleFile): boolean => file.sections.some(({ name }) => MARKED.includes(name));
 
 /** Where gcc's entries stand in the module's code: those outside the marked sections are instances of templates. */
 function templates(module: Extent): Set<Address> {

@@ -9,7 +9,7 @@ import os
 import time
 from contextlib import contextmanager
 
-from image import waiting_at
+from image import inside, waiting_at
 from imports import lead
 from ptrace import EVENT_STOP, SIGTRAP, DoesNotStop, Tracee, Unfit
 
@@ -28,21 +28,21 @@ def at_home(tid, status, options):
     found = waitpid(tid, status, options)
     if found <= 0 or found not in homes or not is_request(status[0]):
         return found
-    start, end = homes[found]
+    home = homes[found]
     try:
         tracee = Tracee(found, seized=True)
         until = time.monotonic() + HOME_S
-        while not start <= tracee.registers["rip"] < end and time.monotonic() < until:
+        while not inside(tracee.registers["rip"], [home]) and time.monotonic() < until:
             # At every stop another signal may come first: it is stopped again where it waits.
-            tracee.run(lambda: waits_in(found, start, end), HOME_S)
+            tracee.run(lambda: waits_at(found, home), HOME_S)
         return found
     except (Unfit, DoesNotStop, OSError):
         return 0  # it has ended, or Frida gives it up after a while
 
 
-def waits_in(tid, start, end):
+def waits_at(tid, home):
     place = waiting_at(tid)
-    return place is not None and start <= place[1] < end
+    return place is not None and inside(place[1], [home])
 
 
 def is_request(status):

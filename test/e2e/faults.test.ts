@@ -1,11 +1,26 @@
 /** Faults that are hotpatch's own, or of what it stands on: they are told, and the host runs what is said. */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { cutOffBridge, faultyBridge } from "../support/faulty-bridge.js";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Lines, ROOT, Workshop } from "../support/workshop.js";
+
+/** A host that runs generation 1 by a session that was attached through this bridge. */
+async function patchedThrough(t: ExecutionContext, bridge: (shop: Workshop) => string) {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const child = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  const output = new Lines(child.stdout);
+  await output.next((line) => line === "value 1", "value 1");
+  const tool = Tool.attach(shop, ["--backend", "python", String(child.pid)], { HOTPATCH_PYTHON: bridge(shop) });
+  await tool.ready();
+  await shop.library("libgame.so", library(2));
+  await tool.switched(1);
+  await output.next((line) => line === "value 2", "value 2");
+  return { tool, output };
+}
 
 test("an answer that nobody foresaw is internal; the session and the generation go on", async (t) => {
   const shop = new Workshop(t);
@@ -28,17 +43,7 @@ test("an answer that nobody foresaw is internal; the session and the generation 
 });
 
 test("a bridge that says what is not in the contract is ended as a broken link; the host goes on with its own code", async (t) => {
-  const shop = new Workshop(t);
-  const lib = await shop.library("libgame.so", library(1));
-  const child = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
-  const output = new Lines(child.stdout);
-  await output.next((line) => line === "value 1", "value 1");
-  const bridge = faultyBridge(shop, "status", `"garbage"`);
-  const tool = Tool.attach(shop, ["--backend", "python", String(child.pid)], { HOTPATCH_PYTHON: bridge });
-  await tool.ready();
-  await shop.library("libgame.so", library(2));
-  await tool.switched(1);
-  await output.next((line) => line === "value 2", "value 2");
+  const { tool, output } = await patchedThrough(t, (shop) => faultyBridge(shop, "status", `"garbage"`));
   tool.send({ command: "status" });
   const error = await tool.next("error");
   t.is(error.code, "bridge-died");
@@ -48,17 +53,7 @@ test("a bridge that says what is not in the contract is ended as a broken link; 
 });
 
 test("a request that breaks off, as when the tool is killed while it writes, is the end: the host gets its own code back", async (t) => {
-  const shop = new Workshop(t);
-  const lib = await shop.library("libgame.so", library(1));
-  const child = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
-  const output = new Lines(child.stdout);
-  await output.next((line) => line === "value 1", "value 1");
-  const bridge = cutOffBridge(shop, "stacks");
-  const tool = Tool.attach(shop, ["--backend", "python", String(child.pid)], { HOTPATCH_PYTHON: bridge });
-  await tool.ready();
-  await shop.library("libgame.so", library(2));
-  await tool.switched(1);
-  await output.next((line) => line === "value 2", "value 2");
+  const { tool, output } = await patchedThrough(t, (shop) => cutOffBridge(shop, "stacks"));
   tool.send({ command: "status" });
   t.is((await tool.next("error")).code, "bridge-died");
   await output.next((line) => line === "value 1", "value 1 again", output.all.length);

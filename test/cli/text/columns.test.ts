@@ -26,6 +26,9 @@ for (const [text, columns, what] of cases)
 
 test("text is made exactly as wide as asked, cut with an ellipsis or filled", (t) => {
   t.is(toColumns("ab", 4), "ab  ");
+  t.is(toColumns("漢字", 3, ""), "漢 ");
+  t.is(toColumns("abc", 2, ""), "ab");
+  t.is(toColumns("abc", 0, ""), "");
   t.is(toColumns("abcdef", 4), "abc…");
   t.is(toColumns("漢字漢字", 6), "漢字… ");
   for (const width of [0, 1, 2, 3, 7]) t.is(stringWidth(toColumns("漢字 and more", width)), width, String(width));
