@@ -1,10 +1,12 @@
 /** Time that nobody can set: a limit must hold while the target's clock is put forward or back. */
-const clockGettime = new NativeFunction(Module.getGlobalExportByName("clock_gettime"), "int", ["int", "pointer"]);
+import { native } from "./native.js";
+
+const clockGettime = native("clock_gettime", "int", ["int", "pointer"]);
 
 const CLOCK_MONOTONIC = 1;
 const time = Memory.alloc(16);
 
-/** ms since some moment before the target began. Calls into the target: mind Interceptor (agent/redirect.ts). */
+/** ms since some moment before the target began. */
 export function now(): number {
   clockGettime(CLOCK_MONOTONIC, time);
   return time.readS64().toNumber() * 1000 + time.add(8).readS64().toNumber() / 1e6;

@@ -2,10 +2,11 @@
  * Notices that the host has closed the agent's descriptors, as closefrom() and close_range() do: nobody can reach the agent
  * then, nor tell it to go. It keeps one of its own, and looks at it from time to time.
  */
-const global = (name: string) => Module.getGlobalExportByName(name);
-const memfdCreate = new NativeFunction(global("memfd_create"), "int", ["pointer", "uint"]);
-const fstat = new NativeFunction(global("fstat"), "int", ["int", "pointer"]);
-const close = new NativeFunction(global("close"), "int", ["int"]);
+import { native } from "./native.js";
+
+const memfdCreate = native("memfd_create", "int", ["pointer", "uint"]);
+const fstat = native("fstat", "int", ["int", "pointer"]);
+const close = native("close", "int", ["int"]);
 
 const MFD_CLOEXEC = 1;
 /** struct stat of x86_64, in bytes: its inode, and more than its size. */

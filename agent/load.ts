@@ -7,14 +7,13 @@ import { codeOf } from "./code.js";
 import { imageSize } from "./elf.js";
 import { type Extent, mapAnywhere, NoRoom, unmap } from "./memory.js";
 import type { LoadedModule } from "./modules.js";
+import { exported, native, nativeThatWaits } from "./native.js";
 import { blocking, startThread, untilSet } from "./thread.js";
 import { LOAD_JOB } from "./thunk.js";
 
-const global = (name: string) => Module.getGlobalExportByName(name);
-/** Looked up once: to look takes the loader's lock, which a thread may hold that waits for us. */
-const [DLOPEN, DLERROR, STRNCPY] = [global("dlopen"), global("dlerror"), global("strncpy")];
-const dladdr1 = new NativeFunction(global("dladdr1"), "int", ["pointer", "pointer", "pointer", "int"]);
-const dlinfo = new NativeFunction(global("dlinfo"), "int", ["pointer", "int", "pointer"]);
+const [DLOPEN, DLERROR, STRNCPY] = [exported("dlopen"), exported("dlerror"), exported("strncpy")];
+const dladdr1 = nativeThatWaits("dladdr1", "int", ["pointer", "pointer", "pointer", "int"]);
+const dlinfo = native("dlinfo", "int", ["pointer", "int", "pointer"]);
 
 const RTLD_NOW = 2;
 const RTLD_NOLOAD = 4;

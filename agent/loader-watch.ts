@@ -10,6 +10,7 @@
 import { ENTRY_SIZE } from "../schemas/abi.js";
 import { mapNear } from "./memory.js";
 import { loaderNotice } from "./modules.js";
+import { native } from "./native.js";
 import { peek } from "./peek.js";
 import { blocking, startThread } from "./thread.js";
 import { type Address, addressOf, entryJump, pointerTo, type Word, wordText } from "./thunk.js";
@@ -112,14 +113,8 @@ const WATCH: readonly number[] = [
 ];
 const WATCH_AT = 128;
 
-const madvise = new NativeFunction(Module.getGlobalExportByName("madvise"), "int", ["pointer", "size_t", "int"]);
-const syscall = new NativeFunction(Module.getGlobalExportByName("syscall"), "long", [
-  "long",
-  "pointer",
-  "long",
-  "long",
-  "pointer",
-]);
+const madvise = native("madvise", "int", ["pointer", "size_t", "int"]);
+const syscall = native("syscall", "long", ["long", "pointer", "long", "long", "pointer"]);
 const SYS_FUTEX = 202;
 const FUTEX_WAKE_PRIVATE = 129;
 /** Linux 4.14. */

@@ -4,20 +4,14 @@
  */
 import { ENTRY_SIZE } from "../schemas/abi.js";
 import type { Mapping } from "./mappings.js";
+import { native } from "./native.js";
 import { type Address, addressOf, inReach, pointerTo, type Word } from "./thunk.js";
 
-const mmap = new NativeFunction(Module.getGlobalExportByName("mmap"), "pointer", [
-  "pointer",
-  "size_t",
-  "int",
-  "int",
-  "int",
-  "long",
-]);
-const munmap = new NativeFunction(Module.getGlobalExportByName("munmap"), "int", ["pointer", "size_t"]);
-const memfdCreate = new NativeFunction(Module.getGlobalExportByName("memfd_create"), "int", ["pointer", "uint"]);
-const ftruncate = new NativeFunction(Module.getGlobalExportByName("ftruncate"), "int", ["int", "long"]);
-const close = new NativeFunction(Module.getGlobalExportByName("close"), "int", ["int"]);
+const mmap = native("mmap", "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
+const munmap = native("munmap", "int", ["pointer", "size_t"]);
+const memfdCreate = native("memfd_create", "int", ["pointer", "uint"]);
+const ftruncate = native("ftruncate", "int", ["int", "long"]);
+const close = native("close", "int", ["int"]);
 
 const PROT_RW = 3;
 const MAP_PRIVATE = 0x02;

@@ -6,6 +6,7 @@
 import { mappings } from "./mappings.js";
 import type { Place } from "./marks.js";
 import { contains } from "./memory.js";
+import { exported, native } from "./native.js";
 import { type Address, addressOf } from "./thunk.js";
 
 export interface LoadedModule extends Place {
@@ -48,10 +49,7 @@ int note(const struct info *info, uint64_t size, struct list *list) {
 }
 `;
 
-const dlIteratePhdr = new NativeFunction(Module.getGlobalExportByName("dl_iterate_phdr"), "int", [
-  "pointer",
-  "pointer",
-]);
+const dlIteratePhdr = native("dl_iterate_phdr", "int", ["pointer", "pointer"]);
 
 let reader: CModule | null = null;
 
@@ -96,6 +94,6 @@ export const moduleAt = (modules: readonly LoadedModule[], at: NativePointer): L
 
 /** Where the loader says that its list has changed, and what it is doing then. Source: link.h, struct r_debug. */
 export function loaderNotice(): { readonly at: Address; readonly state: Address } {
-  const debug = Module.getGlobalExportByName("_r_debug");
+  const debug = exported("_r_debug");
   return { at: addressOf(debug.add(16).readPointer()), state: addressOf(debug.add(24)) };
 }

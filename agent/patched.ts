@@ -23,6 +23,7 @@ import { LoaderWatch } from "./loader-watch.js";
 import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
 import { contains, NoRoom, wordsAt } from "./memory.js";
 import { type LoadedModule, loadedModules, moduleAt } from "./modules.js";
+import { nativeThatWaits } from "./native.js";
 import { MemoryGone } from "./peek.js";
 import type { Registry } from "./registry.js";
 import { stage } from "./stage.js";
@@ -55,8 +56,8 @@ export class PatchedProcess {
   /** Called every few seconds. */
   readonly #tick: () => void;
   #watch: LoaderWatch | null = null;
-  /** While the thread that opens a library waits in the loader: it cannot close it, and no thread uses it yet. */
-  #arriving = false;
+  /** Bases of modules that are being looked at: our two threads take turns in the script, and see the same modules. */
+  readonly #underWay = new Set<string>();
   /** Looks for libraries that appear, where the loader does not tell of them. */
   #looking: ReturnType<typeof setInterval> | null = null;
   #ended = false;
@@ -99,17 +100,17 @@ export class PatchedProcess {
     };
     const modules = loadedModules();
     pinFridaNeeds(modules);
-    for (const module of modules) this.#consider(module, unused);
+    for (const module of modules) this.#consider(module, unused, false);
     const found = [...this.#libraries].map(([id, library]) => library.found(id));
     const watch = LoaderWatch.start(
       this.#registry.watched,
-      () => this.#arrived(),
+      () => this.#arrived(true),
       () => this.#tick(),
     );
     if (typeof watch === "string") {
       this.#log("debug", `libraries that appear are looked for every ${LOOK_MS} ms: ${watch}`);
       this.#looking = setInterval(() => {
-        this.#arrived();
+        this.#arrived(false);
         this.#tick();
       }, LOOK_MS);
     } else {
@@ -118,7 +119,7 @@ export class PatchedProcess {
     }
     // What the loader finished between the two looks.
     for (const module of loadedModules()) {
-      const id = this.#consider(module, unused);
+      const id = this.#consider(module, unused, false);
       const library = id === null ? undefined : this.#libraries.get(id);
       if (id !== null && library !== undefined) found.push(library.found(id));
     }
@@ -126,13 +127,15 @@ export class PatchedProcess {
     return found;
   }
 
-  /** The loader's list has changed; where it told us, the thread that changed it waits in the loader. */
-  #arrived(): void {
+  /**
+   * The loader's list has changed.
+   * @param held the thread that changed it waits in the loader: no thread can close what is new, nor uses it yet
+   */
+  #arrived(held: boolean): void {
     if (this.#ended) return;
-    this.#arriving = this.#watch !== null;
     try {
       for (const module of loadedModules()) {
-        const id = this.#consider(module, () => this.#arriving);
+        const id = this.#consider(module, () => held, held);
         const library = id === null ? undefined : this.#libraries.get(id);
         if (id === null || library === undefined) continue;
         this.#say({ type: "library:found", library: library.found(id) });
@@ -141,8 +144,6 @@ export class PatchedProcess {
       }
     } catch (error) {
       this.#say({ type: "log", level: "error", text: `a library that appeared was not looked at: ${error}` });
-    } finally {
-      this.#arriving = false;
     }
   }
 
@@ -274,8 +275,20 @@ export class PatchedProcess {
   /**
    * Adopts a module that has marks and is wanted. Its id when it is new, else null.
    * @param unused is no thread using it yet?
+   * @param held the loader waits for us: it holds the module, and lets nobody hold it for longer
    */
-  #consider(module: LoadedModule, unused: () => boolean): string | null {
+  #consider(module: LoadedModule, unused: () => boolean, held: boolean): string | null {
+    const base = module.base.toString();
+    if (this.#underWay.has(base)) return null;
+    this.#underWay.add(base);
+    try {
+      return this.#follow(module, unused, held);
+    } finally {
+      this.#underWay.delete(base);
+    }
+  }
+
+  #follow(module: LoadedModule, unused: () => boolean, held: boolean): string | null {
     const { base, size, name: openedAs, path: mapped } = module;
     for (const library of this.#libraries.values()) if (library.place.base.equals(base)) return null;
     const known = this.#registry.read().filter((r) => r.base === base.toString());
@@ -287,7 +300,7 @@ export class PatchedProcess {
     const place = { path, base, size, openedAs: absolute(openedAs) };
     const marks = record === undefined ? this.#marksOf(place) : NO_MARKS;
     if (marks === null) return null;
-    if (record === undefined && this.#arriving) pinLater(module);
+    if (record === undefined && held) pinLater(module);
     else if (record === undefined && !pin(module, PIN_MS)) {
       this.#log("debug", `${path} cannot be held: the loader has been busy for ${PIN_MS} ms`);
       return null;
@@ -351,6 +364,6 @@ const LOOK_MS = 250;
 
 const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
 
-const dlsym = new NativeFunction(Module.getGlobalExportByName("dlsym"), "pointer", ["pointer", "pointer"]);
+const dlsym = nativeThatWaits("dlsym", "pointer", ["pointer", "pointer"]);
 
 const absolute = (path: string): string | null => (path.startsWith("/") ? path : null);

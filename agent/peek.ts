@@ -2,16 +2,10 @@
  * Reads memory that may go while it is read: the host may close a library at any time. Through process_vm_readv, which
  * answers EFAULT where a plain read would be a SIGSEGV, and that signal is the host's alone (docs/decisions/0015).
  */
+import { native } from "./native.js";
 import { type Address, addressOf, pointerTo } from "./thunk.js";
 
-const processVmReadv = new SystemFunction(Module.getGlobalExportByName("process_vm_readv"), "long", [
-  "int",
-  "pointer",
-  "ulong",
-  "pointer",
-  "ulong",
-  "ulong",
-]);
+const processVmReadv = native("process_vm_readv", "long", ["int", "pointer", "ulong", "pointer", "ulong", "ulong"]);
 
 const PAGE = 4096;
 /** Bytes of the longest string that is looked for. */
@@ -31,8 +25,7 @@ function readUpTo(at: Address, size: number): ArrayBuffer | null {
   const buffer = Memory.alloc(size);
   vectors.writePointer(buffer).add(8).writeU64(size);
   vectors.add(16).writePointer(pointerTo(at)).add(8).writeU64(size);
-  const answer = processVmReadv(Process.id, vectors, 1, vectors.add(16), 1, 0) as UnixSystemFunctionResult<number>;
-  const length = Number(answer.value);
+  const length = Number(processVmReadv(Process.id, vectors, 1, vectors.add(16), 1, 0));
   return length < 0 ? null : buffer.readByteArray(length);
 }
 

@@ -7,6 +7,7 @@ import { ENTRY_SIZE } from "../schemas/abi.js";
 import { codeOf } from "./code.js";
 import type { Mark } from "./marks.js";
 import { type Extent, mapNear, wordsAt } from "./memory.js";
+import { nativeAt } from "./native.js";
 import type { KnownEntry } from "./registry.js";
 import {
   type Address,
@@ -141,7 +142,7 @@ export class HostEntries {
       else fresh.push(found);
     }
     const entries = [...restored, ...makeEntries(module, fresh, addressOf(epoch), indexOf)];
-    // No NativeFunction call between here and our store: it would make Interceptor write first.
+    // Nothing that lets another thread into the script between here and our store: it would make Interceptor write first.
     for (const e of entries)
       Interceptor.replaceFast(
         {
@@ -201,10 +202,11 @@ export function adoptCopy(
 }
 
 /** The store loop as machine code: thousands of entries in microseconds. */
-let storing: NativeFunction<void, [NativePointerValue, number]> | null = null;
+const makeStoreAll = () => nativeAt(codeOf("store"), "void", ["pointer", "long"]);
+let storing: ReturnType<typeof makeStoreAll> | null = null;
 function storeAll() {
-  storing ??= new NativeFunction(codeOf("store"), "void", ["pointer", "long"]) as never;
-  return storing as (pairs: NativePointer, count: number) => void;
+  storing ??= makeStoreAll();
+  return storing;
 }
 
 const bytesOf = ([low, high]: Word): number[] =>

@@ -6,16 +6,16 @@
 import { type Mapping, mappings, NO_FILE } from "./mappings.js";
 import type { Place } from "./marks.js";
 import { contains } from "./memory.js";
+import { native } from "./native.js";
 
-const global = (name: string) => Module.getGlobalExportByName(name);
-const open = new NativeFunction(global("open"), "int", ["pointer", "int", "int"]);
-const close = new NativeFunction(global("close"), "int", ["int"]);
-const sendfile = new NativeFunction(global("sendfile"), "long", ["int", "int", "pointer", "size_t"]);
-const mmap = new NativeFunction(global("mmap"), "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
-const munmap = new NativeFunction(global("munmap"), "int", ["pointer", "size_t"]);
-const mprotect = new NativeFunction(global("mprotect"), "int", ["pointer", "size_t", "int"]);
-const mremap = new NativeFunction(global("mremap"), "pointer", ["pointer", "size_t", "size_t", "int", "pointer"]);
-const memcmp = new NativeFunction(global("memcmp"), "int", ["pointer", "pointer", "size_t"]);
+const open = native("open", "int", ["pointer", "int", "int"]);
+const close = native("close", "int", ["int"]);
+const sendfile = native("sendfile", "long", ["int", "int", "pointer", "size_t"]);
+const mmap = native("mmap", "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
+const munmap = native("munmap", "int", ["pointer", "size_t"]);
+const mprotect = native("mprotect", "int", ["pointer", "size_t", "int"]);
+const mremap = native("mremap", "pointer", ["pointer", "size_t", "size_t", "int", "pointer"]);
+const memcmp = native("memcmp", "int", ["pointer", "pointer", "size_t"]);
 
 const O_CREAT_EXCL_WRONLY_CLOEXEC = 0o100 | 0o200 | 1 | 0o2000000;
 const O_RDONLY_CLOEXEC = 0o2000000;

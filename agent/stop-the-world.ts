@@ -7,6 +7,7 @@
  * system calls only: any lock of the C library may be held by a thread that stands. (Process.enumerateThreads() is avoided
  * before it too: Gum traces threads for that in a way that hung the agent, docs/decisions/0010.)
  */
+import { exported, nativeAt } from "./native.js";
 import { type Address, pointerTo } from "./thunk.js";
 
 export interface CodeWrite {
@@ -230,17 +231,17 @@ long write_stopped(struct job *job) {
 }
 `;
 
-const global = (name: string) => Module.getGlobalExportByName(name);
-/** Looked up once: to look takes the loader's lock, which a thread may hold that waits for us. */
 const IMPORTS = {
-  syscall: global("syscall"),
-  clone: global("clone"),
-  __errno_location: global("__errno_location"),
+  syscall: exported("syscall"),
+  clone: exported("clone"),
+  __errno_location: exported("__errno_location"),
 };
+
+const runnable = (code: NativePointer) => nativeAt(code, "long", ["pointer"]);
 
 interface Machinery {
   readonly module: CModule;
-  readonly run: NativeFunction<number | Int64, [NativePointerValue]>;
+  readonly run: ReturnType<typeof runnable>;
   /** Lent to the C side: collected otherwise. */
   readonly lent: readonly NativePointer[];
 }
@@ -256,7 +257,7 @@ function build(): Machinery {
   };
   const module = new CModule(SOURCE, { ...lent, ...IMPORTS });
   const code = module.write_stopped as NativePointer;
-  return { module, run: new NativeFunction(code, "long", ["pointer"]), lent: Object.values(lent) };
+  return { module, run: runnable(code), lent: Object.values(lent) };
 }
 
 /**

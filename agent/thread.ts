@@ -4,11 +4,11 @@
  */
 import { now } from "./clock.js";
 import { NoRoom } from "./memory.js";
+import { native, nativeThatWaits } from "./native.js";
 
-const global = (name: string) => Module.getGlobalExportByName(name);
-const pthreadCreate = new NativeFunction(global("pthread_create"), "int", ["pointer", "pointer", "pointer", "pointer"]);
-const pthreadDetach = new NativeFunction(global("pthread_detach"), "int", ["pointer"]);
-const pthreadSigmask = new NativeFunction(global("pthread_sigmask"), "int", ["int", "pointer", "pointer"]);
+const pthreadCreate = nativeThatWaits("pthread_create", "int", ["pointer", "pointer", "pointer", "pointer"]);
+const pthreadDetach = native("pthread_detach", "int", ["pointer"]);
+const pthreadSigmask = native("pthread_sigmask", "int", ["int", "pointer", "pointer"]);
 
 const SIG_SETMASK = 2;
 /** Bytes: sigset_t. */
@@ -18,9 +18,9 @@ const LOOK_MS = 2;
 /** ms in which most things end: watched closely, so that a quick one is seen at once. */
 const QUICK_MS = 5;
 
-const opendir = new NativeFunction(global("opendir"), "pointer", ["pointer"]);
-const readdir = new NativeFunction(global("readdir"), "pointer", ["pointer"]);
-const closedir = new NativeFunction(global("closedir"), "int", ["pointer"]);
+const opendir = native("opendir", "pointer", ["pointer"]);
+const readdir = native("readdir", "pointer", ["pointer"]);
+const closedir = native("closedir", "int", ["pointer"]);
 /** Offset of the name in glibc's struct dirent on 64-bit Linux. */
 const D_NAME = 19;
 

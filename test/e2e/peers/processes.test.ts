@@ -132,6 +132,21 @@ test("a host that is busy in the loader, in malloc, in signals and with new thre
   );
 });
 
+test("a host that opens and closes libraries all the time lives through session after session", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const other = await shop.library("libother.so", "int other;");
+  const host = new AskedHost(shop, await shop.host("host", BUSY), [lib, other]);
+  const pid = Number((await host.greeting()).slice("host ".length));
+  shop.owns(pid);
+  for (let session = 0; session < 6; session++) {
+    const tool = Tool.attach(shop, [String(pid)]);
+    await tool.ready();
+    t.is(await tool.end(), 0);
+    t.regex(await host.ask("counts"), /^value 1 .* wrong 0$/);
+  }
+});
+
 const CLOSING = `
 #include <dlfcn.h>
 #include <stdio.h>
