@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import type { AgentFailure } from "../schemas/agent.js";
 import type { ErrorReport } from "../schemas/error.js";
 import type { FunctionResult, Override, UntimedEvent } from "../schemas/event.js";
+import { contentHash } from "./binary/elf.js";
 import { settleOrigin } from "./binary/run-path.js";
 import * as errors from "./errors.js";
 import { recorded } from "./evidence/record.js";
@@ -74,10 +75,19 @@ export class Flow {
       return void this.#refuse(library, errors.artifactInvalid(path, settled.reason, library.runsText));
     if (settled.kind !== "settled")
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: settled.reason });
+    const { bytes, writing } = settled;
+    // Cargo links its result anew when the next build begins: nothing was written, and all is said.
+    if (
+      reason === "changed on disk" &&
+      library.judged?.writing === writing &&
+      library.judged.hash === contentHash(bytes)
+    )
+      return;
     const start = performance.now();
 
     const choose = this.#libraries.chooserFor(library);
-    const inspection = inspect(path, name, settled.bytes, library.runsText, choose);
+    const inspection = inspect(path, name, bytes, library.runsText, choose);
+    library.judged = { writing, hash: inspection.kind === "fit" ? inspection.artifact.hash : contentHash(bytes) };
     if (inspection.kind === "incomplete")
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: inspection.report.detail });
     if (inspection.kind === "unfit") return void this.#refuse(library, inspection.report);

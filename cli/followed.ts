@@ -65,6 +65,8 @@ export class FollowedLibrary {
   readonly #checks = new Map<string, Check>();
   /** Copies tried with the next number whose load failed: a file name is never used twice. */
   attempts = 0;
+  /** The artifact that was judged last: its writing (identity.ts), and sha256 of its bytes. */
+  judged: { readonly writing: string; readonly hash: string } | null = null;
   /** Set while an artifact of this library waits in the queue. */
   pending = false;
   /** Ends a settle that a newer change has overtaken. */

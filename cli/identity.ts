@@ -13,6 +13,9 @@ type Stats = Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">;
 export const identityOf = ({ dev, ino, size, mtimeNs, ctimeNs }: Stats): string =>
   [dev, ino, size, mtimeNs, ctimeNs].join(" ");
 
+/** Differs when bytes were written; stays when only the mode or the number of links was changed, or by `cp -p` in place. */
+export const writingOf = ({ dev, ino, size, mtimeNs }: Stats): string => [dev, ino, size, mtimeNs].join(" ");
+
 /** The identity of the file that a path leads to; "" when there is none. */
 export function identityAt(path: string): string {
   try {

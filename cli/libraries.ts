@@ -6,7 +6,7 @@ import { contentHash, readElf } from "./binary/elf.js";
 import type { Chooser } from "./chooser.js";
 import { recorded } from "./evidence/record.js";
 import { FollowedLibrary } from "./followed.js";
-import { readWhole } from "./identity.js";
+import { NoLibraryFile, readWhole } from "./identity.js";
 import { once } from "./once.js";
 import { NO_SOURCES, sourcesOf } from "./sources.js";
 import { aliasesOf } from "./steps/aliases.js";
@@ -105,8 +105,8 @@ function isStill(path: string, hash: string): boolean {
 export function differs({ artifact, runs }: FollowedLibrary): boolean {
   try {
     return existsSync(artifact) && contentHash(readWhole(artifact)) !== runs.hash;
-  } catch {
-    return false; // out of reach just now: its next change is seen
+  } catch (error) {
+    return error instanceof NoLibraryFile; // that is refused with its reason; of another file the next change is seen
   }
 }
 

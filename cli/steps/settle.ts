@@ -2,10 +2,11 @@
 import type { BigIntStats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
-import { identityOf, whyTooLarge } from "../identity.js";
+import { identityOf, whyTooLarge, writingOf } from "../identity.js";
 
 export type Settled =
-  | { readonly kind: "settled"; readonly bytes: Buffer }
+  /** `writing`: see `writingOf` in identity.ts. */
+  | { readonly kind: "settled"; readonly bytes: Buffer; readonly writing: string }
   | { readonly kind: "incomplete"; readonly reason: string }
   | { readonly kind: "missing"; readonly reason: string }
   /** It rests, and cannot be read as it is. */
@@ -41,7 +42,7 @@ export async function settle(path: string, settleMs: number, signal?: AbortSigna
       if (code === "ENOENT") return missing(path);
       return { kind: "unfit", reason: `it cannot be read: ${message}` };
     }
-    if (bytes !== null) return { kind: "settled", bytes };
+    if (bytes !== null) return { kind: "settled", bytes, writing: writingOf(rested) };
     if (settleMs === 0) return { kind: "incomplete", reason: "it changed while it was read" };
   }
   return { kind: "incomplete", reason: `still being written after ${RESTLESS_MS / 1000} s` };

@@ -28,7 +28,7 @@ test("an answer that nobody foresaw is internal; the session and the generation 
   const host = await shop.host("host", DLOPEN_HOST);
   const bridge = faultyBridge(shop, "status", `json.dumps({"id": id, "ok": {"ok": True, "value": "nonsense"}})`);
   const tool = Tool.spawn(shop, ["--backend", "python", "--", host, lib], { HOTPATCH_PYTHON: bridge });
-  await tool.ready();
+  await tool.next("library:found");
   await shop.library("libgame.so", library(2));
   await tool.switched(1);
   tool.send({ command: "status" });
@@ -100,7 +100,7 @@ test("a log whose disk is full is given up, and the session goes on", async (t) 
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));
   const tool = Tool.spawn(shop, ["--log", "/dev/full", "--", await shop.host("host", DLOPEN_HOST), lib]);
-  await tool.ready();
+  await tool.next("library:found");
   await shop.library("libgame.so", library(2));
   await tool.switched(1);
   await tool.prints("value 2");
@@ -127,7 +127,7 @@ test("a folder for copies that is removed during the session is copy-failed, and
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));
   const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
-  await tool.ready();
+  await tool.next("library:found");
   for (const name of shop.leftovers())
     if (name.startsWith(`hotpatch-${tool.pid}-`)) rmSync(join(shop.temp, name), { recursive: true });
   await shop.library("libgame.so", library(2));

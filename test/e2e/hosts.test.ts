@@ -24,6 +24,7 @@ test("marks in the executable itself are a warning, its libraries are patched al
   t.is(code, "marks-in-executable");
   t.regex(message, /1 marked functions? .*host itself/);
   t.regex(hint, /into a shared library/);
+  await tool.next("library:found");
   await shop.library("libgame.so", library(2));
   await tool.switched(1);
   await tool.prints("value 2 own 7");

@@ -1,10 +1,13 @@
 /** Saves that come at a bad moment: during a build, during a load, one after the other. None is lost, none is stale. */
 import { once } from "node:events";
 import {
+  chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
@@ -15,7 +18,7 @@ import { dirname } from "node:path";
 import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { Tool } from "../support/tool.js";
-import { HEADERS, Workshop } from "../support/workshop.js";
+import { HEADERS, Lines, Workshop } from "../support/workshop.js";
 
 test("a save during a build cancels it: only the newest source is loaded", async (t) => {
   const shop = new Workshop(t);
@@ -67,7 +70,7 @@ for (const watching of [[], ["--poll", "20"]])
     `;
     const lib = await shop.library("libgame.so", source(1));
     const tool = Tool.spawn(shop, [...watching, "--", await shop.host("host", DLOPEN_HOST), lib]);
-    await tool.ready();
+    await tool.next("library:found");
     await shop.library("libgame.so", source(2));
     await tool.next("artifact:changed"); // its copy is about to load, for 400 ms
     await shop.library("libgame.so", source(3));
@@ -84,7 +87,7 @@ test("--log holds every event with its level, and -vv the target's output and th
   const lib = await shop.library("libgame.so", library(1));
   const log = shop.path("log.ndjson");
   const tool = Tool.spawn(shop, ["--log", log, "-vv", "--", await shop.host("host", DLOPEN_HOST), lib]);
-  await tool.ready();
+  await tool.next("library:found");
   await shop.library("libgame.so", library(2));
   await tool.switched(1);
   await tool.prints("value 2");
@@ -148,6 +151,42 @@ test("a change that nothing tells of is taken at a reload, by the file's bytes",
   await tool.prints("value 2");
   tool.send({ command: "reload" });
   t.regex((await tool.next("artifact:unchanged")).reason, /the same bytes as generation 1/);
+  t.is(await tool.end(), 0);
+});
+
+test("a refused build is not refused again because its links or its mode change, as when cargo begins the next one", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
+  await tool.prints("value 1");
+  await shop.library("libgame.so", "int value(int x) { return x; }");
+  t.is((await tool.next("generation:refused")).code, "no-marks");
+  const from = tool.events.length;
+  linkSync(lib, shop.path("link"));
+  await new Promise((resolve) => setTimeout(resolve, 500)); // longer than it must rest to be taken
+  chmodSync(lib, 0o700);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  t.deepEqual(
+    tool.events.slice(from).filter((event) => event.type !== "target:output"),
+    [],
+  );
+  tool.send({ command: "reload" }); // who asks is told again
+  await tool.next("generation:refused", () => true, from);
+  await shop.library("libgame.so", library(2));
+  await tool.switched(1);
+  t.is(await tool.end(), 0);
+});
+
+test("a file of 20 GB that was there before the session is refused, not passed over", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const child = shop.start(await shop.host("host", DLOPEN_HOST), [lib]);
+  await new Lines(child.stdout).next((line) => line === "value 1", "value 1");
+  rmSync(lib);
+  writeFileSync(lib, "");
+  truncateSync(lib, 20 * 2 ** 30);
+  const tool = Tool.attach(shop, [String(child.pid)]);
+  t.is((await tool.next("generation:refused")).code, "artifact-invalid");
   t.is(await tool.end(), 0);
 });
 

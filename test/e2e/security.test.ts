@@ -25,7 +25,7 @@ test("copies lie in a folder of mode 0700 at the temporary folder's real path, a
   symlinkSync(shop.temp, shop.path("link"));
   const host = await shop.host("host", DLOPEN_HOST);
   const tool = Tool.spawn(shop, ["--", host, lib], { TMPDIR: shop.path("link") });
-  await tool.ready();
+  await tool.next("library:found");
   await shop.library("libgame.so", library(2));
   const { path } = await tool.next("generation:loaded");
   t.true(path.startsWith(`${shop.temp}/hotpatch-`), path);
