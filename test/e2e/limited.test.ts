@@ -1,6 +1,7 @@
 /** Hosts with limits: what leaves no room is said before anything is touched, or refused; the host lives in every case. */
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { asRoot, HOST_OF_NOBODY, openTo } from "../support/sandbox.js";
@@ -157,3 +158,49 @@ test("a copy that is larger than our files may be is copy-failed, and the next b
   await tool.prints("value 3");
   t.is(await tool.end(), 0);
 });
+
+/** Where control groups that count processes can be made: version 1 of them has a folder for that, 2 has one for all. */
+function pidsGroups(): string | null {
+  const one = "/sys/fs/cgroup/pids";
+  const all = "/sys/fs/cgroup";
+  try {
+    accessSync(join(one, "cgroup.procs"), constants.W_OK);
+    return one;
+  } catch {
+    // not version 1
+  }
+  try {
+    accessSync(join(all, "cgroup.procs"), constants.W_OK);
+    return readFileSync(join(all, "cgroup.subtree_control"), "utf8").split(/\s/).includes("pids") ? all : null;
+  } catch {
+    return null; // nobody's, or not ours
+  }
+}
+
+// Skipped where this user may make no control group that counts processes.
+(pidsGroups() === null ? test.skip : test)(
+  "a control group without room for our threads is unsupported-host, with the cure, and the host goes on",
+  async (t) => {
+    const group = join(pidsGroups() ?? "", `hotpatch-test-${process.pid}`);
+    mkdirSync(group);
+    t.teardown(() => rmdirSync(group)); // after the workshop's own: the host has ended by then
+    const shop = new Workshop(t);
+    const { says, pid } = await begin(shop, []);
+    writeFileSync(join(group, "pids.max"), "4");
+    writeFileSync(join(group, "cgroup.procs"), String(pid));
+    const tool = Tool.attach(shop, [String(pid)]);
+    const { code, detail } = await tool.next("error");
+    t.is(code, "unsupported-host");
+    t.true(detail.includes(`${group}/pids.max`), detail);
+    t.is((await tool.ended).code, 3);
+    await says("value 1");
+    writeFileSync(join(group, "pids.max"), "32");
+    const again = Tool.attach(shop, [String(pid)]);
+    await again.ready();
+    await shop.library("libgame.so", library(2));
+    await again.switched(1);
+    await says("value 2");
+    t.is(await again.end(), 0);
+    await says("value 1");
+  },
+);
