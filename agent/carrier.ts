@@ -1,10 +1,10 @@
 /**
- * The carrier: the thread of ours by which Frida came and will leave (cli/target/carrier.py). It waits for an order; should
+ * The carrier: the thread of ours by which Frida came and will leave (cli/frida/carrier.py). It waits for an order; should
  * the tool be gone at the end, the agent gives it.
  */
 import type { Carrier } from "../schemas/agent.js";
 
-/** Source: cli/target/carrier.py. */
+/** Source: cli/frida/carrier.py. */
 const LEAVE = 2;
 
 /** It is none of the host's threads. */

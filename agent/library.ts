@@ -1,9 +1,9 @@
 /** One library of the host with all its generations: adopts it, loads its copies, switches. Knows no wire format. */
 import { ENTRY_SIZE } from "../schemas/abi.js";
 import type { AdoptAnswer, FoundLibrary, RefusedMark, StateVariable, UnmarkedFunction } from "../schemas/agent.js";
+import type { Extent } from "./extent.js";
 import { FunctionStarts } from "./function-starts.js";
 import type { Mark, ModuleMarks, Place } from "./marks.js";
-import type { Extent } from "./memory.js";
 import { adoptCopy, HostEntries } from "./redirect.js";
 import { type FunctionsRecord, keepText, type LibraryRecord, readText, type Text } from "./registry.js";
 import { stateIn } from "./state.js";
@@ -72,14 +72,14 @@ export class Library {
 
   /**
    * Generation 0, as the host loaded it just now or long ago: its entries lead through the table from here on.
-   * @param twins the library's inline functions as `executable` was compiled with them: calls may lead to either
+   * @param inlineCopies the library's inline functions as `executable` was compiled with them: calls may lead to either
    */
   static adopt(
     place: Place,
     staged: Staged,
     { marks, refused }: ModuleMarks,
     executable: Extent,
-    twins: readonly Mark[],
+    inlineCopies: readonly Mark[],
   ): Library {
     const tables = Tables.start(marks.map((m) => m.entry + ENTRY_SIZE));
     return new Library(
@@ -90,7 +90,7 @@ export class Library {
       new Map([[0, { ...place, buildId: null, hash: null, functions: marks.length }]]),
       (indexOf) => [
         HostEntries.adopt(place, marks, tables.epoch, indexOf),
-        HostEntries.adopt(executable, twins, tables.epoch, indexOf),
+        HostEntries.adopt(executable, inlineCopies, tables.epoch, indexOf),
       ],
     );
   }

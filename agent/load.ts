@@ -5,7 +5,8 @@
  */
 import { codeOf } from "./code.js";
 import { imageSize } from "./elf.js";
-import { type Extent, mapAnywhere, NoRoom, unmap } from "./memory.js";
+import type { Extent } from "./extent.js";
+import { mapAnywhere, NoRoom, unmap } from "./memory.js";
 import type { LoadedModule } from "./modules.js";
 import { exported, native, nativeThatWaits } from "./native.js";
 import { blocking, startThread, untilSet } from "./thread.js";

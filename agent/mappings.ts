@@ -3,7 +3,7 @@
  * process's where this one lives in a PID namespace and sees the /proc of the one outside.
  */
 import { pathAsItWas } from "../schemas/names.js";
-import type { Extent } from "./memory.js";
+import type { Extent } from "./extent.js";
 
 export interface Mapping extends Extent {
   /** As in mprotect(2). */

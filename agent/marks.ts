@@ -3,8 +3,9 @@ import { ENTRY_NOPS, RECORD_VERSION, SECTIONS } from "../schemas/abi.js";
 import type { RefusedMark } from "../schemas/agent.js";
 import { cleanName, isFragment, tellApart, whyAmbiguous } from "../schemas/names.js";
 import { exportsInMemory, type FunctionSymbol, type ModuleFile, readModuleFile } from "./elf.js";
+import { contains, type Extent } from "./extent.js";
 import { codeMappings } from "./mappings.js";
-import { contains, type Extent, wordsAt } from "./memory.js";
+import { wordsAt } from "./memory.js";
 import { type RecordedMarks, recordedMarks } from "./records.js";
 import { type Address, addressOf, entryProblem } from "./thunk.js";
 

@@ -3,6 +3,7 @@
  * (Memory.alloc is freed at unload, and every adopted entry would then lead into nothing.)
  */
 import { ENTRY_SIZE } from "../schemas/abi.js";
+import type { Extent } from "./extent.js";
 import type { Mapping } from "./mappings.js";
 import { native } from "./native.js";
 import { type Address, addressOf, inReach, pointerTo, type Word } from "./thunk.js";
@@ -29,15 +30,6 @@ const LOWEST = 0x10000;
 
 /** The target's limits, or its kernel, refuse what is asked for: memory, or a thread. */
 export class NoRoom extends Error {}
-
-/** Where a module is mapped. */
-export interface Extent {
-  readonly base: NativePointer;
-  readonly size: number;
-}
-
-export const contains = ({ base, size }: Extent, at: NativePointer): boolean =>
-  at.compare(base) >= 0 && at.compare(base.add(size)) < 0;
 
 export const pageAlign = (size: number): number => Math.ceil(size / Process.pageSize) * Process.pageSize;
 

@@ -3,9 +3,10 @@
  * to write into the loader's code for, and those hung forked children (docs/decisions/0015). Calls nothing that waits for
  * the loader's main lock: a thread that opens a library may wait for us just then (agent/loader-watch.ts).
  */
+
+import { contains } from "./extent.js";
 import { mappings } from "./mappings.js";
 import type { Place } from "./marks.js";
-import { contains } from "./memory.js";
 import { exported, native } from "./native.js";
 import { type Address, addressOf } from "./thunk.js";
 

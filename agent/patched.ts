@@ -16,12 +16,13 @@ import type {
 } from "../schemas/agent.js";
 import { copyName } from "../schemas/names.js";
 import { now } from "./clock.js";
+import { contains } from "./extent.js";
 import { callHook } from "./hook.js";
 import { Library, type Range, type Staged } from "./library.js";
 import { forgetPins, load, pin, pinFridaNeeds, pinLater } from "./load.js";
 import { LoaderWatch } from "./loader-watch.js";
 import { executableMarks, type Mark, type ModuleMarks, marksOf, type Place } from "./marks.js";
-import { contains, NoRoom, wordsAt } from "./memory.js";
+import { NoRoom, wordsAt } from "./memory.js";
 import { type LoadedModule, loadedModules, moduleAt } from "./modules.js";
 import { nativeThatWaits } from "./native.js";
 import { MemoryGone } from "./peek.js";
@@ -66,7 +67,7 @@ export class PatchedProcess {
   /** Marked functions of the executable itself, which cannot be patched. */
   readonly marksInExecutable: number;
   /** Inline functions in the executable that no library has claimed yet. */
-  readonly #twins: Map<string, Mark>;
+  readonly #inlineCopies: Map<string, Mark>;
 
   constructor(
     registry: Registry,
@@ -83,7 +84,7 @@ export class PatchedProcess {
     this.#tick = tick;
     const { own, inline } = executableMarks(Process.mainModule);
     this.marksInExecutable = own;
-    this.#twins = new Map(inline.map((mark) => [mark.name, mark]));
+    this.#inlineCopies = new Map(inline.map((mark) => [mark.name, mark]));
     for (const record of registry.read())
       for (const g of record.generations) if (g.generation > 0) this.#copies.add(g.path);
   }
@@ -308,7 +309,7 @@ export class PatchedProcess {
     const library =
       record === undefined ? this.#adopt(place, unused, marks) : Library.resume(record, place, Process.mainModule);
     this.#log("debug", `adopted ${library.names.length} functions of ${path} at ${place.base}`);
-    for (const name of library.names) this.#twins.delete(name);
+    for (const name of library.names) this.#inlineCopies.delete(name);
     const name = fileName(path);
     const id = this.#libraries.has(name) ? path : name;
     this.#libraries.set(id, library);
@@ -317,8 +318,8 @@ export class PatchedProcess {
 
   #adopt(place: Place, unused: () => boolean, found: ModuleMarks): Library {
     const staged = this.#takeOffFile(place, unused);
-    const twins = found.marks.flatMap(({ name }) => this.#twins.get(name) ?? []);
-    return Library.adopt(place, staged, found, Process.mainModule, twins);
+    const inlineCopies = found.marks.flatMap(({ name }) => this.#inlineCopies.get(name) ?? []);
+    return Library.adopt(place, staged, found, Process.mainModule, inlineCopies);
   }
 
   #takeOffFile(place: Place, unused: () => boolean): Staged {

@@ -5,7 +5,7 @@
  */
 import { R_X86_64 } from "../schemas/abi.js";
 import { dynamicAt } from "./elf.js";
-import { contains, type Extent } from "./memory.js";
+import { contains, type Extent } from "./extent.js";
 import { type Address, addressOf, pointerTo } from "./thunk.js";
 
 const DT_SYMTAB = 6;

@@ -3,8 +3,8 @@
  * Source of their form: docs/marks.md, byte by byte.
  */
 import { MARK_RECORD, RECORD, RECORD_VERSION } from "../schemas/abi.js";
+import { contains, type Extent } from "./extent.js";
 import { dataMappings, NO_FILE } from "./mappings.js";
-import { contains, type Extent } from "./memory.js";
 import { pointersIn } from "./pointers.js";
 import { type Address, addressOf } from "./thunk.js";
 

@@ -5,8 +5,9 @@
  */
 import { ENTRY_SIZE } from "../schemas/abi.js";
 import { codeOf } from "./code.js";
+import type { Extent } from "./extent.js";
 import type { Mark } from "./marks.js";
-import { type Extent, mapNear, wordsAt } from "./memory.js";
+import { mapNear, wordsAt } from "./memory.js";
 import { nativeAt } from "./native.js";
 import type { KnownEntry } from "./registry.js";
 import {

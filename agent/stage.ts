@@ -3,9 +3,10 @@
  * build writes. A writer in place (`cp`, a linker that truncates) would otherwise change or cut off the code that runs.
  * Only for a library that no thread is using: what is written to its data between copy and exchange would be lost.
  */
+
+import { contains } from "./extent.js";
 import { type Mapping, mappings, NO_FILE } from "./mappings.js";
 import type { Place } from "./marks.js";
-import { contains } from "./memory.js";
 import { native } from "./native.js";
 
 const open = native("open", "int", ["pointer", "int", "int"]);

@@ -4,7 +4,7 @@
  */
 import { RECORD, RECORD_VERSION, STATE_RECORD } from "../schemas/abi.js";
 import type { StateVariable } from "../schemas/agent.js";
-import type { Extent } from "./memory.js";
+import type { Extent } from "./extent.js";
 import { leadInside, recordsIn } from "./records.js";
 
 const { magic, head, at: AT } = STATE_RECORD;

@@ -1,6 +1,6 @@
 /** ns a call of a trivial function takes: not attached, patched, and under Frida's plain Interceptor.replace. */
 
-import { openBackend } from "../cli/target/open.js";
+import { openBackend } from "../cli/frida/open.js";
 import { build, Host, ns, type Part, SOURCE } from "./measure.js";
 import { HotpatchTool } from "./tool.js";
 

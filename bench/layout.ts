@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LayoutEvidence } from "../cli/evidence/dwarf.js";
-import { layoutsOf } from "../cli/steps/debug.js";
+import { layoutsOf } from "../cli/steps/debug-info.js";
 import { inspect } from "../cli/steps/inspect.js";
 import { CLI } from "../test/support/tool.js";
 import { HEADERS } from "../test/support/workshop.js";

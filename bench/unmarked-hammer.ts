@@ -8,9 +8,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Chooser } from "../cli/chooser.js";
+import { openBackend } from "../cli/frida/open.js";
+import { Chooser } from "../cli/library/unmarked.js";
 import { inspect } from "../cli/steps/inspect.js";
-import { openBackend } from "../cli/target/open.js";
 import { AGENT_PROTOCOL } from "../schemas/protocol.js";
 import { machine } from "./machine.js";
 

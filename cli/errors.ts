@@ -23,8 +23,8 @@ export const ENDED = "nothing: the host that was started has been ended";
 /** The same, when it was entered and could not be worked in. */
 export const LET_GO = "the host's own code: hotpatch has let go of it";
 
-type Said = readonly [message: string, detail: string, running: string, hint: string];
-const make = (code: ErrorCode, [message, detail, running, hint]: Said): ErrorReport => ({
+type ErrorText = readonly [message: string, detail: string, running: string, hint: string];
+const make = (code: ErrorCode, [message, detail, running, hint]: ErrorText): ErrorReport => ({
   code,
   message,
   detail,

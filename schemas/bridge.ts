@@ -1,5 +1,5 @@
 /**
- * One JSON object per line between the cli and cli/target/bridge.py. The whole contract between the two processes:
+ * One JSON object per line between the cli and cli/frida/bridge.py. The whole contract between the two processes:
  * BRIDGE_PROTOCOL is raised with every change of this file, and bridge.py says the same number in `ready`.
  */
 import { z } from "zod";

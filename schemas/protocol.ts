@@ -3,5 +3,5 @@
 /** Of the agent. Raised whenever a request, an answer or an event changes its meaning. */
 export const AGENT_PROTOCOL = 4;
 
-/** Of cli/target/bridge.py, which states the same number; raised with it. */
+/** Of cli/frida/bridge.py, which states the same number; raised with it. */
 export const BRIDGE_PROTOCOL = 3;

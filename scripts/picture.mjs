@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import stringWidth from "string-width";
 import { EMPTY, feed } from "../dist/cli/text/scrollback.js";
-import { textWidth } from "../dist/cli/text/width.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const COLUMNS = 88;
@@ -39,7 +39,7 @@ const x = (column) => (MARGIN + column * CELL.width).toFixed(1);
 const y = (row) => (MARGIN + row * CELL.height).toFixed(1);
 
 function drawSpan({ text, style }, row, column) {
-  const width = textWidth(text);
+  const width = stringWidth(text);
   const colour = NAMED[style.color] ?? (style.dim ? COLOURS.dim : COLOURS.plain);
   const length = (width * CELL.width).toFixed(1);
   const box = style.inverse
@@ -63,7 +63,7 @@ function draw(rows) {
     let column = 0;
     return line.map((span) => {
       const drawn = drawSpan(span, row, column);
-      column += textWidth(span.text);
+      column += stringWidth(span.text);
       return drawn;
     });
   });

@@ -39,7 +39,7 @@ export interface PlainFunction {
 }
 
 /** What leads into the place of a function's jump. */
-export interface Inroads {
+export interface IncomingBranches {
   /** Bytes that read like a branch there: they are one if an instruction of the function at `start` begins at `at`. */
   readonly suspects: readonly { readonly start: number; readonly at: number }[];
   /** A way that is certain, in words; null: none. */
@@ -129,7 +129,7 @@ function roomOf(code: Buffer, size: number, space: number): number {
 }
 
 /** One pass over all code: branches, jump tables and addresses that lead into these functions' jumps. */
-export function inroadsTo(elf: Elf, functions: readonly PlainFunction[]): Map<PlainFunction, Inroads> {
+export function incomingBranches(elf: Elf, functions: readonly PlainFunction[]): Map<PlainFunction, IncomingBranches> {
   const search = new Search(elf, functions);
   for (const section of codeSections(elf).values()) search.branches(section);
   for (const relocation of elf.relocations())
@@ -187,10 +187,10 @@ class Search {
     const from = this.#around(at);
     // Another function's jump to the start is a call in the last place.
     if (target === to.value && from?.start !== to.value) return;
-    const inroads = this.found.get(to);
-    if (inroads === undefined) return;
-    if (from === null) inroads.certain ??= `code without a name at 0x${at.toString(16)} may jump into its first bytes`;
-    else inroads.suspects.push({ start: from.start, at });
+    const incoming = this.found.get(to);
+    if (incoming === undefined) return;
+    if (from === null) incoming.certain ??= `code without a name at 0x${at.toString(16)} may jump into its first bytes`;
+    else incoming.suspects.push({ start: from.start, at });
   }
 
   /** A jump table of this function: 32-bit distances from the table to its code. */
@@ -203,15 +203,15 @@ class Search {
       const target = table + bytes.readInt32LE(offset + 4 * i);
       if (target < around.start || target >= around.end) return;
       const to = this.#places.get(target);
-      const inroads = to?.value === around.start ? this.found.get(to) : undefined;
-      if (inroads !== undefined) inroads.certain ??= "a jump table leads back into its first bytes";
+      const incoming = to?.value === around.start ? this.found.get(to) : undefined;
+      if (incoming !== undefined) incoming.certain ??= "a jump table leads back into its first bytes";
     }
   }
 
   /** An address that the library's data hold. The start itself is a function pointer: a jump there is a call. */
   address(target: number): void {
     const to = this.#places.get(target);
-    const inroads = to === undefined || target === to.value ? undefined : this.found.get(to);
-    if (inroads !== undefined) inroads.certain ??= "the library's data hold an address inside its first bytes";
+    const incoming = to === undefined || target === to.value ? undefined : this.found.get(to);
+    if (incoming !== undefined) incoming.certain ??= "the library's data hold an address inside its first bytes";
   }
 }

@@ -3,18 +3,18 @@ import { basename } from "node:path";
 import type { StateVariable } from "../../schemas/agent.js";
 import type { DiffReport } from "../../schemas/diff-report.js";
 import type { StateRecord } from "../binary/state.js";
-import { demangle } from "../demangle.js";
 import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
 import { LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, recorded } from "../evidence/record.js";
 import { strictest } from "../evidence/verdict.js";
-import { NoLibraryFile, readGiven } from "../identity.js";
-import { changeError, refusedMark, stateError } from "../refusals.js";
-import { aliasesOf, partedAliases } from "../steps/aliases.js";
+import { aliasesOf, partedAliases } from "../library/aliases.js";
+import { demangle } from "../library/demangle.js";
+import { changeError, refusedMark, stateError } from "../session/refusals.js";
 import { compare } from "../steps/compare.js";
-import { layoutsOf } from "../steps/debug.js";
+import { layoutsOf } from "../steps/debug-info.js";
 import { type Inspected, inspect } from "../steps/inspect.js";
 import { changedTypesOfState, claimState, firstTold, grownExports } from "../steps/state.js";
+import { NoLibraryFile, readGiven } from "../system/file-identity.js";
 
 const NOTHING_TOUCHED = "no process was touched";
 

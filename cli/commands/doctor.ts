@@ -1,15 +1,15 @@
 /** `hotpatch doctor`: is everything there to work, and may this process be patched? Runs the checks of preflight/. */
 import type { DoctorCheck, DoctorReport } from "../../schemas/doctor-report.js";
 import { HotpatchError } from "../errors.js";
+import { openBackend } from "../frida/open.js";
 import type { Fine, Lack, Problem } from "../preflight/finding.js";
 import { checkTracing } from "../preflight/permission.js";
 import { checkOwnPlace, checkTemp } from "../preflight/place.js";
-import { factsOf, findProcess } from "../preflight/process.js";
 import { targetChecks } from "../preflight/target.js";
 import { checkCompiler, checkDemangler, checkNode, checkPlatform } from "../preflight/tools.js";
-import { tryBackend } from "../preflight/trial.js";
 import { checkWatching } from "../preflight/watching.js";
-import { openBackend } from "../target/open.js";
+import { factsOf, findProcess } from "../system/process-facts.js";
+import { tryBackend } from "./doctor-trial.js";
 
 /**
  * @param wanted pid or exact name of a process; null: the machine alone

@@ -7,11 +7,12 @@ import { switchHooks, writableExports } from "../binary/exports.js";
 import { readMarks } from "../binary/marks.js";
 import { isPe, readPe } from "../binary/pe.js";
 import { readState, type StateRecord } from "../binary/state.js";
-import { type Choice, Chooser } from "../chooser.js";
-import { demangle } from "../demangle.js";
 import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
-import { NoLibraryFile, readGiven } from "../identity.js";
-import { unfitFile } from "../unfit.js";
+import { demangle } from "../library/demangle.js";
+import { Chooser } from "../library/unmarked.js";
+import type { Choice } from "../steps/inspect.js";
+import { unfitFile } from "../steps/unfit.js";
+import { NoLibraryFile, readGiven } from "../system/file-identity.js";
 
 type Note = LibraryReport["notes"][number];
 const NOTHING_TOUCHED = "no process was touched";

@@ -3,7 +3,7 @@
  * and persistent variable. What counts as a change, and what as a remark only, is docs/layout.md. Pure; must not know where
  * layouts come from.
  */
-import { compareRecords, passedByReference } from "./record.js";
+import { compareRecords, passedByReference, type Words } from "./record.js";
 import { signatureText, type Types, typeText } from "./text.js";
 import { type EnumType, type Known, type Layouts, type Signature, type TypeId, type TypeNode, VOID } from "./type.js";
 
@@ -284,12 +284,6 @@ export class Comparison {
       }
     }
   }
-}
-
-/** How a difference in one place is told. */
-export interface Words {
-  readonly change: string;
-  readonly remark: string;
 }
 
 const emptyOwn = (): Own => ({ changes: [], remarks: [], unknown: null, next: [], renamed: [] });

@@ -1,7 +1,12 @@
 /** Owns what of a struct, class, union or Rust enum may change, and what may not. The table is docs/layout.md. Pure. */
-import type { Words } from "./compare.js";
 import { fieldName, fieldText, type Types, typeText } from "./text.js";
 import type { Field, RecordType, TypeId, TypeNode, Variants } from "./type.js";
+
+/** How a difference in one place is told. */
+export interface Words {
+  readonly change: string;
+  readonly remark: string;
+}
 
 /** Deeper inheritance, or more structs in each other, than people write. */
 const DEEPEST = 64;

@@ -4,8 +4,8 @@
  */
 import { readdirSync } from "node:fs";
 import { tooFewDescriptors } from "../errors.js";
+import { type ProcessFacts, readProc } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
-import { type ProcessFacts, readProc } from "./process.js";
 
 /** Frida keeps its own above the first 32, and fills those for a moment. Source: FileDescriptorTablePadder, Frida 17. */
 const FILLED = 32;

@@ -6,8 +6,8 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { REGISTRY } from "../../schemas/abi.js";
 import { unsupportedHost } from "../errors.js";
+import { factsOf, type ProcessFacts, readProc } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
-import { factsOf, type ProcessFacts, readProc } from "./process.js";
 
 const MIB = 2 ** 20;
 

@@ -8,11 +8,11 @@ import { closeSync, constants, fstatSync, mkdtempSync, openSync, realpathSync, r
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { HotpatchError, noPlace } from "../errors.js";
-import { trustedOwners } from "../owners.js";
-import { settleTemp, weaknessOf } from "../temp.js";
-import { type View, viewOf } from "../view.js";
+import { type View, viewOf } from "../system/mount-namespace.js";
+import { factsOf, type ProcessFacts, readProc } from "../system/process-facts.js";
+import { settleTemp, weaknessOf } from "../system/temp-folder.js";
+import { trustedOwners } from "../system/trusted-owners.js";
 import { type Finding, fine, problem } from "./finding.js";
-import { factsOf, type ProcessFacts, readProc } from "./process.js";
 
 /** Bytes that must be free: room for a few copies of a middling library. */
 const FREE_BYTES = 16 * 1024 * 1024;

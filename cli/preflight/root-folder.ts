@@ -1,9 +1,9 @@
 /** Owns the question whether Frida finds its way in a target that has another root folder than we have. */
 import { existsSync } from "node:fs";
 import { sandboxedHost } from "../errors.js";
-import { viewOf } from "../view.js";
+import { viewOf } from "../system/mount-namespace.js";
+import type { ProcessFacts } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
-import type { ProcessFacts } from "./process.js";
 
 /** Frida reads /proc/PID/auxv from inside to find the target's loader: measured, "auxv-not-found" without it. */
 export function checkRootFolder({ pid, pids }: ProcessFacts): Finding {

@@ -7,15 +7,15 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { sandboxedHost } from "../errors.js";
-import { AGENT_CALLS, NEEDED_CALLS } from "./agent-calls.js";
-import { answer } from "./bpf.js";
+import { factsOf, type ProcessFacts } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
-import { factsOf, type ProcessFacts } from "./process.js";
+import { AGENT_CALLS, NEEDED_CALLS } from "./seccomp/agent-calls.js";
+import { answer } from "./seccomp/bpf.js";
 
 const STRICT = 1;
 /** ms: a loaded machine takes seconds to start Python. */
 const READ_MS = 20_000;
-const SCRIPT = fileURLToPath(new URL("seccomp.py", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("seccomp/seccomp.py", import.meta.url));
 
 const START_WITHOUT = "start the host without it while developing";
 

@@ -9,8 +9,8 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { REGISTRY } from "../../schemas/abi.js";
 import { attachBusy, HotpatchError } from "../errors.js";
+import { factsOf, namesOf, type ProcessFacts, readProc } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
-import { factsOf, namesOf, type ProcessFacts, readProc } from "./process.js";
 
 /** Bytes of an abstract name, all of it: node 20 pads shorter ones with zeros, later versions do not. */
 const NAME_SIZE = 107;

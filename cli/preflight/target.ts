@@ -3,13 +3,13 @@
  * shows them all. Only a seccomp filter of its own makes one of them touch it: to read that, it is stopped for a moment.
  */
 import { attachBusy, HotpatchError, headlessHost, noSuchProcess, stoppedProcess } from "../errors.js";
+import { factsOf, isHeadless, namesOf, type ProcessFacts } from "../system/process-facts.js";
 import { checkDescriptors } from "./descriptors.js";
 import { checkExecutable } from "./executable.js";
 import { type Finding, fine, problem } from "./finding.js";
 import { checkLimits } from "./limits.js";
 import { checkPermission } from "./permission.js";
 import { checkPlace } from "./place.js";
-import { factsOf, isHeadless, namesOf, type ProcessFacts } from "./process.js";
 import { checkRootFolder } from "./root-folder.js";
 import { checkSeccomp } from "./seccomp.js";
 import { checkSession } from "./sessions.js";

@@ -3,7 +3,14 @@ import type { RefusedMark } from "../../schemas/agent.js";
 import type { FunctionResult, Override } from "../../schemas/event.js";
 import { checkByName } from "../evidence/dwarf.js";
 import { type Change, changesIn, type Verdict, type Verdicts } from "../evidence/verdict.js";
-import type { Leniency } from "../options.js";
+
+/** What is done with functions whose callers, or whose data, cannot bear the new build. */
+export interface Leniency {
+  /** They keep their bodies, the others are switched. */
+  readonly partial: boolean;
+  /** They are switched. */
+  readonly force: boolean;
+}
 
 /** Marked function -> hash of its code. */
 export type Code = ReadonlyMap<string, string>;

@@ -1,15 +1,23 @@
 /** Step: what is this artifact, and may it be loaded at all? Pure: bytes in, facts or a refusal out. */
 import { createHash } from "node:crypto";
-import type { Hooks, RefusedMark } from "../../schemas/agent.js";
+import type { Hooks, RefusedMark, UnmarkedFunction } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import { tellApart, whyAmbiguous } from "../../schemas/names.js";
 import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.js";
 import { type ExportedVariable, switchHooks, writableExports } from "../binary/exports.js";
 import { type Marks, readMarks } from "../binary/marks.js";
 import { readState, type StateRecord } from "../binary/state.js";
-import { type Choice, NO_CHOICE } from "../chooser.js";
 import { noMarks, strippedMarks } from "../errors.js";
-import { unfitFile } from "../unfit.js";
+import { unfitFile } from "./unfit.js";
+
+/** What of a file's functions without marks is to be switched. */
+export interface Choice {
+  readonly functions: readonly (UnmarkedFunction & { readonly size: number })[];
+  /** Those that were asked for and cannot be, each once. */
+  readonly refused: readonly RefusedMark[];
+}
+
+export const NO_CHOICE: Choice = { functions: [], refused: [] };
 
 /** A library file that may be loaded. */
 export interface Inspected {

@@ -2,10 +2,10 @@
 import type { BigIntStats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
-import { identityOf, whyTooLarge, writingOf } from "../identity.js";
+import { identityOf, whyTooLarge, writingOf } from "../system/file-identity.js";
 
 export type Settled =
-  /** `writing`: see `writingOf` in identity.ts. */
+  /** `writing`: see `writingOf` in file-identity.ts. */
   | { readonly kind: "settled"; readonly bytes: Buffer; readonly writing: string }
   | { readonly kind: "incomplete"; readonly reason: string }
   | { readonly kind: "missing"; readonly reason: string }
@@ -25,11 +25,11 @@ const same = (a: BigIntStats, b: BigIntStats): boolean => identityOf(a) === iden
 export async function settle(path: string, settleMs: number, signal?: AbortSignal): Promise<Settled> {
   const until = performance.now() + RESTLESS_MS;
   while (performance.now() < until) {
-    const before = await faceOf(path);
+    const before = await statsOf(path);
     if (before === null) return missing(path);
     if (settleMs > 0) await wait(settleMs, undefined, signal && { signal }).catch(() => {}); // aborted: seen below
     if (signal?.aborted === true) return { kind: "incomplete", reason: "a newer change has come" };
-    const rested = await faceOf(path);
+    const rested = await statsOf(path);
     if (rested === null) return missing(path);
     if (!same(before, rested)) continue;
     const tooLarge = whyTooLarge(rested);
@@ -50,22 +50,22 @@ export async function settle(path: string, settleMs: number, signal?: AbortSigna
 
 const missing = (path: string): Settled => ({ kind: "missing", reason: `there is no file ${path}` });
 
-async function faceOf(path: string): Promise<BigIntStats | null> {
+async function statsOf(path: string): Promise<BigIntStats | null> {
   try {
-    const face = await stat(path, { bigint: true });
-    return face.isFile() ? face : null;
+    const stats = await stat(path, { bigint: true });
+    return stats.isFile() ? stats : null;
   } catch {
     return null; // deleted between two looks: the next change says more
   }
 }
 
 /** The bytes; null when the file did not stay what it was. @throws the file system's own error */
-async function readConsistently(path: string, face: BigIntStats): Promise<Buffer | null> {
+async function readConsistently(path: string, stats: BigIntStats): Promise<Buffer | null> {
   const file = await open(path, "r");
   try {
     const bytes = await file.readFile();
     const after = await file.stat({ bigint: true });
-    return same(face, after) && BigInt(bytes.length) === after.size ? bytes : null;
+    return same(stats, after) && BigInt(bytes.length) === after.size ? bytes : null;
   } finally {
     await file.close();
   }

@@ -19,7 +19,7 @@ import {
 } from "node:fs";
 
 import { basename, dirname, join, relative } from "node:path";
-import { identityAt } from "../identity.js";
+import { identityAt } from "../system/file-identity.js";
 
 export interface Watcher {
   close(): void;
@@ -53,7 +53,7 @@ const MOST_FOLDERS = 4096;
  * What changes when a source is edited; "" when there is none. Not its identity: builds link and chmod their sources, and
  * would start themselves anew by that.
  */
-function faceOf(path: string): string {
+function fileStamp(path: string): string {
   try {
     const { size, mtimeNs, ino } = statSync(path, { bigint: true });
     return `${size} ${mtimeNs} ${ino}`;
@@ -205,7 +205,7 @@ export function watchSources(
   onChange: (path: string) => void,
   options: SourceOptions,
 ): SourceWatcher {
-  const faces = new Map<string, string>();
+  const stamps = new Map<string, string>();
   const watchers = new Map<string, Watcher & { watched?(): boolean }>();
   const roots = new Set(folders);
   /** Files that were a build's results when they were last looked at, whatever their names. */
@@ -219,16 +219,16 @@ export function watchSources(
     try {
       folder = lstatSync(path).isDirectory();
     } catch {
-      faces.delete(path); // deleted: a folder's watchers close, a file's next state is told
+      stamps.delete(path); // deleted: a folder's watchers close, a file's next state is told
       return leave(path);
     }
     if (folder) return gitIgnored([path]).has(path) ? undefined : enter(path, true);
-    const face = faceOf(path);
-    if (faces.get(path) === face || !isSource(path)) return;
+    const stamp = fileStamp(path);
+    if (stamps.get(path) === stamp || !isSource(path)) return;
     // A linker makes its file anew, empty at first: a sign taken from it would cancel the build that writes it.
     const kind = kindOf(path);
-    if (kind === "empty" && (results.has(path) || !faces.has(path))) return;
-    faces.set(path, face);
+    if (kind === "empty" && (results.has(path) || !stamps.has(path))) return;
+    stamps.set(path, stamp);
     if (kind === "result") return void results.add(path);
     results.delete(path);
     if (!gitIgnored([path]).has(path)) onChange(path);
@@ -246,7 +246,7 @@ export function watchSources(
     for (const path of paths(false)) {
       if (tell) look(path);
       else if (isSource(path)) {
-        faces.set(path, faceOf(path));
+        stamps.set(path, fileStamp(path));
         if (kindOf(path) === "result") results.add(path);
       }
     }

@@ -1,8 +1,8 @@
 /** Lines put together from pieces and made to fit. Pure. */
 
 import stringWidth from "string-width";
-import { printable } from "../wording.js";
 import { graphemesOf } from "./columns.js";
+import { printable } from "./printable.js";
 import { type Line, type Span, type Style, spansOf } from "./scrollback.js";
 
 const PLAIN: Style = {};

@@ -1,16 +1,16 @@
 /** The whole screen, from the session's state and the user's view. Pure: no hooks, no clock, no I/O. */
 import { Box } from "ink";
-import type { SessionState } from "../state.js";
+import type { SessionState } from "../view/session-state.js";
 import type { Context } from "./context.js";
 import { FunctionTable } from "./FunctionTable.js";
 import { Header } from "./Header.js";
 import { KeyBar } from "./KeyBar.js";
 import { LowerPane } from "./LowerPane.js";
-import { type Layout, layoutOf } from "./layout.js";
 import type { Size } from "./painter.js";
 import { panelLines, panelOf } from "./panels.js";
 import { libraryOf, type Row, rowsOf } from "./rows.js";
 import { SaveLine } from "./SaveLine.js";
+import { layoutOf, type ScreenLayout } from "./screen-layout.js";
 import { TextPanel } from "./TextPanel.js";
 import { Timeline } from "./Timeline.js";
 import type { View } from "./view.js";
@@ -58,7 +58,7 @@ interface MainProps {
   readonly state: SessionState;
   readonly view: View;
   readonly rows: readonly Row[];
-  readonly layout: Layout;
+  readonly layout: ScreenLayout;
   readonly context: Context;
 }
 

@@ -1,6 +1,6 @@
 import { Box, Text } from "ink";
 import { toColumns } from "../text/columns.js";
-import { printable } from "../wording.js";
+import { printable } from "../text/printable.js";
 import type { Context } from "./context.js";
 import { Rule } from "./Rule.js";
 import { indexIn, type Row } from "./rows.js";

@@ -1,17 +1,18 @@
 import { Box, Text } from "ink";
 import stringWidth from "string-width";
-import type { LibraryState } from "../library-state.js";
-import type { SessionState } from "../state.js";
 import { toColumns } from "../text/columns.js";
-import { count, printable, seconds } from "../wording.js";
+import { printable } from "../text/printable.js";
+import { count, seconds } from "../view/event-text.js";
+import type { LibraryState } from "../view/library-state.js";
+import type { SessionState } from "../view/session-state.js";
 import type { Context } from "./context.js";
-import type { Layout } from "./layout.js";
+import type { ScreenLayout } from "./screen-layout.js";
 import { look } from "./theme.js";
 import { age, clock } from "./units.js";
 
 interface Props {
   readonly state: SessionState;
-  readonly layout: Layout;
+  readonly layout: ScreenLayout;
   readonly context: Context;
 }
 
@@ -50,7 +51,11 @@ const titleInShort = ({ phase, host, pid }: SessionState, { wanted }: Context): 
   phase === "arriving" ? ` ${printable(wanted)}` : ` ${printable(host)} ${pid}`;
 
 /** The last line says how many are left out. */
-function libraryLines({ libraries: all, phase, builds }: SessionState, layout: Layout, context: Context): string[] {
+function libraryLines(
+  { libraries: all, phase, builds }: SessionState,
+  layout: ScreenLayout,
+  context: Context,
+): string[] {
   const { libraries: room, columns } = layout;
   if (room === 0) return [];
   if (all.length === 0) return [phase === "arriving" ? " " : " no marked library is loaded yet"];

@@ -1,7 +1,7 @@
 import { Text } from "ink";
-import type { SessionState } from "../state.js";
 import { toColumns } from "../text/columns.js";
-import { printable } from "../wording.js";
+import { printable } from "../text/printable.js";
+import type { SessionState } from "../view/session-state.js";
 import type { Context } from "./context.js";
 import { look } from "./theme.js";
 import type { View } from "./view.js";

@@ -1,7 +1,7 @@
 import { Box } from "ink";
-import type { SessionState } from "../state.js";
 import { wrapLine } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";
+import type { SessionState } from "../view/session-state.js";
 import type { Context } from "./context.js";
 import { entryLine } from "./log.js";
 import { outputWindow } from "./output.js";

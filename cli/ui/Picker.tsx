@@ -1,8 +1,8 @@
 /** The list of processes to attach to. Pure; what its keys do is pick.ts's. */
 import { Box, Text } from "ink";
-import type { Candidate } from "../candidates.js";
+import type { Candidate } from "../system/process-list.js";
 import { toColumns } from "../text/columns.js";
-import { printable } from "../wording.js";
+import { printable } from "../text/printable.js";
 import type { Size } from "./painter.js";
 import type { Choice } from "./pick.js";
 import { Rule } from "./Rule.js";

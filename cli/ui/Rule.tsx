@@ -1,6 +1,6 @@
 import { Text } from "ink";
 import { toColumns } from "../text/columns.js";
-import { printable } from "../wording.js";
+import { printable } from "../text/printable.js";
 import type { Theme } from "./theme.js";
 
 interface Props {

@@ -1,7 +1,8 @@
 import { Text } from "ink";
-import type { SessionState } from "../state.js";
 import { toColumns } from "../text/columns.js";
-import { printable, seconds } from "../wording.js";
+import { printable } from "../text/printable.js";
+import { seconds } from "../view/event-text.js";
+import type { SessionState } from "../view/session-state.js";
 import type { Context } from "./context.js";
 import { problemInShort } from "./problem.js";
 import { look, type Tone } from "./theme.js";

@@ -1,7 +1,7 @@
 import { Text } from "ink";
 import stringWidth from "string-width";
-import type { Attempt, LibraryState } from "../library-state.js";
-import type { Build } from "../state.js";
+import type { Attempt, LibraryState } from "../view/library-state.js";
+import type { Build } from "../view/session-state.js";
 import type { Context } from "./context.js";
 import { type Glyphs, look } from "./theme.js";
 

@@ -1,6 +1,6 @@
 /** Lets the user choose the process to attach to, on the whole terminal. Looks again every two seconds. */
 import { type Instance, render } from "ink";
-import { candidates } from "../candidates.js";
+import { candidates } from "../system/process-list.js";
 import { Keyboard } from "./keys.js";
 import { Picker } from "./Picker.js";
 import { Painter } from "./painter.js";

@@ -1,11 +1,12 @@
 /** All that is known of one function. Pure. */
-import type { Attempt, FunctionState } from "../library-state.js";
-import type { SessionState } from "../state.js";
+
 import { line } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";
-import { count } from "../wording.js";
+import { count } from "../view/event-text.js";
+import type { Attempt, FunctionState } from "../view/library-state.js";
+import type { SessionState } from "../view/session-state.js";
 import { type Context, nameIn } from "./context.js";
-import type { Panel } from "./panels.js";
+import type { PanelText } from "./panel-text.js";
 import { age, ago } from "./units.js";
 
 /** What `check` stands for. */
@@ -17,7 +18,7 @@ const CHECKS = {
 } as const;
 
 /** @param key of the chosen row */
-export function detailsLines(state: SessionState, key: string | null, context: Context): Panel {
+export function detailsLines(state: SessionState, key: string | null, context: Context): PanelText {
   const [libraryName, symbol] = (key ?? "").split("\n");
   const library = state.libraries.find((l) => l.name === libraryName);
   const found = library?.functions.get(symbol ?? "");

@@ -1,6 +1,6 @@
 /** `hotpatch diff` for people. Pure. */
 import type { DiffReport } from "../../schemas/diff-report.js";
-import { printable } from "../wording.js";
+import { printable } from "../text/printable.js";
 
 /** What matters first. */
 const ORDER = ["refused", "missing", "new", "switched", "unchanged"] as const;

@@ -1,6 +1,6 @@
 /** `hotpatch doctor` for people. Pure. */
 import type { DoctorReport } from "../../schemas/doctor-report.js";
-import { printable } from "../wording.js";
+import { printable } from "../text/printable.js";
 
 const WIDTH = 19;
 

@@ -1,9 +1,9 @@
 /** The keys, explained. Pure. */
 import { line } from "../text/lines.js";
 import type { Context } from "./context.js";
-import type { Panel } from "./panels.js";
+import type { PanelText } from "./panel-text.js";
 
-export function helpLines({ arrival, theme: { glyphs } }: Context): Panel {
+export function helpLines({ arrival, theme: { glyphs } }: Context): PanelText {
   const spawned = arrival === "spawn";
   const keys: [string, string][] = [
     [`${glyphs.upDown} PgUp PgDn`, "move; Home and End go to the first and the last"],

@@ -1,6 +1,6 @@
 /** `hotpatch inspect` for people. Pure. */
 import type { LibraryReport } from "../../schemas/library-report.js";
-import { printable } from "../wording.js";
+import { printable } from "../text/printable.js";
 
 /**
  * @param raw names as the linker has them, too (-v)

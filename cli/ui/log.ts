@@ -1,9 +1,10 @@
 /** Everything that was said in this session. Pure. */
-import type { LogEntry, SessionState } from "../state.js";
+
 import { line } from "../text/lines.js";
 import type { Line, Style } from "../text/scrollback.js";
+import type { LogEntry, SessionState } from "../view/session-state.js";
 import { type Context, nameIn } from "./context.js";
-import type { Panel } from "./panels.js";
+import type { PanelText } from "./panel-text.js";
 import { clock } from "./units.js";
 
 const MANGLED = /\b_[ZR]\w+/g;
@@ -13,7 +14,7 @@ const STYLES: Readonly<Record<LogEntry["level"], Style>> = {
   error: { color: "red" },
 };
 
-export const logLines = ({ log }: SessionState, context: Context): Panel => ({
+export const logLines = ({ log }: SessionState, context: Context): PanelText => ({
   title: "log",
   lines: log.map((entry) => entryLine(entry, context)),
 });

@@ -1,6 +1,6 @@
 /** Which view shows the session. The screen's libraries are loaded only for the screen: they take 150 ms. */
 import { basename, relative } from "node:path";
-import type { OutputOptions, SessionOptions } from "../options.js";
+import type { OutputOptions, SessionOptions } from "../session/options.js";
 import type { EventView } from "./event-view.js";
 import { jsonView } from "./json.js";
 import { PlainView } from "./plain.js";

@@ -1,5 +1,5 @@
 /** What a key does in the list of processes. Pure. */
-import type { Candidate } from "../candidates.js";
+import type { Candidate } from "../system/process-list.js";
 import type { Key } from "./keys.js";
 
 export interface Choice {

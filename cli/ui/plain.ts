@@ -1,8 +1,9 @@
 /** --plain: the same events as lines for people, screen readers and logs; at the end what it came to. */
 import type { SessionEvent } from "../../schemas/event.js";
-import { demangle } from "../demangle.js";
-import { reduce, START, summary } from "../state.js";
-import { eventLines, printable } from "../wording.js";
+import { demangle } from "../library/demangle.js";
+import { printable } from "../text/printable.js";
+import { eventLines } from "../view/event-text.js";
+import { reduce, START, summary } from "../view/session-state.js";
 import type { EventView } from "./event-view.js";
 
 /** ms after which an unfinished line of the target is shown as it is: a prompt waits for its answer. */

@@ -1,17 +1,18 @@
 /** What a rollback would change, before it does. Pure. */
-import type { SessionState } from "../state.js";
+
 import { line } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";
-import { count } from "../wording.js";
+import { count } from "../view/event-text.js";
+import type { SessionState } from "../view/session-state.js";
 import { type Context, nameIn } from "./context.js";
-import type { Panel } from "./panels.js";
+import type { PanelText } from "./panel-text.js";
 import { ago } from "./units.js";
 
 export function previewLines(
   state: SessionState,
   { library: name, generation }: { readonly library: string; readonly generation: number },
   context: Context,
-): Panel {
+): PanelText {
   const library = state.libraries.find((l) => l.name === name);
   const made = library?.attempts.find((a) => a.kind === "generation" && a.generation === generation);
   const title = `roll ${name} back to ${generation}`;

@@ -1,25 +1,26 @@
 /** Why the last save does not run: the compiler's own lines, or the refusal with its reasons. Pure. */
-import type { Problem, SessionState } from "../state.js";
+
 import { line } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";
-import { report, seconds } from "../wording.js";
+import { report, seconds } from "../view/event-text.js";
+import type { Problem, SessionState } from "../view/session-state.js";
 import { type Context, nameIn } from "./context.js";
-import type { Panel } from "./panels.js";
+import type { PanelText } from "./panel-text.js";
 
 const BOLD = { bold: true } as const;
 
-export function problemLines({ problem }: SessionState, context: Context): Panel {
+export function problemLines({ problem }: SessionState, context: Context): PanelText {
   if (problem === null) return { title: "nothing went wrong", lines: [] };
   return problem.kind === "build" ? failure(problem) : refusal(problem, context);
 }
 
-function failure({ command, exitCode, ms, lines }: Extract<Problem, { kind: "build" }>): Panel {
+function failure({ command, exitCode, ms, lines }: Extract<Problem, { kind: "build" }>): PanelText {
   const code = exitCode === null ? "" : `exit code ${exitCode}, `;
   return { title: `build failed: ${command} (${code}${seconds(ms)})`, lines };
 }
 
 /** Reasons that concern one function come first: they say where to look. */
-function refusal({ report: refused }: Extract<Problem, { kind: "refused" }>, context: Context): Panel {
+function refusal({ report: refused }: Extract<Problem, { kind: "refused" }>, context: Context): PanelText {
   const own = refused.functions.filter(
     (f) => f.reason !== undefined && f.reason !== refused.code && f.status === "refused",
   );

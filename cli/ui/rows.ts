@@ -1,6 +1,6 @@
 /** The rows of the function table: filtered, what changed last on top. Pure; remembers its last answer. */
-import type { FunctionState, LibraryState } from "../library-state.js";
-import type { SessionState } from "../state.js";
+import type { FunctionState, LibraryState } from "../view/library-state.js";
+import type { SessionState } from "../view/session-state.js";
 import { nameIn } from "./context.js";
 
 export interface Row {

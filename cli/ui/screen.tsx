@@ -1,25 +1,27 @@
 /**
  * The screen: events and keys in, frames and commands out. Owns when a frame is drawn; what it shows is App's, what a key
- * does is view.ts's, the terminal is terminal.ts's.
+ * does is press.ts's, the terminal is terminal.ts's.
  */
 import { type Instance, render } from "ink";
 import type { Command } from "../../schemas/command.js";
 import type { SessionEvent } from "../../schemas/event.js";
-import { demangle } from "../demangle.js";
-import { reduce, type SessionState, START, summary } from "../state.js";
+import { demangle } from "../library/demangle.js";
+import { printable } from "../text/printable.js";
 import { allLines } from "../text/scrollback.js";
-import { eventLines, printable } from "../wording.js";
+import { eventLines } from "../view/event-text.js";
+import { reduce, type SessionState, START, summary } from "../view/session-state.js";
 import { App } from "./App.js";
 import type { Context } from "./context.js";
 import type { EventView } from "./event-view.js";
 import { Keyboard } from "./keys.js";
-import { terminalOf } from "./layout.js";
 import { Painter, type Size } from "./painter.js";
+import { type Action, follow, press } from "./press.js";
 import { isBusy } from "./SaveLine.js";
+import { terminalOf } from "./screen-layout.js";
 import { Terminal } from "./terminal.js";
 import { hasAged } from "./ticking.js";
 import { clock } from "./units.js";
-import { type Action, FIRST_VIEW, follow, press, type View } from "./view.js";
+import { FIRST_VIEW, type View } from "./view.js";
 
 /** What the screen may ask of the session. */
 export interface Session {

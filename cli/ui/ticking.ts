@@ -1,5 +1,5 @@
 /** What of a frame changes by time alone. Pure. */
-import type { SessionState } from "../state.js";
+import type { SessionState } from "../view/session-state.js";
 import { NOTICE_MS } from "./KeyBar.js";
 import { age } from "./units.js";
 

@@ -5,12 +5,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Channel } from "../../cli/target/channel.js";
+import { Channel } from "../../cli/frida/channel.js";
 import { type AgentAnswer, type AgentArgument, type AgentMethod, AgentMethods, Carrier } from "../../schemas/agent.js";
 import { AGENT_PROTOCOL } from "../../schemas/protocol.js";
 import { endChild, ROOT } from "../support/workshop.js";
 
-const BRIDGE = join(ROOT, "dist/cli/target/bridge.py");
+const BRIDGE = join(ROOT, "dist/cli/frida/bridge.py");
 const PACKAGES = join(ROOT, ".hotpatch-python");
 const AGENT = readFileSync(join(ROOT, "dist/agent.js"), "utf8");
 const NO_HOOKS = { before: null, after: null };

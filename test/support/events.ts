@@ -1,6 +1,6 @@
 /** Events as a session says them, for tests of what is made of them. */
 
-import { reduce, type SessionState, START } from "../../cli/state.js";
+import { reduce, type SessionState, START } from "../../cli/view/session-state.js";
 import type { FunctionResult, SessionEvent } from "../../schemas/event.js";
 
 type EventOf<T extends SessionEvent["type"]> = Extract<SessionEvent, { type: T }>;

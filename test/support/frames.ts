@@ -1,14 +1,15 @@
 /** A state of the screen as the text of its frame. */
 import { render } from "ink-testing-library";
 import { createElement } from "react";
-import type { SessionState } from "../../cli/state.js";
 import { App } from "../../cli/ui/App.js";
 import type { Context } from "../../cli/ui/context.js";
 import type { Key } from "../../cli/ui/keys.js";
 import { splitKeys } from "../../cli/ui/keys.js";
 import type { Size } from "../../cli/ui/painter.js";
+import { type Action, press } from "../../cli/ui/press.js";
 import { themeOf } from "../../cli/ui/theme.js";
-import { type Action, FIRST_VIEW, press, type View } from "../../cli/ui/view.js";
+import { FIRST_VIEW, type View } from "../../cli/ui/view.js";
+import type { SessionState } from "../../cli/view/session-state.js";
 
 export const SIZE: Size = { columns: 80, rows: 24 };
 

@@ -3,7 +3,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { promisify } from "node:util";
 import test from "ava";
 import { checkTracing, whyDenied } from "../../../cli/preflight/permission.js";
-import type { ProcessFacts } from "../../../cli/preflight/process.js";
+import type { ProcessFacts } from "../../../cli/system/process-facts.js";
 import { type DoctorCheck, DoctorReport } from "../../../schemas/doctor-report.js";
 import { DLOPEN_HOST, library } from "../../support/programs.js";
 import { asRoot, withMounts, withoutWatches } from "../../support/sandbox.js";

@@ -1,9 +1,10 @@
 /** Every state of the screen as a frame. */
 import test from "ava";
 import stringWidth from "string-width";
-import { reduce, type SessionState, START } from "../../../cli/state.js";
+import { follow } from "../../../cli/ui/press.js";
 import { themeOf } from "../../../cli/ui/theme.js";
-import { FIRST_VIEW, follow, type View } from "../../../cli/ui/view.js";
+import { FIRST_VIEW, type View } from "../../../cli/ui/view.js";
+import { reduce, type SessionState, START } from "../../../cli/view/session-state.js";
 import {
   built,
   eventful,

@@ -1,10 +1,10 @@
 /** Between two seconds of a quiet session only the clock differs, unless it is said that more does. */
 import test from "ava";
-import type { SessionState } from "../../../cli/state.js";
 import { Painter } from "../../../cli/ui/painter.js";
 import { hasAged } from "../../../cli/ui/ticking.js";
 import { clock } from "../../../cli/ui/units.js";
 import type { View } from "../../../cli/ui/view.js";
+import type { SessionState } from "../../../cli/view/session-state.js";
 import { built, failed, found, play, ready, result, started, status, switched } from "../../support/events.js";
 import { frame } from "../../support/frames.js";
 

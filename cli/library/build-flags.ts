@@ -1,0 +1,84 @@
+/**
+ * Whether callers of a function without a mark really call it. Compilers inline, clone and look into what they can see,
+ * and then an edit is silently not seen by its callers. Decided by what the library's debug information says of how it
+ * was built. Pure. Measured cases: docs/decisions/0010.
+ */
+import type { Compiled } from "../binary/dwarf/producers.js";
+
+/** Why a function is not to be switched, and the cure; null when it may be. */
+export interface BuildIssue {
+  readonly reason: string;
+  readonly cure: string;
+}
+
+const CURE_GCC =
+  "build with -O0, or with gcc -O2 -fpatchable-function-entry=16 -fno-inline -flive-patching=inline-only-static; or mark the functions";
+const CURE_CLANG =
+  "build with clang -O0, or with gcc and its flags for live patching (docs/marks.md); or mark the functions";
+
+/** The flags that keep gcc -O1 and above from inlining, cloning, and from looking into a callee. */
+const FOR_PATCHING = ["-fno-inline", "-flive-patching=inline-only-static"];
+/** They let gcc use what it sees of exported functions, too. */
+const NOT_REPLACEABLE = /-fno-semantic-interposition|-Ofast|-fwhole-program/;
+
+/**
+ * @param compiled the source file that the function's code belongs to; null: none says so
+ * @param replaceable whether it is exported so that another library may define it instead
+ * @param commandLines what -frecord-command-line has left in the file: clang says its flags nowhere else
+ */
+export function whyUntrusted(
+  compiled: Compiled | null,
+  replaceable: boolean,
+  commandLines: readonly string[],
+): BuildIssue | null {
+  const producer = compiled?.producer ?? null;
+  if (compiled === null || producer === null)
+    return {
+      reason: "no debug information says how it was compiled, so its callers may hold copies of its code",
+      cure: "build with -g (without -gsplit-dwarf)",
+    };
+  if (/^GNU AS\b/.test(producer))
+    return {
+      reason: "it is written in assembly language: what its callers expect of it is not known",
+      cure: "mark it",
+    };
+  if (/^GNU /.test(producer)) return whyGccUntrusted(producer, replaceable);
+  if (/\brustc\b/.test(producer))
+    return {
+      reason: "Rust's compiler inlines across functions and does not say when",
+      cure: "mark the functions with #[hotpatch]",
+    };
+  if (/\bclang\b/.test(producer)) return whyClangUntrusted(compiled.optimisation(), replaceable, commandLines);
+  return { reason: `nothing is known of its compiler, ${producer}`, cure: CURE_GCC };
+}
+
+function whyGccUntrusted(producer: string, replaceable: boolean): BuildIssue | null {
+  const flags = producer.split(/\s+/);
+  const level = flags.filter((flag) => /^-O/.test(flag)).at(-1) ?? "-O0";
+  if (level === "-O0" || FOR_PATCHING.every((flag) => flags.includes(flag))) return null;
+  if (replaceable && !NOT_REPLACEABLE.test(producer)) return null;
+  return {
+    reason: `it was compiled with gcc ${level}, whose callers of a function that is not exported keep what they saw of it`,
+    cure: CURE_GCC,
+  };
+}
+
+function whyClangUntrusted(
+  optimisation: ReturnType<Compiled["optimisation"]>,
+  replaceable: boolean,
+  commandLines: readonly string[],
+): BuildIssue | null {
+  if (optimisation === "none") return null;
+  const lines = commandLines.filter((line) => /clang/.test(line));
+  if (replaceable && lines.length > 0 && lines.every((line) => /\s-fsemantic-interposition\b/.test(line))) return null;
+  if (optimisation === "untold")
+    return {
+      reason: "its debug information does not tell at which level clang optimised it",
+      cure: "build with -g instead of line tables only",
+    };
+  return {
+    reason:
+      "it was compiled by clang with optimisation and, as far as the file tells, without -fsemantic-interposition: callers keep constants and code of the old body",
+    cure: CURE_CLANG,
+  };
+}

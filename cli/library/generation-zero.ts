@@ -1,0 +1,74 @@
+/** Step: the files of what a target has loaded already, as far as they can still be read. */
+import { readFileSync, statSync } from "node:fs";
+import type { FoundLibrary } from "../../schemas/agent.js";
+import { type Choose, type Inspected, inspect } from "../steps/inspect.js";
+import { readWhole } from "../system/file-identity.js";
+import type { View } from "../system/mount-namespace.js";
+
+/**
+ * The file that the target has mapped: by its path while that still leads to the same file, else through
+ * /proc/PID/map_files (which needs privileges). Null when neither works or it is not readable as a library.
+ */
+export function generationZero(
+  pid: number,
+  found: FoundLibrary,
+  view: View,
+  choose: Choose | null = null,
+): Inspected | null {
+  try {
+    const source = found.staged === null ? mappedFile(pid, found, view) : view.here(found.staged);
+    const inspection = inspect(found.path, found.library, readWhole(source), "", choose);
+    return inspection.kind === "fit" ? inspection.artifact : null;
+  } catch {
+    return null; // replaced and out of reach: the session goes on without it
+  }
+}
+
+/** What an earlier session's copy says of itself; null when its file is gone. */
+export function keptCopy(
+  found: FoundLibrary,
+  generation: number,
+  view: View,
+  choose: Choose | null = null,
+): Inspected | null {
+  const path = found.generations.find((one) => one.generation === generation)?.path ?? "";
+  try {
+    const inspection = inspect(path, found.library, readWhole(view.here(path)), "", choose);
+    return inspection.kind === "fit" ? inspection.artifact : null;
+  } catch {
+    return null; // its folder was removed by hand
+  }
+}
+
+/** Whether a writer of `artifact` would write into the target's memory. */
+export function mapsArtifact(pid: number, found: FoundLibrary, artifact: string): boolean {
+  if (found.staged !== null) return false;
+  try {
+    return statSync(artifact, { bigint: true }).ino === mapping(pid, found).inode;
+  } catch {
+    return false; // the target or the file is gone: nothing can be written into
+  }
+}
+
+function mappedFile(pid: number, found: FoundLibrary, view: View): string {
+  const { range, inode } = mapping(pid, found);
+  try {
+    const path = view.here(found.path);
+    if (statSync(path, { bigint: true }).ino === inode) return path;
+  } catch {
+    // the path leads nowhere any more: the mapping itself may still be read
+  }
+  return `/proc/${pid}/map_files/${range}`;
+}
+
+/** What stands at the library's base. Source: proc(5), /proc/PID/maps. */
+function mapping(pid: number, found: FoundLibrary): { range: string; inode: bigint } {
+  const base = BigInt(found.base).toString(16);
+  const line = readFileSync(`/proc/${pid}/maps`, "utf8")
+    .split("\n")
+    .find((l) => l.startsWith(`${base}-`));
+  const fields = /^(\S+) \S+ \S+ (\S+) (\d+)/.exec(line ?? "");
+  if (fields === null) throw new Error(`nothing is mapped at ${found.base}`);
+  const [, range = "", , inode = ""] = fields;
+  return { range, inode: BigInt(inode) };
+}

@@ -1,0 +1,232 @@
+/** What the session knows of one library in the target. Data and small questions; no I/O. */
+import { dirname } from "node:path";
+import type { FoundLibrary, Hooks, RefusedMark } from "../../schemas/agent.js";
+import type { Check, FunctionResult, StatusLibrary } from "../../schemas/event.js";
+import type { ExportedVariable } from "../binary/exports.js";
+import { checkByName, LayoutEvidence } from "../evidence/dwarf.js";
+import { compareRecords, NOTHING_RECORDED, type Recorded } from "../evidence/record.js";
+import { changesIn, strictest, type Verdicts } from "../evidence/verdict.js";
+import type { Layouts } from "../layout/type.js";
+import { type Code, compare } from "../steps/compare.js";
+import { type Alias, aliasesOf, type Entries } from "./aliases.js";
+import { NO_SOURCES, type Sources } from "./source-lines.js";
+
+export const NO_HOOKS: Hooks = { before: null, after: null };
+/** Of a generation whose file is gone. */
+const UNKNOWN = {
+  code: null,
+  records: NOTHING_RECORDED,
+  layouts: () => null,
+  hooks: NO_HOOKS,
+  sources: async () => NO_SOURCES,
+};
+export interface KnownGeneration {
+  readonly generation: number;
+  /** ms since the session began; negative or 0: before it. */
+  readonly at: number;
+  readonly buildId: string | null;
+  /** sha256 of the artifact it was made of; null where unknown. */
+  readonly hash: string | null;
+  /** Of the functions that are its own, not those it inherits; null where its file is gone. */
+  readonly code: Code | null;
+  /** What it was built with; null where its file is gone. Read when it is first asked for. */
+  readonly layouts: () => Layouts | null;
+  /** Where its own functions are defined. Looked up when it is first asked for. */
+  readonly sources: () => Promise<Sources>;
+  readonly records: Recorded;
+  readonly hooks: Hooks;
+  readonly functions: number;
+}
+
+export class FollowedLibrary {
+  /** File name: what events call it, and its id in the agent's requests. */
+  readonly name: string;
+  /** Path the host loaded it from. */
+  readonly loadedFrom: string;
+  /** Path that the build writes. */
+  readonly artifact: string;
+  /** Where it lies, as the target calls it: as the host opened it, in truth, and where it is built. */
+  readonly folders: readonly string[];
+  readonly generations = new Map<number, KnownGeneration>();
+  /** Every function any generation has had. */
+  readonly functions: Set<string>;
+  /** Those of them that have no mark in generation 0. */
+  readonly unmarked: Set<string>;
+  /** Functions that --functions asks for and that generation 0 could not give: they stay out of this session. */
+  readonly unpatchable = new Map<string, RefusedMark>();
+  /** Functions that were one in some generation. */
+  readonly aliases: Alias[] = [];
+  /** Generation 0's exported variables; empty where its file is gone. */
+  exports: ReadonlyMap<string, ExportedVariable> = new Map();
+  running: number;
+  /** Generation -> function -> the generation whose body runs while that one does. */
+  readonly #bodies = new Map<number, ReadonlyMap<string, number>>();
+  /** On what each function's last switch rested. */
+  readonly #checks = new Map<string, Check>();
+  /** Copies tried with the next number whose load failed: a file name is never used twice. */
+  attempts = 0;
+  /** The artifact that was judged last: its writing (file-identity.ts), and sha256 of its bytes. */
+  judged: { readonly writing: string; readonly hash: string } | null = null;
+  /** Set while an artifact of this library waits in the queue. */
+  pending = false;
+  /** Ends a settle that a newer change has overtaken. */
+  overtake = new AbortController();
+
+  /** @param built the artifact as the target calls it; null: it cannot see it */
+  constructor(found: FoundLibrary, artifact: string, built: string | null = null) {
+    this.name = found.library;
+    this.loadedFrom = found.path;
+    this.artifact = artifact;
+    const paths = [found.openedAs ?? found.path, found.path, ...(built === null ? [] : [built])];
+    this.folders = [...new Set(paths.map((path) => dirname(path)))];
+    this.running = found.running;
+    this.functions = new Set(found.functions.map((f) => f.name));
+    this.unmarked = new Set(found.unmarked);
+    for (const g of found.generations) this.generations.set(g.generation, { ...g, at: 0, ...UNKNOWN });
+    this.#bodies.set(found.running, new Map(found.functions.map((f) => [f.name, f.generation])));
+  }
+
+  /** The number a copy gets when it has been loaded and accepted. */
+  get next(): number {
+    return Math.max(...this.generations.keys()) + 1;
+  }
+
+  get runs(): KnownGeneration {
+    const known = this.generations.get(this.running);
+    if (known === undefined) throw new Error(`${this.name} runs generation ${this.running}, which nobody knows`);
+    return known;
+  }
+
+  get newest(): number {
+    return this.next - 1;
+  }
+
+  /**
+   * What callers and live data of the library rely on: of each function and type what the running generation says, else
+   * the oldest one that says anything.
+   */
+  get recorded(): Recorded {
+    const all = [this.runs, ...this.generations.values()].map((generation) => generation.records).reverse();
+    return {
+      functions: new Map(all.flatMap(({ functions }) => [...functions])),
+      types: new Map(all.flatMap(({ types }) => [...types])),
+      compiler: this.runs.records.compiler,
+    };
+  }
+
+  /** Takes in a copy that has been loaded and accepted. */
+  add(generation: KnownGeneration, entries: Entries): void {
+    const own = [...(generation.code?.keys() ?? [])].map((name) => [name, generation.generation] as const);
+    this.#bodies.set(generation.generation, new Map([...this.#bodiesOf(this.running), ...own]));
+    this.generations.set(generation.generation, generation);
+    this.aliases.push(...aliasesOf(entries));
+    this.attempts = 0;
+    for (const name of generation.code?.keys() ?? []) this.functions.add(name);
+  }
+
+  /** What a function's running body was built with; null where nobody knows. */
+  layoutsBehind(name: string): Layouts | null {
+    return this.#layoutsOf(this.#bodiesOf(this.running).get(name) ?? this.running);
+  }
+
+  /**
+   * What a build means to callers and live data. Compared are the bodies that run: live data that an earlier generation
+   * laid out is used by those already.
+   * @param after functions of the build
+   */
+  judge(after: Code, layouts: Layouts | null, records: Recorded): Verdicts {
+    const known = [...after.keys()].filter((name) => this.functions.has(name));
+    const byRecord = compareRecords(this.recorded, records);
+    if (layouts === null) return byRecord;
+    return strictest(
+      new LayoutEvidence(layouts).functions(known, (name) => this.layoutsBehind(name)),
+      byRecord,
+    );
+  }
+
+  /** What has changed in the types of persistent variables, by the build that had each last. */
+  changedState(layouts: Layouts): string[] {
+    const evidence = new LayoutEvidence(layouts);
+    const numbers = [this.running, ...[...this.generations.keys()].sort((a, b) => b - a)];
+    return [...layouts.state.keys()].flatMap((name) => {
+      const before = numbers.map((number) => this.#layoutsOf(number)).find((one) => one?.state.has(name));
+      return before === undefined ? [] : evidence.state(name, before);
+    });
+  }
+
+  /** Generation 0's functions without marks: those that lead through the table now, and those that do not. */
+  adopt(names: readonly string[], refused: readonly RefusedMark[]): void {
+    const zero = this.generations.get(0);
+    const fresh = names.filter((name) => !this.functions.has(name));
+    if (zero !== undefined) this.generations.set(0, { ...zero, functions: zero.functions + fresh.length });
+    for (const name of names) {
+      this.functions.add(name);
+      this.unmarked.add(name);
+    }
+    for (const one of refused) this.unpatchable.set(one.name, one);
+  }
+
+  /** What a switch to a known generation does to each function. Nothing is refused: it is the way back. */
+  changesTo(generation: number): FunctionResult[] {
+    const after = this.generations.get(generation);
+    const known = [...this.functions];
+    if (after?.code == null) return known.map((name) => ({ name, status: "switched", check: checkByName(name) }));
+    const verdicts = this.judge(after.code, after.layouts(), after.records);
+    const leniency = { partial: false, force: changesIn(verdicts).size > 0 };
+    return compare({ known, before: this.runs.code, after: after.code, verdicts, leniency }).functions;
+  }
+
+  /** The library runs another generation. */
+  switched(generation: number, functions: readonly FunctionResult[]): void {
+    this.running = generation;
+    for (const { name, check } of functions) this.#checks.set(name, check);
+  }
+
+  /** Where each function's running body is defined, as far as is known. */
+  async sources(): Promise<Sources> {
+    const bodies = this.#bodiesOf(this.running);
+    const found = new Map<string, string>();
+    for (const generation of new Set(bodies.values())) {
+      const sources = (await this.generations.get(generation)?.sources()) ?? NO_SOURCES;
+      for (const [name, source] of sources) if (bodies.get(name) === generation) found.set(name, source);
+    }
+    return found;
+  }
+
+  checkOf(name: string): Check {
+    return this.#checks.get(name) ?? checkByName(name);
+  }
+
+  #layoutsOf(generation: number): Layouts | null {
+    return this.generations.get(generation)?.layouts() ?? null;
+  }
+
+  #bodiesOf(generation: number): ReadonlyMap<string, number> {
+    let bodies = this.#bodies.get(generation);
+    if (bodies === undefined) {
+      const names = [...(this.generations.get(generation)?.code?.keys() ?? [])];
+      bodies = new Map(names.map((name) => [name, generation]));
+      this.#bodies.set(generation, bodies);
+    }
+    return bodies;
+  }
+
+  /** For errors. */
+  get runsText(): string {
+    return `generation ${this.running} of ${this.name}${this.running === 0 ? " (the host's own code)" : ""}`;
+  }
+
+  status(functions: StatusLibrary["functions"]): StatusLibrary {
+    return {
+      library: this.name,
+      generation: this.running,
+      generations: [...this.generations.values()].map(({ generation, at, buildId, functions: n }) => ({
+        generation,
+        at,
+        buildId,
+        functions: n,
+      })),
+      functions,
+    };
+  }
+}

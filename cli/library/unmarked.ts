@@ -1,0 +1,140 @@
+/** Which functions without a mark are switched too, and why others that were asked for are not. Asks c++filt, nobody else. */
+import type { RefusedMark } from "../../schemas/agent.js";
+import { tellApart } from "../../schemas/names.js";
+import { type Compiled, compiledIn } from "../binary/dwarf/producers.js";
+import type { Elf } from "../binary/elf.js";
+import { incomingBranches, JUMP_SIZE, type PlainFunction, plainFunctions } from "../binary/functions.js";
+import type { Marks } from "../binary/marks.js";
+import { type Choice, NO_CHOICE } from "../steps/inspect.js";
+import { type BuildIssue, whyUntrusted } from "./build-flags.js";
+import { demangle } from "./demangle.js";
+
+/** Chooses by name in one library after the other. Remembers demangled names: builds have the same ones again. */
+export class Chooser {
+  readonly #globs: readonly RegExp[];
+  readonly #demangled = new Map<string, readonly string[]>();
+
+  /** @param globs `*` stands for any characters, `?` for one; matched against whole names */
+  constructor(globs: readonly string[]) {
+    this.#globs = globs.map(globToRegExp);
+  }
+
+  /** Whether anything was asked for. */
+  get asked(): boolean {
+    return this.#globs.length > 0;
+  }
+
+  /**
+   * @param known functions without marks that earlier generations have, chosen whatever the globs say
+   * @param unpatchable functions that generation 0 could not give, and that are the library's own business since
+   */
+  choose(
+    elf: Elf,
+    marks: Marks,
+    known: ReadonlySet<string>,
+    unpatchable: ReadonlyMap<string, RefusedMark> = new Map(),
+  ): Choice {
+    if (!this.asked && known.size === 0) return NO_CHOICE;
+    const all = plainFunctions(elf, new Set(marks.functions.map((one) => one.value)));
+    const matches = this.#matcher(all);
+    const asked = all.filter((one) => matches(one) || known.has(one.name) || known.has(`${one.name} [${one.file}]`));
+    const whole = new Set(asked.filter((one) => !one.clone).map((one) => one.name));
+    const { unique, ambiguous } = tellApart(asked.filter((one) => !one.clone || !whole.has(one.name)));
+    const marked = new Set(marks.functions.map((one) => one.name));
+    const incoming = incomingBranches(elf, [...unique.values()]);
+    const compiledOf = compiledAt(elf);
+    const lines = commandLines(elf);
+
+    const functions: Choice["functions"][number][] = [];
+    const refused: RefusedMark[] = [];
+    for (const [name, twins] of ambiguous)
+      refused.push({ name, code: "ambiguous-name", reason: `${twins.length} functions have this name` });
+    for (const [name, one] of unique) {
+      if (unpatchable.has(name)) continue;
+      const branches = incoming.get(one);
+      const buildIssue = buildIssueOf(one, marked, whyUntrusted(compiledOf(one.value), one.replaceable, lines));
+      const entryIssue = entryIssueOf(one, branches?.certain ?? null);
+      const refusal = buildIssue ?? entryIssue;
+      if (refusal !== null && (buildIssue !== null || !known.has(name))) {
+        refused.push({ name, ...refusal });
+        continue;
+      }
+      const { value: offset, jump, head, size } = one;
+      const plain = entryIssue?.reason ?? null;
+      functions.push({ name, offset, jump, head, size, plain, suspects: [...(branches?.suspects ?? [])] });
+    }
+    return { functions, refused };
+  }
+
+  /** By the symbol, the name without what compilers append, and the demangled name with and without parameters. */
+  #matcher(functions: readonly PlainFunction[]): (one: PlainFunction) => boolean {
+    if (!this.asked) return () => false;
+    const fresh = [...new Set(functions.map((one) => one.name))].filter((name) => !this.#demangled.has(name));
+    const [full, short] = [demangle(fresh), demangle(fresh, ["-p"])];
+    fresh.forEach((name, i) => {
+      this.#demangled.set(name, [full[i] ?? name, short[i] ?? name]);
+    });
+    return ({ name, symbol }) =>
+      this.#globs.some((glob) => [symbol, name, ...(this.#demangled.get(name) ?? [])].some((one) => glob.test(one)));
+  }
+}
+
+const globToRegExp = (glob: string): RegExp =>
+  new RegExp(
+    `^${glob
+      .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+      .replaceAll("*", ".*")
+      .replaceAll("?", ".")}$`,
+    "s",
+  );
+
+type Refusal = Omit<RefusedMark, "name">;
+
+/** Why a switch of this function would mislead: some callers would not follow, or it would be another function. */
+function buildIssueOf(one: PlainFunction, marked: ReadonlySet<string>, buildIssue: BuildIssue | null): Refusal | null {
+  if (marked.has(one.name)) return { code: "ambiguous-name", reason: "a marked function has this name too" };
+  if (buildIssue !== null) return { code: "untrusted-build", ...buildIssue };
+  if (!one.clone) return null;
+  const reason = "its compiler has left only a clone of it, with arguments of its own";
+  return { code: "untrusted-build", reason, cure: "mark it" };
+}
+
+/** Why no jump can stand at its start. A later generation of it can be switched to all the same. */
+function entryIssueOf(one: PlainFunction, branch: string | null): Refusal | null {
+  const needed = one.jump - one.value + JUMP_SIZE;
+  if (one.room < needed)
+    return {
+      code: "entry-too-small",
+      reason: `it has ${one.room} bytes with the padding behind it, the jump takes ${needed}`,
+    };
+  return branch === null ? null : { code: "entry-unsafe", reason: branch };
+}
+
+/** The source file that an address belongs to. */
+function compiledAt(elf: Elf): (address: number) => Compiled | null {
+  const ranges = compiledIn(elf)
+    .flatMap((compiled) => compiled.ranges.map((range) => ({ ...range, compiled })))
+    .filter(({ start, end }) => end > start && start > 0)
+    .sort((a, b) => a.start - b.start);
+  return (address) => {
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ranges[middle]?.start ?? 0) > address) high = middle;
+      else low = middle + 1;
+    }
+    const found = ranges[low - 1];
+    return found !== undefined && address < found.end ? found.compiled : null;
+  };
+}
+
+function commandLines(elf: Elf): string[] {
+  const section = elf.sections.find((one) => one.name === ".GCC.command.line");
+  return section === undefined
+    ? []
+    : elf
+        .contentsOf(section)
+        .toString("utf8")
+        .split("\0")
+        .filter((line) => line !== "");
+}

@@ -1,0 +1,94 @@
+/** Arriving: which process, may it be touched, and the agent into it. */
+import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { HotpatchError, spawnFailed } from "../errors.js";
+import { openBackend } from "../frida/open.js";
+import type { Backend, Target } from "../frida/target.js";
+import { checkExecutable } from "../preflight/executable.js";
+import { checkOwnLimits } from "../preflight/limits.js";
+import { checkOwnPlace } from "../preflight/place.js";
+import type { SessionLocks } from "../preflight/sessions.js";
+import { refuseProblem, refuseUnfit } from "../preflight/target.js";
+import { findProcess } from "../system/process-facts.js";
+import { commandOf } from "../system/shebang.js";
+import type { SessionOptions } from "./options.js";
+
+/** The host's terminal when hotpatch has none. */
+const COLS = 80;
+const ROWS = 24;
+
+/** The agent as it is loaded into a target. */
+export const agentSource = (): string =>
+  readFileSync(fileURLToPath(new URL("../../agent.js", import.meta.url)), "utf8");
+
+/** Rejects with a HotpatchError; then nothing is left running. */
+export async function arrive(
+  options: SessionOptions,
+  locks: SessionLocks,
+): Promise<{ backend: Backend; target: Target }> {
+  const { arrival, cwd, env } = options;
+  if (arrival.kind === "attach") {
+    const pid = findProcess(arrival.target);
+    await locks.take(pid);
+    await refuseUnfit(pid);
+    return withBackend(options, (backend) => backend.attach(pid, agentSource()));
+  }
+  const [name = "", ...rest] = arrival.argv;
+  if (!existsSync(cwd) || !statSync(cwd).isDirectory())
+    throw new HotpatchError(spawnFailed(name, `there is no folder ${cwd} to start it in`));
+  const { program, args } = commandOf(findProgram(name, cwd, env.PATH ?? ""), rest);
+  refuseProblem(checkExecutable(program, null));
+  if (isLoader(program))
+    throw new HotpatchError(
+      spawnFailed(
+        program,
+        "this is the dynamic loader, which dies when Frida enters it: name the program that it is to run instead",
+      ),
+    );
+  refuseProblem(checkOwnPlace());
+  refuseProblem(checkOwnLimits());
+  const { columns = COLS, rows = ROWS } = process.stdout;
+  const spawn = { argv: [program, ...args], env, cwd, cols: columns, rows };
+  return withBackend(options, async (backend) => {
+    const target = await backend.spawn(spawn, agentSource());
+    await locks.take(target.pid);
+    return target;
+  });
+}
+
+/** Enters a process that a launcher has started. Rejects with a HotpatchError. */
+export async function enter(backend: Backend, pid: number, locks: SessionLocks): Promise<Target> {
+  await locks.take(pid);
+  await refuseUnfit(pid);
+  return backend.attach(pid, agentSource());
+}
+
+/** `ld.so program` is a way to start one; Frida's loader needs a C library, which ld.so has not loaded yet. */
+const isLoader = (program: string): boolean => /^ld(-linux|-musl|\.so|-\d)/.test(basename(realpathSync(program)));
+
+async function withBackend(options: SessionOptions, reach: (backend: Backend) => Promise<Target>) {
+  const backend = await openBackend(options.backend);
+  try {
+    return { backend, target: await reach(backend) };
+  } catch (error) {
+    await backend.close();
+    throw error;
+  }
+}
+
+/** As execvp would: a name with a slash is a path from `cwd`, any other is looked up on PATH. */
+function findProgram(name: string, cwd: string, path: string): string {
+  const candidates = name.includes("/")
+    ? [resolve(cwd, name)]
+    : path.split(delimiter).map((folder) => resolve(cwd, join(folder, name)));
+  const found = candidates.find((file) => existsSync(file) && statSync(file).isFile());
+  if (found === undefined)
+    throw new HotpatchError(spawnFailed(name, `no such file${name.includes("/") ? "" : " in any folder of PATH"}`));
+  try {
+    accessSync(found, constants.X_OK);
+  } catch (error) {
+    throw new HotpatchError(spawnFailed(name, `${found} may not be executed`), error);
+  }
+  return found;
+}

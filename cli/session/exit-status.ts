@@ -1,0 +1,46 @@
+/** How a session ends, and the exit code that says so. Pure. */
+import { constants } from "node:os";
+import type { Outcome } from "../frida/target.js";
+
+/** How the target, or the link to it, ended. */
+export type Gone =
+  | { readonly kind: "exited"; readonly reason: string; readonly outcome: Outcome }
+  | { readonly kind: "lost"; readonly reason: string }
+  /** It lives on as another program. */
+  | { readonly kind: "replaced"; readonly reason: string };
+
+/** Why a session ends. `outcome` of an asked end: the spawned host's, which was ended with it. */
+export type Ending =
+  | { readonly kind: "asked"; readonly reason: string; readonly keep: boolean; readonly outcome?: Outcome }
+  | Gone;
+
+const UNKNOWN_DEATH = 5;
+const LINK_LOST = 1;
+const SIGNAL_BASE = 128;
+
+/** Signals whose default action writes a core dump. Source: signal(7). */
+const CORE_SIGNALS = new Set(
+  "SIGQUIT SIGILL SIGABRT SIGFPE SIGSEGV SIGBUS SIGSYS SIGTRAP SIGXCPU SIGXFSZ SIGIOT".split(" "),
+);
+
+/** Whether a process that ended so may have left a core dump; also where nobody knows how it ended. */
+export const leavesCore = ({ exitCode, signal }: Outcome): boolean =>
+  signal === undefined ? exitCode === undefined : CORE_SIGNALS.has(signal);
+
+/** What `target:exited` says, or null when the target lives on. */
+export function outcomeOf(ending: Ending): (Outcome & { reason?: string }) | null {
+  if (ending.kind === "lost" || ending.kind === "replaced" || ending.outcome === undefined) return null;
+  const known = ending.outcome.exitCode !== undefined || ending.outcome.signal !== undefined;
+  return known ? ending.outcome : { reason: ending.reason };
+}
+
+/** The tool's exit code. Source: docs/cli.md. */
+export function exitCodeOf(ending: Ending, arrival: "spawn" | "attach"): number {
+  if (ending.kind === "asked") return 0;
+  if (ending.kind === "lost" || ending.kind === "replaced") return LINK_LOST;
+  const { exitCode, signal } = ending.outcome;
+  if (arrival === "attach") return exitCode === undefined ? UNKNOWN_DEATH : 0;
+  if (exitCode !== undefined) return exitCode;
+  const number = (constants.signals as Record<string, number>)[signal ?? ""];
+  return number === undefined ? UNKNOWN_DEATH : SIGNAL_BASE + number;
+}

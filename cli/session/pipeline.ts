@@ -1,0 +1,326 @@
+/**
+ * The flow: what becomes of an artifact once its writer is done, up to new bodies that run, and the way back. Each step is
+ * one file in steps/; this file only says what follows what. Knows nothing of arriving, watching and leaving.
+ */
+import { basename, join } from "node:path";
+import type { AgentFailure } from "../../schemas/agent.js";
+import type { ErrorReport } from "../../schemas/error.js";
+import type { FunctionResult, Override, UntimedEvent } from "../../schemas/event.js";
+import { contentHash } from "../binary/elf.js";
+import { settleOrigin } from "../binary/run-path.js";
+import * as errors from "../errors.js";
+import { recorded } from "../evidence/record.js";
+import type { Layouts } from "../layout/type.js";
+import { partedAliases } from "../library/aliases.js";
+import { lazy } from "../library/lazy.js";
+import type { Libraries } from "../library/libraries.js";
+import { type FollowedLibrary, NO_HOOKS } from "../library/library.js";
+import { sourcesOf } from "../library/source-lines.js";
+import { definersOf, providersOf } from "../library/symbol-providers.js";
+import { type Compared, compare, withPlain } from "../steps/compare.js";
+import { layoutsOf } from "../steps/debug-info.js";
+import { type Inspected, inspect, marksIn } from "../steps/inspect.js";
+import { bindCandidates, editCopy, writeCopy } from "../steps/prepare.js";
+import { settle } from "../steps/settle.js";
+import { changedTypesOfState, claimState, firstTold, grownExports } from "../steps/state.js";
+import { isSeenBy } from "../system/private-folder.js";
+import { isHeadless } from "../system/process-facts.js";
+import type { SessionOptions } from "./options.js";
+import {
+  agentError,
+  changeError,
+  lateHook,
+  refusedFunctions,
+  refusedMark,
+  stateError,
+  uncalledHook,
+} from "./refusals.js";
+import type { TargetConnection } from "./target-connection.js";
+
+/** Why an artifact is looked at. Only a file that changed by itself must settle: the others are known to be complete. */
+export type Reason = "changed on disk" | "the build ended" | "asked to reload" | "built before the session began";
+
+export class Pipeline {
+  readonly #options: SessionOptions;
+  readonly #libraries: Libraries;
+  readonly #connection: TargetConnection;
+  readonly #say: (event: UntimedEvent) => void;
+  readonly #elapsed: () => number;
+
+  /**
+   * @param say takes every event
+   * @param elapsed ms since the session began
+   */
+  constructor(
+    options: SessionOptions,
+    libraries: Libraries,
+    connection: TargetConnection,
+    say: (event: UntimedEvent) => void,
+    elapsed: () => number,
+  ) {
+    this.#options = options;
+    this.#libraries = libraries;
+    this.#connection = connection;
+    this.#say = say;
+    this.#elapsed = elapsed;
+  }
+
+  /** settle -> inspect -> compare -> prepare -> load -> switch. */
+  async take(library: FollowedLibrary, reason: Reason): Promise<void> {
+    const { artifact: path, name, overtake } = library;
+    const overtaken = overtake.signal;
+    const settled = await settle(path, reason === "changed on disk" ? this.#options.settleMs : 0, overtaken);
+    if (overtaken.aborted) return; // a newer change is in the queue
+    if (settled.kind === "unfit")
+      return void this.#refuse(library, errors.artifactInvalid(path, settled.reason, library.runsText));
+    if (settled.kind !== "settled")
+      return this.#say({ type: "artifact:incomplete", library: name, path, reason: settled.reason });
+    const { bytes, writing } = settled;
+    // Cargo links its result anew when the next build begins: nothing was written, and all is said.
+    if (
+      reason === "changed on disk" &&
+      library.judged?.writing === writing &&
+      library.judged.hash === contentHash(bytes)
+    )
+      return;
+    const start = performance.now();
+
+    const choose = this.#libraries.chooserFor(library);
+    const inspection = inspect(path, name, bytes, library.runsText, choose);
+    library.judged = { writing, hash: inspection.kind === "fit" ? inspection.artifact.hash : contentHash(bytes) };
+    if (inspection.kind === "incomplete")
+      return this.#say({ type: "artifact:incomplete", library: name, path, reason: inspection.report.detail });
+    if (inspection.kind === "unfit") return void this.#refuse(library, inspection.report);
+    const { artifact } = inspection;
+    if (artifact.hash === library.runs.hash) {
+      const reason = `the same bytes as generation ${library.running}, which runs`;
+      return this.#say({ type: "artifact:unchanged", library: name, path, reason });
+    }
+    this.#say({ type: "artifact:changed", library: name, path, reason });
+
+    if (isHeadless(this.#connection.pid))
+      return void this.#refuse(library, errors.headlessNow(library.name, library.runsText));
+    if (artifact.code.size === 0) return void this.#refuse(library, this.#nothingIn(artifact, library));
+    const layouts = layoutsOf(artifact, path);
+    const compared = this.#compare(library, artifact, layouts);
+    if (compared === null) return;
+
+    const copy = await this.#prepare(library, artifact, layouts, compared.functions);
+    if (copy === null) return;
+    const loaded = await this.#load(library, artifact, layouts, copy, compared.functions);
+    if (loaded !== null) await this.#switch(library, library.newest, loaded, start, "artifact", compared.override);
+  }
+
+  /** What the switch will do, or null when the build is refused. */
+  #compare(library: FollowedLibrary, artifact: Inspected, layouts: Layouts): Compared | null {
+    const { leniency } = this.#options;
+    const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
+    const compared = compare({
+      known: [...library.functions],
+      before: library.runs.code,
+      after: artifact.code,
+      refused: [...artifact.refused, ...artifact.choice.refused, ...parted],
+      verdicts: library.judge(artifact.code, layouts, recorded(artifact.marks.records)),
+      leniency,
+    });
+    const { changes, lost, functions } = compared;
+    if (compared.fits) return compared;
+    const [mark] = lost;
+    const report = mark === undefined ? changeError(changes, library) : refusedMark(mark, library);
+    return this.#refuse(library, report, functions);
+  }
+
+  /** Why a build has no function that could be switched. */
+  #nothingIn({ choice }: Inspected, library: FollowedLibrary): ErrorReport {
+    const [first] = refusedFunctions([...choice.refused, ...library.unpatchable.values()], library);
+    return first ?? errors.noMatch(library.name, this.#options.functions.join(" "), library.runsText);
+  }
+
+  /** The path of a copy fit for this target, or null when that was refused. */
+  async #prepare(
+    library: FollowedLibrary,
+    artifact: Inspected,
+    layouts: Layouts,
+    functions: readonly FunctionResult[],
+  ): Promise<string | null> {
+    const names = bindCandidates(artifact.elf);
+    const [provided, live] = await Promise.all([
+      this.#connection.ask("providers", { library: library.name, names: [...names, ...artifact.exports.keys()] }),
+      artifact.state.length === 0 ? [] : this.#connection.ask("state", { library: library.name }),
+    ]);
+    const claim = claimState(live, artifact.state);
+    // Not even --force lets a copy write past the end of what lives: sizes always count, what is inside can be overruled.
+    const { force } = this.#options.leniency;
+    const { types } = library.recorded;
+    const inside = [
+      library.changedState(layouts),
+      changedTypesOfState(live, artifact.state, types, artifact.marks.records.types),
+    ];
+    const differences = claim.kind === "changed" ? claim.differences : [];
+    const changed = [
+      ...firstTold(differences, ...(force ? [] : inside)),
+      ...grownExports(library.exports, artifact.exports, provided.slice(names.length)),
+    ];
+    if (claim.kind !== "fits" || changed.length > 0)
+      return this.#refuse(library, stateError(claim, changed, library), functions);
+    const own = providersOf(this.#connection.pid, names, provided);
+    // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
+    for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
+    const edited = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
+    const bytes = settleOrigin(edited.bytes, artifact.elf, library.folders);
+    try {
+      const folder = await this.#connection.folderNow();
+      const path = folder.thereOf(await this.#write(library, folder.here, bytes));
+      if (isSeenBy(this.#connection.pid, path, bytes)) return path;
+      library.attempts += 1;
+      return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));
+    } catch (error) {
+      if (error instanceof errors.HotpatchError)
+        return this.#refuse(library, { ...error.report, running: library.runsText });
+      const detail = error instanceof Error ? error.message : String(error);
+      return this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));
+    }
+  }
+
+  /** A name that another library of the same file name has taken is passed over: no two copies share one. */
+  async #write(library: FollowedLibrary, folder: string, bytes: Buffer): Promise<string> {
+    try {
+      return await writeCopy(folder, library.name, library.next, library.attempts, bytes);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      library.attempts += 1;
+      return this.#write(library, folder, bytes);
+    }
+  }
+
+  /**
+   * The copy is in the target, adopted, as the library's newest generation; nothing runs in it yet.
+   * @returns `functions`, with what came out about their entries; null when the copy was refused
+   */
+  async #load(
+    library: FollowedLibrary,
+    artifact: Inspected,
+    layouts: Layouts,
+    path: string,
+    functions: readonly FunctionResult[],
+  ): Promise<FunctionResult[] | null> {
+    const { name, next: generation } = library;
+    const { buildId, hash, entries, hooks, choice } = artifact;
+    const records = recorded(artifact.marks.records);
+    // A function that is left out keeps its body for all its callers but those inside this copy: they were built for the
+    // copy's own, which therefore is not led through the table.
+    const left = new Set(functions.filter(({ status }) => status === "refused").map((one) => one.name));
+    const marks = marksIn(artifact).filter(({ name }) => !left.has(name));
+    const unmarked = choice.functions.filter(({ name }) => !left.has(name));
+    const code = new Map([...artifact.code].filter(([name]) => !left.has(name)));
+    const timeoutMs = this.#options.loadTimeoutMs;
+    this.#connection.underWay = `generation ${generation} of ${name} was being loaded (${path}): a constructor of the copy, or of a library that it brings along, may have ended it`;
+    const loaded = await this.#connection.call("load", {
+      library: name,
+      generation,
+      path,
+      buildId,
+      hash,
+      marks,
+      functions: unmarked,
+      timeoutMs,
+    });
+    this.#connection.underWay = null;
+    if (!loaded.ok) {
+      library.attempts += 1;
+      const report = this.#unlinked(loaded.error, library, generation);
+      return this.#refuse(library, report ?? agentError(loaded.error, library, generation), functions);
+    }
+    this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
+    const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
+    const file = join(this.#connection.folder?.here ?? "", basename(path));
+    const sources = lazy(() => sourcesOf(file, entries));
+    library.add({ ...known, layouts: () => layouts, sources }, entries);
+    for (const { name } of unmarked) library.unmarked.add(name);
+    return withPlain(functions, loaded.value.plain);
+  }
+
+  /** Two libraries that call each other: the second one's copy does not find what only the first one names. */
+  #unlinked({ code, detail }: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport | null {
+    const [, symbol] = /undefined symbol: ([^\s,]+)/.exec(detail) ?? [];
+    if (code !== "load-failed" || symbol === undefined) return null;
+    const definers = definersOf(this.#connection.pid, symbol).filter((name) => name !== library.name);
+    if (definers.length === 0) return null;
+    return errors.loadUnlinked(library.name, generation, detail, definers, library.runsText);
+  }
+
+  async #switch(
+    library: FollowedLibrary,
+    generation: number,
+    functions: FunctionResult[],
+    start: number,
+    why: "artifact" | "rollback" | "restore",
+    override: Override | null = null,
+  ): Promise<void> {
+    const hooks = library.generations.get(generation)?.hooks ?? NO_HOOKS;
+    const timeoutMs = this.#options.hookTimeoutMs;
+    this.#connection.underWay = `a switch of ${library.name} from generation ${library.running} to ${generation} was under way: its hooks, or the first calls of new bodies, may have ended it`;
+    const switched = await this.#connection.call("switchTo", { library: library.name, generation, hooks, timeoutMs });
+    this.#connection.underWay = null;
+    if (!switched.ok) return void this.#refuse(library, agentError(switched.error, library, generation), functions);
+    library.switched(generation, functions);
+    const { from, late, uncalled } = switched.value;
+    if (uncalled !== null) this.#say({ type: "warning", library: library.name, ...uncalledHook(library, uncalled) });
+    if (late) this.#say({ type: "warning", library: library.name, ...lateHook(library, from, timeoutMs) });
+    const ms = Math.round((performance.now() - start) * 100) / 100;
+    const forced = override !== null && { override };
+    this.#say({ type: "generation:switched", library: library.name, generation, from, functions, ms, why, ...forced });
+  }
+
+  async rollback(generation: number, named: string | undefined): Promise<void> {
+    const start = performance.now();
+    for (const library of this.#having(generation, named))
+      await this.#switch(
+        library,
+        generation,
+        library.changesTo(generation),
+        start,
+        generation === 0 ? "restore" : "rollback",
+      );
+  }
+
+  /** What a rollback would do. */
+  preview(generation: number, named: string | undefined): void {
+    for (const library of this.#having(generation, named)) {
+      const { name, running: from } = library;
+      this.#say({ type: "preview", library: name, generation, from, functions: library.changesTo(generation) });
+    }
+  }
+
+  /** The libraries that have this generation; none is an error. */
+  #having(generation: number, named: string | undefined): FollowedLibrary[] {
+    const all = this.#libraries.named(named);
+    const able = all.filter((library) => library.generations.has(generation));
+    if (able.length === 0) {
+      const known = all.map((l) => `${l.name}: ${[...l.generations.keys()].join(", ")}`).join("; ") || "no library";
+      const names = all.map((l) => l.name).join(", ") || named || "the target";
+      const report = errors.noSuchGeneration(names, generation, known, this.#libraries.runsText);
+      this.#say({ type: "error", ...report });
+    }
+    return able;
+  }
+
+  /** Back to the host's own code the way every switch goes: its hooks are called, and it is told. */
+  async restoreAll(): Promise<void> {
+    for (const library of this.#libraries.named())
+      if (library.running !== 0) await this.#switch(library, 0, library.changesTo(0), performance.now(), "restore");
+  }
+
+  /** Says that the build is not taken. Returns null, for a step that was to give a result. */
+  #refuse(library: FollowedLibrary, report: ErrorReport, functions: readonly FunctionResult[] = []): null {
+    const { code, message, detail, hint } = report;
+    const refused = functions.map((f) => ({
+      ...f,
+      status: "refused" as const,
+      reason: f.status === "refused" && f.reason !== undefined ? f.reason : code,
+    }));
+    const what = { library: library.name, functions: refused, running: library.running };
+    this.#say({ type: "generation:refused", code, message, detail, hint, ...what });
+    return null;
+  }
+}

@@ -1,0 +1,112 @@
+/** What the agent or an artifact's own bytes refuse, in the catalogue's words. Asks c++filt for names, and nothing else. */
+import { HOOKS } from "../../schemas/abi.js";
+import type { AgentFailure, RefusedMark } from "../../schemas/agent.js";
+import type { ErrorReport } from "../../schemas/error.js";
+import * as errors from "../errors.js";
+import type { Change } from "../evidence/verdict.js";
+import { demangle } from "../library/demangle.js";
+import type { FollowedLibrary } from "../library/library.js";
+import type { Claim } from "../steps/state.js";
+
+const { before: BEFORE, after: AFTER } = HOOKS;
+
+/** Names in one report. */
+const SHOWN = 6;
+const some = (names: readonly string[]): string =>
+  names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more functions` : "");
+
+/** What a report tells of a library. */
+type ReportSubject = Pick<FollowedLibrary, "name" | "runsText" | "loadedFrom">;
+
+/** The switch has happened; its after-hook has not returned. */
+export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: number): ErrorReport =>
+  errors.hookTimeout(
+    library.name,
+    AFTER,
+    `${AFTER}(${from}, ${library.running}) took longer than ${timeoutMs} ms; the switch itself is done`,
+    library.runsText,
+  );
+
+/** The switch has happened, without its after-hook. */
+export const uncalledHook = (library: FollowedLibrary, reason: string): ErrorReport =>
+  errors.hookUncalled(library.name, AFTER, `${reason}; the switch itself is done`, library.runsText);
+
+/** Functions whose callers, or whose data, were built for something else. */
+export function changeError(changes: ReadonlyMap<string, Change>, { name, runsText }: ReportSubject): ErrorReport {
+  const names = demangle([...changes.keys()]);
+  const sharing = new Map<string, string[]>();
+  [...changes.values()].forEach(({ reasons }, i) => {
+    const reason = reasons.join("\n  ");
+    sharing.set(reason, [...(sharing.get(reason) ?? []), names[i] ?? ""]);
+  });
+  const lines = [...sharing].map(([reason, of]) => `${some(of)}: ${reason}`);
+  const signature = [...changes.values()].some(({ code }) => code === "signature-changed");
+  return (signature ? errors.signatureChanged : errors.layoutChanged)(name, lines.join("\n"), runsText);
+}
+
+/** Live data that the new build would use as something else. @param changed what is different, if it is not the name */
+export function stateError(claim: Claim, changed: readonly string[], { name, runsText }: ReportSubject): ErrorReport {
+  if (claim.kind === "ambiguous")
+    return errors.ambiguousName(`state ${claim.name}`, `two variables of ${name} have this name`, runsText);
+  return errors.layoutChanged(name, changed.join("\n"), runsText);
+}
+
+/** A function that cannot be patched, or records that cannot be read. */
+export function refusedMark(
+  { name, code, reason, cure = "" }: RefusedMark,
+  { loadedFrom, runsText }: ReportSubject,
+): ErrorReport {
+  switch (code) {
+    case "unknown-version":
+      return errors.artifactInvalid(loadedFrom, reason, runsText);
+    case "ambiguous-name":
+      return errors.ambiguousName(name, reason, runsText);
+    case "entry-too-small":
+      return errors.entryTooSmall(name, reason, runsText);
+    case "entry-unsafe":
+      return errors.entryUnsafe(name, reason, runsText);
+    case "untrusted-build":
+      return errors.untrustedBuild(name, reason, runsText, cure);
+  }
+}
+
+/** Functions that cannot be patched: one report each, but one for all that were built in the same untrusted way. */
+export function refusedFunctions(refused: readonly RefusedMark[], library: FollowedLibrary): ErrorReport[] {
+  const alike = new Map<string, RefusedMark[]>();
+  for (const one of refused) {
+    const key = one.code === "untrusted-build" ? one.reason : `${one.code} ${one.name}`;
+    alike.set(key, [...(alike.get(key) ?? []), one]);
+  }
+  return [...alike.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return [];
+    const names = [first, ...others].map((one) => one.name);
+    return refusedMark({ ...first, name: some(names) }, library);
+  });
+}
+
+/** glibc's words for a mapping that the kernel refused; not those for thread-local storage, which no limit enlarges. */
+const NO_MEMORY = /cannot (map|allocate memory\b(?! in static))|failed to map|cannot create shared object descriptor/;
+
+/** A copy that was not taken in, or not switched to. */
+export function agentError(failure: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport {
+  const { code, detail } = failure;
+  const { name, runsText } = library;
+  switch (code) {
+    case "load-failed":
+      return (NO_MEMORY.test(detail) ? errors.noRoom : errors.loadFailed)(name, generation, detail, runsText);
+    case "hook-timeout":
+      return errors.hookTimeout(name, BEFORE, detail, runsText);
+    case "no-room":
+      return errors.noRoom(name, generation, detail, runsText);
+    case "load-timeout":
+      return errors.loadTimeout(name, generation, detail, runsText);
+    case "no-marks":
+      return errors.noMarks(name, runsText);
+    case "ambiguous-name":
+      return errors.ambiguousName(`a function of ${name}`, detail, runsText);
+    case "entry-too-small":
+      return errors.entryTooSmall(`a function of ${name}`, detail, runsText);
+    default:
+      return errors.internal(`generation ${generation} of ${name} could not be taken in`, detail, runsText);
+  }
+}

@@ -1,0 +1,52 @@
+/** What the session has of its target just now, and how it is asked. A launcher's host takes the launcher's place. */
+import type { AgentAnswer, AgentArgument, AgentMethod } from "../../schemas/agent.js";
+import type { Target } from "../frida/target.js";
+import { CopyFolder } from "./copy-folder.js";
+
+export class TargetConnection {
+  target: Target | null = null;
+  /** Where the target's copies go. */
+  folder: CopyFolder | null = null;
+  /** Where those of a target went that was another user's then. */
+  readonly #outgrown: CopyFolder[] = [];
+  /** What the target is doing for us just now, in words: should it die of that. */
+  underWay: string | null = null;
+
+  /** 0 before there is a target. */
+  get pid(): number {
+    return this.target?.pid ?? 0;
+  }
+
+  /** Where the next copy goes. Rejects with copy-failed when there is no place that serves the target. */
+  async folderNow(): Promise<CopyFolder> {
+    if (this.folder === null) throw new Error("there is no folder for copies yet");
+    if (!this.folder.outgrown) return this.folder;
+    const next = await CopyFolder.make(this.pid);
+    this.#outgrown.push(this.folder);
+    this.folder = next;
+    return next;
+  }
+
+  /**
+   * The last thing with the folders.
+   * @param all also those that earlier sessions left for this process; null: the target goes on with what is in them
+   */
+  leaveFolders(all: boolean | null): void {
+    for (const folder of [...this.#outgrown, ...(this.folder === null ? [] : [this.folder])]) {
+      if (all !== null) folder.remove(all);
+      folder.close();
+    }
+  }
+
+  call: Target["call"] = (method, argument) => {
+    if (this.target === null) throw new Error("the session has no target yet");
+    return this.target.call(method, argument);
+  };
+
+  /** For questions that only a fault leaves without an answer. */
+  async ask<M extends AgentMethod>(method: M, argument: AgentArgument<M>): Promise<AgentAnswer<M>> {
+    const answer = await this.call(method, argument);
+    if (!answer.ok) throw new Error(answer.error.detail);
+    return answer.value;
+  }
+}

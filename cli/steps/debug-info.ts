@@ -1,0 +1,88 @@
+/**
+ * Step: find the debug information that belongs to a library, and read the layouts of its marks. The only one that opens
+ * files beside the artifact. Never fails: what is missing becomes the reason why nothing is known.
+ * Source: gdb's manual, "Separate Debug Files"; .gnu_debuglink is a name, padding to 4 bytes, and the CRC-32 of the file.
+ */
+import { basename, dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
+import { ENTRY_SIZE } from "../../schemas/abi.js";
+import { nothingKnown, readLayouts } from "../binary/dwarf/read.js";
+import { DebugSections } from "../binary/dwarf/sections.js";
+import { type Elf, ElfError, readElf } from "../binary/elf.js";
+import type { Layouts } from "../layout/type.js";
+import { readWhole } from "../system/file-identity.js";
+import type { Inspected } from "./inspect.js";
+
+const SYSTEM_FOLDER = "/usr/lib/debug";
+/** jmp rel32: a Rust mark's entry leads to the function by it. */
+const JMP = 0xe9;
+
+/** @param path where the artifact, or what the host loaded, is or was: other files are looked for from there */
+export function layoutsOf(artifact: Inspected, path: string): Layouts {
+  const { elf, entries, state } = artifact;
+  const functions = new Map([...entries].map(([name, entry]) => [name, placesOf(elf, entry)]));
+  const storage = new Map(state.map((variable) => [variable.name, [variable.storage]]));
+  const debug = new DebugSections(elf).has("info") ? elf : separate(elf, path);
+  if (debug === null) return nothingKnown(functions.keys(), storage.keys(), missing(elf));
+  return readLayouts(debug, path, functions, storage, open);
+}
+
+/** Where the debug information may describe a function: at its entry, or where the entry jumps to. */
+function placesOf(elf: Elf, entry: number): number[] {
+  const at = elf.fileOffsetOf(entry + ENTRY_SIZE);
+  if (at === null || at + 5 > elf.bytes.length || elf.bytes.u8(at) !== JMP) return [entry];
+  return [entry, entry + ENTRY_SIZE + 5 + elf.bytes.buffer.readInt32LE(at + 1)];
+}
+
+const missing = (elf: Elf): string =>
+  linkOf(elf) === null
+    ? "it has no debug information: build with -g"
+    : `its debug information is in ${linkOf(elf)?.name ?? "another file"}, which was not found`;
+
+/** The debug file that belongs to a stripped library; null when there is none. */
+function separate(elf: Elf, path: string): Elf | null {
+  const { buildId } = elf;
+  if (buildId !== null && buildId.length > 2) {
+    const found = openElf(join(SYSTEM_FOLDER, ".build-id", buildId.slice(0, 2), `${buildId.slice(2)}.debug`));
+    if (found?.elf.buildId === buildId) return found.elf;
+  }
+  const link = linkOf(elf);
+  if (link === null) return null;
+  const folder = dirname(path);
+  for (const place of [folder, join(folder, ".debug"), join(SYSTEM_FOLDER, folder)]) {
+    const found = openElf(join(place, basename(link.name)));
+    if (found === null) continue;
+    // That of another build has the same name: only what is known to belong to the library is believed.
+    const belongs = buildId !== null ? found.elf.buildId === buildId : crc32(found.bytes) === link.crc;
+    if (belongs) return found.elf;
+  }
+  return null;
+}
+
+function linkOf(elf: Elf): { readonly name: string; readonly crc: number } | null {
+  const section = elf.sections.find((one) => one.name === ".gnu_debuglink");
+  if (section === undefined) return null;
+  const bytes = elf.contentsOf(section);
+  const end = bytes.indexOf(0);
+  if (end <= 0 || bytes.length < 8) return null;
+  return { name: bytes.toString("utf8", 0, end), crc: bytes.readUInt32LE(bytes.length - 4) };
+}
+
+function open(path: string): Buffer | null {
+  try {
+    return readWhole(path);
+  } catch {
+    return null; // not there, or not for us: the reader says what is missing
+  }
+}
+
+function openElf(path: string): { readonly elf: Elf; readonly bytes: Buffer } | null {
+  const bytes = open(path);
+  if (bytes === null) return null;
+  try {
+    return { elf: readElf(bytes), bytes };
+  } catch (error) {
+    if (error instanceof ElfError) return null; // no debug file of ours
+    throw error;
+  }
+}

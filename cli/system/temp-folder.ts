@@ -1,0 +1,52 @@
+/**
+ * The temporary folder. Everything that a target loads passes through it: our copies, and Frida's agent, which both
+ * bindings unpack there. Must be settled before anything is put there.
+ */
+import { constants, realpathSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { HotpatchError, unsafeFolder } from "../errors.js";
+import { trustedOwners } from "./trusted-owners.js";
+
+/**
+ * Makes sure that nobody else can exchange what we put into the temporary folder, and has it meant from here on by the
+ * path it really has: a link on the way could be turned elsewhere later. Throws unsafe-folder.
+ */
+export function settleTemp(): void {
+  const asked = tmpdir();
+  const real = realPathOf(asked);
+  const weakness = weaknessOn(real);
+  if (weakness !== null) throw new HotpatchError(unsafeFolder(asked, weakness));
+  // Where Python and Frida look; their orders of TMP and TEMP differ from node's.
+  process.env.TMPDIR = real;
+}
+
+function weaknessOn(path: string): string | null {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const weakness = weaknessOf(folder, statSync(folder), trustedOwners());
+    if (weakness !== null || folder === dirname(folder)) return weakness;
+  }
+}
+
+function realPathOf(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch (error) {
+    throw new HotpatchError(unsafeFolder(folder, error instanceof Error ? error.message : String(error)), error);
+  }
+}
+
+/** How others could exchange an entry of this folder; null when they cannot. The sticky bit leaves that to owners. */
+export function weaknessOf(
+  folder: string,
+  { mode, uid, gid }: { readonly mode: number; readonly uid: number; readonly gid: number },
+  trusted: ReadonlySet<number>,
+): string | null {
+  if (!trusted.has(uid)) return `${folder} belongs to user ${uid}`;
+  if ((mode & constants.S_IFMT) !== constants.S_IFDIR) return `${folder} is not a folder`;
+  if ((mode & 0o1000) !== 0) return null;
+  if ((mode & 0o002) !== 0) return `everybody may write to ${folder}, and it has no sticky bit`;
+  // A group of the user's own number is, by the custom of most systems, the user's alone.
+  if ((mode & 0o020) !== 0 && gid !== uid) return `group ${gid} may write to ${folder}, and it has no sticky bit`;
+  return null;
+}
