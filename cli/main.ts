@@ -5,6 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { CommanderError } from "commander";
 import type { ErrorReport } from "../schemas/error.js";
 import type { SessionEvent, UntimedEvent } from "../schemas/event.js";
+import { EXIT, SIGNAL_BASE } from "../schemas/exit.js";
 import { parser } from "./commandline/args.js";
 import { readCommands } from "./commandline/json-commands.js";
 import { logStarted, openLog } from "./commandline/log-file.js";
@@ -22,23 +23,15 @@ import { jsonText } from "./ui/json.js";
 import { reportLines } from "./ui/library-report.js";
 import { inProduction, openView } from "./ui/open.js";
 
-const USAGE = 2;
-const CANNOT_ARRIVE = 3;
-const NO_BACKEND = 4;
-const OUR_FAULT = 1;
-const NOTHING_TO_PATCH = 1;
-const SOMETHING_MISSING = 1;
-const WOULD_BE_REFUSED = 6;
-const SIGNAL_BASE = 128;
 /** ms that the reader of our output may take for the rest of it. */
 const DRAIN_MS = 2000;
 
 const exitCodes: Partial<Record<ErrorReport["code"], number>> = {
-  "no-backend": NO_BACKEND,
-  usage: USAGE,
-  "bad-config": USAGE,
-  "untrusted-config": USAGE,
-  internal: OUR_FAULT,
+  "no-backend": EXIT.noBackend,
+  usage: EXIT.usage,
+  "bad-config": EXIT.usage,
+  "untrusted-config": EXIT.usage,
+  internal: EXIT.failed,
 };
 
 const levelOf = (event: SessionEvent): Level =>
@@ -78,7 +71,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
     log.write("debug", elapsed(), { stack: error instanceof Error ? error.stack : String(error) });
     if (output.verbosity > 0)
       process.stderr.write(`${printable((error instanceof Error && error.stack) || String(error))}\n`);
-    process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
+    process.exitCode = exitCodes[report.code] ?? EXIT.cannotArrive;
   } finally {
     view.close();
     commands?.close();
@@ -95,21 +88,21 @@ function inspect(path: string, { json, verbose, functions }: InspectOptions): vo
   const report = inspectLibrary(path, functions);
   const what = functions.length > 0 ? "functions" : undefined;
   process.stdout.write(`${json ? jsonText(report) : reportLines(report, verbose, what).join("\n")}\n`);
-  if (!report.functions.some((one) => one.patchable)) process.exitCode = NOTHING_TO_PATCH;
+  if (!report.functions.some((one) => one.patchable)) process.exitCode = EXIT.failed;
 }
 
 /** Sets exit code 1 when something that is needed is missing. */
 async function doctor(wanted: string | null, { json }: Pick<ReportOptions, "json">): Promise<void> {
   const report = await diagnose(wanted);
   process.stdout.write(`${json ? jsonText(report) : doctorLines(report).join("\n")}\n`);
-  if (!report.ok) process.exitCode = SOMETHING_MISSING;
+  if (!report.ok) process.exitCode = EXIT.failed;
 }
 
 /** Sets exit code 6 when a session would refuse the switch. */
 function diff(oldPath: string, newPath: string, { json, verbose }: ReportOptions): void {
   const report = diffLibraries(oldPath, newPath);
   process.stdout.write(`${json ? jsonText(report) : diffLines(report, verbose).join("\n")}\n`);
-  if (report.refused !== null) process.exitCode = WOULD_BE_REFUSED;
+  if (report.refused !== null) process.exitCode = EXIT.wouldBeRefused;
 }
 
 async function main(): Promise<void> {
@@ -120,7 +113,7 @@ async function main(): Promise<void> {
     await program.parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
       return;
     }
     const report = reportOf(error, "hotpatch could not begin", "nothing was touched");
@@ -128,7 +121,7 @@ async function main(): Promise<void> {
     const lines = [`error: ${message} [${code}]`, `  why: ${detail}`, `  runs now: ${running}`, `  to do: ${hint}`];
     process.stderr.write(`${lines.map(printable).join("\n")}\n`);
     if (!(error instanceof HotpatchError) && process.argv.includes("-v")) console.error(error);
-    process.exitCode = exitCodes[report.code] ?? CANNOT_ARRIVE;
+    process.exitCode = exitCodes[report.code] ?? EXIT.cannotArrive;
   }
 }
 

@@ -1,10 +1,12 @@
-/** Flags, help text, and the merge with hotpatch.json. Decides nothing else and touches no process. */
+/** The commands, their flags and their help: from argv to the action that was asked for, with its options. */
 import { resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command } from "commander";
+import type { Given } from "../../schemas/settings.js";
 import type { InspectOptions, OutputOptions, ReportOptions, SessionOptions } from "../session/options.js";
-import { type FoundConfig, readConfig } from "./config.js";
+import { readConfig } from "./config.js";
 import { requireTrust } from "./config-trust.js";
 import { asker } from "./confirm.js";
+import { merge, settingOption, settingOptions } from "./settings.js";
 
 /** What the command line asks for. */
 export interface Actions {
@@ -17,22 +19,8 @@ export interface Actions {
   diff(oldPath: string, newPath: string, output: ReportOptions): void;
 }
 
-interface Flags {
-  library?: string[];
-  functions?: string[];
-  build?: string;
-  watch?: string[];
-  settle?: number;
-  poll?: number;
-  cwd?: string;
-  env?: string[];
-  keep?: boolean;
-  partial?: boolean;
-  force?: boolean;
-  stage?: boolean;
-  backend?: "auto" | "native" | "python";
-  loadTimeout?: number;
-  hookTimeout?: number;
+/** What the flags say; settings and how the session is shown. */
+interface Flags extends Given {
   json?: boolean;
   plain?: boolean;
   log?: string;
@@ -40,48 +28,9 @@ interface Flags {
   config?: string;
 }
 
-const DEFAULT_SETTLE_MS = 50;
-const DEFAULT_LOAD_TIMEOUT_MS = 10_000;
-const DEFAULT_HOOK_TIMEOUT_MS = 2000;
-
-const milliseconds = (text: string): number => {
-  const ms = Number(text);
-  if (text.trim() === "" || !Number.isFinite(ms) || ms < 0)
-    throw new InvalidArgumentError("a number of milliseconds is needed.");
-  return ms;
-};
-const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
-const environment = (value: string, before: string[] | undefined): string[] => {
-  if (!/^[^=]+=/.test(value)) throw new InvalidArgumentError("NAME=VALUE is needed.");
-  return collect(value, before);
-};
-
-const sessionOptions = (command: Command): Command =>
-  command
-    .option("-l, --library <path>", "library to follow, as the build writes it (repeatable)", collect)
-    .option("-f, --functions <glob>", "patch unmarked functions of this name too (repeatable; * and ?)", collect)
-    .option("-b, --build <command>", "run by the shell when sources change")
-    .option("-w, --watch <dir>", "source folder for --build (repeatable; default: the current folder)", collect)
-    .option("--settle <ms>", `how long an artifact must stay unchanged (default: ${DEFAULT_SETTLE_MS})`, milliseconds)
-    .option("--poll <ms>", "look at the files every so often instead of being told (network mounts)", milliseconds)
-    .option("--cwd <dir>", "folder of the spawned host")
-    .option("--env <name=value>", "environment of the spawned host (repeatable)", environment)
-    .option("--keep", "at the end leave the running generation in place")
-    .option("--partial", "switch what can be switched: functions whose signature or data changed keep their bodies")
-    .option("--force", "switch them too: for changes that you know to be harmless")
-    .option("--stage", "keep loaded libraries apart from the files that builds write (default)")
-    .option("--no-stage", "leave libraries mapped from the file the host opened")
-    .option(
-      "--load-timeout <ms>",
-      `how long a copy may take to load (default: ${DEFAULT_LOAD_TIMEOUT_MS})`,
-      milliseconds,
-    )
-    .option(
-      "--hook-timeout <ms>",
-      `how long a switch hook may take (default: ${DEFAULT_HOOK_TIMEOUT_MS})`,
-      milliseconds,
-    )
-    .addOption(new Option("--backend <name>", "which Frida binding").choices(["auto", "native", "python"]))
+const sessionOptions = (command: Command): Command => {
+  for (const option of settingOptions()) command.addOption(option);
+  return command
     .option("--json", "events as NDJSON on stdout, commands on stdin")
     .option("--plain", "one line per event (default where there is no terminal)")
     .option("--log <file>", "NDJSON log")
@@ -91,6 +40,7 @@ const sessionOptions = (command: Command): Command =>
       (_: string, before: number | undefined) => (before ?? 0) + 1,
     )
     .option("--config <file>", "settings (default: hotpatch.json in the current folder or above)");
+};
 
 /** The parser; its commands call `actions`. Help and usage errors are commander's, with exit code 2 set by main.ts. */
 export function parser(version: string, actions: Actions): Command {
@@ -123,14 +73,14 @@ export function parser(version: string, actions: Actions): Command {
       const found = readConfig(flags.config ?? null);
       await requireTrust(found, flags.build !== undefined, flags.json === true ? null : asker());
       const arrival = await arrivalOf(command, output, actions);
-      if (arrival !== null) await actions.session(merge(arrival, flags, found), output);
+      if (arrival !== null) await actions.session({ arrival, ...merge(flags, found) }, output);
     });
   }
   program
     .command("inspect")
     .description("what a library offers: marks, state, hooks, and what will not follow an edit")
     .argument("<library>", "shared library (.so, or .dll of mingw-w64)")
-    .option("-f, --functions <glob>", "unmarked functions of this name too (repeatable; * and ?)", collect)
+    .addOption(settingOption("functions", "report on unmarked functions of this name too; * and ? are wildcards"))
     .option("--json", "one JSON object")
     .option("-v, --verbose", "names as the linker has them, too")
     .addHelpText("after", "\nExample:\n  hotpatch inspect build/libgame.so\n")
@@ -187,42 +137,3 @@ const outputOf = (flags: Flags): OutputOptions => ({
   log: flags.log === undefined ? null : resolve(flags.log),
   verbosity: flags.verbose ?? 0,
 });
-
-function merge(arrival: SessionOptions["arrival"], flags: Flags, { config, folder }: FoundConfig): SessionOptions {
-  const fromConfig = (paths: readonly string[] | undefined) => paths?.map((p) => resolve(folder, p));
-  const fromFlags = (paths: readonly string[] | undefined) => paths?.map((p) => resolve(p));
-  const given = Object.fromEntries(
-    (flags.env ?? []).map((e) => [e.slice(0, e.indexOf("=")), e.slice(e.indexOf("=") + 1)]),
-  );
-  return {
-    arrival,
-    libraries: fromFlags(flags.library) ?? fromConfig(config.library) ?? [],
-    functions: flags.functions ?? config.functions ?? [],
-    build: flags.build ?? config.build ?? null,
-    watch: fromFlags(flags.watch) ?? fromConfig(config.watch) ?? [process.cwd()],
-    settleMs: flags.settle ?? config.settle ?? DEFAULT_SETTLE_MS,
-    pollMs: flags.poll ?? config.poll ?? null,
-    cwd:
-      flags.cwd !== undefined
-        ? resolve(flags.cwd)
-        : config.cwd !== undefined
-          ? resolve(folder, config.cwd)
-          : process.cwd(),
-    env: { ...inherited(), ...config.env, ...given },
-    keep: flags.keep ?? config.keep ?? false,
-    leniency: {
-      partial: flags.partial ?? config.partial ?? false,
-      force: flags.force ?? config.force ?? false,
-    },
-    stage: flags.stage ?? config.stage ?? true,
-    backend: flags.backend ?? config.backend ?? "auto",
-    loadTimeoutMs: flags.loadTimeout ?? config.loadTimeout ?? DEFAULT_LOAD_TIMEOUT_MS,
-    hookTimeoutMs: flags.hookTimeout ?? config.hookTimeout ?? DEFAULT_HOOK_TIMEOUT_MS,
-  };
-}
-
-function inherited(): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
-  return env;
-}

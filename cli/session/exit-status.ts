@@ -1,5 +1,6 @@
 /** How a session ends, and the exit code that says so. Pure. */
 import { constants } from "node:os";
+import { EXIT, SIGNAL_BASE } from "../../schemas/exit.js";
 import type { Outcome } from "../frida/target.js";
 
 /** How the target, or the link to it, ended. */
@@ -13,10 +14,6 @@ export type Gone =
 export type Ending =
   | { readonly kind: "asked"; readonly reason: string; readonly keep: boolean; readonly outcome?: Outcome }
   | Gone;
-
-const UNKNOWN_DEATH = 5;
-const LINK_LOST = 1;
-const SIGNAL_BASE = 128;
 
 /** Signals whose default action writes a core dump. Source: signal(7). */
 const CORE_SIGNALS = new Set(
@@ -36,11 +33,11 @@ export function outcomeOf(ending: Ending): (Outcome & { reason?: string }) | nul
 
 /** The tool's exit code. Source: docs/cli.md. */
 export function exitCodeOf(ending: Ending, arrival: "spawn" | "attach"): number {
-  if (ending.kind === "asked") return 0;
-  if (ending.kind === "lost" || ending.kind === "replaced") return LINK_LOST;
+  if (ending.kind === "asked") return EXIT.done;
+  if (ending.kind === "lost" || ending.kind === "replaced") return EXIT.failed;
   const { exitCode, signal } = ending.outcome;
-  if (arrival === "attach") return exitCode === undefined ? UNKNOWN_DEATH : 0;
+  if (arrival === "attach") return exitCode === undefined ? EXIT.targetDied : EXIT.done;
   if (exitCode !== undefined) return exitCode;
   const number = (constants.signals as Record<string, number>)[signal ?? ""];
-  return number === undefined ? UNKNOWN_DEATH : SIGNAL_BASE + number;
+  return number === undefined ? EXIT.targetDied : SIGNAL_BASE + number;
 }

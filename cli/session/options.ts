@@ -1,33 +1,10 @@
-/** The settings of one session, after flags and hotpatch.json have been merged. */
-import type { Leniency } from "../steps/compare.js";
+/** What a command is asked, after flags and hotpatch.json have been merged. */
+import type { Settings } from "../../schemas/settings.js";
 
-export interface SessionOptions {
+export interface SessionOptions extends Settings {
   readonly arrival:
     | { readonly kind: "spawn"; readonly argv: readonly string[] }
     | { readonly kind: "attach"; readonly target: string };
-  /** Artifacts to follow, absolute paths; empty: every module with marks, at the path it was loaded from. */
-  readonly libraries: readonly string[];
-  /** Names of functions that are patched without a mark, as globs. */
-  readonly functions: readonly string[];
-  readonly build: string | null;
-  /** Source folders, absolute paths. */
-  readonly watch: readonly string[];
-  readonly settleMs: number;
-  readonly pollMs: number | null;
-  /** Folder of the spawned host, absolute. */
-  readonly cwd: string;
-  /** Complete environment of the spawned host. */
-  readonly env: Readonly<Record<string, string>>;
-  readonly keep: boolean;
-  /** What a build that would be refused may do all the same. */
-  readonly leniency: Leniency;
-  /** Whether libraries that no thread uses yet are taken off the file that the build writes. */
-  readonly stage: boolean;
-  readonly backend: "auto" | "native" | "python";
-  /** ms after which a copy's load is given up. */
-  readonly loadTimeoutMs: number;
-  /** ms that a library's before- or after-switch hook may take. */
-  readonly hookTimeoutMs: number;
 }
 
 /** How a report about files is shown. */

@@ -69,7 +69,7 @@ export class Pipeline {
   async take(library: FollowedLibrary, reason: Reason): Promise<void> {
     const { artifact: path, name, overtake } = library;
     const overtaken = overtake.signal;
-    const settled = await settle(path, reason === "changed on disk" ? this.#options.settleMs : 0, overtaken);
+    const settled = await settle(path, reason === "changed on disk" ? this.#options.settle : 0, overtaken);
     if (overtaken.aborted) return; // a newer change is in the queue
     if (settled.kind === "unfit")
       return void this.#refuse(library, errors.artifactInvalid(path, settled.reason, library.runsText));
@@ -113,7 +113,7 @@ export class Pipeline {
 
   /** What the switch will do, or null when the build is refused. */
   #compare(library: FollowedLibrary, artifact: Inspected, layouts: Layouts): Compared | null {
-    const { leniency } = this.#options;
+    const { partial, force } = this.#options;
     const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
     const compared = compare({
       known: [...library.functions],
@@ -121,7 +121,7 @@ export class Pipeline {
       after: artifact.code,
       refused: [...artifact.refused, ...artifact.choice.refused, ...parted],
       verdicts: library.judge(artifact.code, layouts, recorded(artifact.marks.records)),
-      leniency,
+      leniency: { partial, force },
     });
     const { changes, lost, functions } = compared;
     if (compared.fits) return compared;
@@ -150,7 +150,7 @@ export class Pipeline {
     ]);
     const claim = claimState(live, artifact.state);
     // Not even --force lets a copy write past the end of what lives: sizes always count, what is inside can be overruled.
-    const { force } = this.#options.leniency;
+    const { force } = this.#options;
     const { types } = library.recorded;
     const inside = [
       library.changedState(layouts),
@@ -213,7 +213,7 @@ export class Pipeline {
     const marks = marksIn(artifact).filter(({ name }) => !left.has(name));
     const unmarked = choice.functions.filter(({ name }) => !left.has(name));
     const code = new Map([...artifact.code].filter(([name]) => !left.has(name)));
-    const timeoutMs = this.#options.loadTimeoutMs;
+    const timeoutMs = this.#options.loadTimeout;
     this.#connection.underWay = `generation ${generation} of ${name} was being loaded (${path}): a constructor of the copy, or of a library that it brings along, may have ended it`;
     const loaded = await this.#connection.call("load", {
       library: name,
@@ -258,7 +258,7 @@ export class Pipeline {
     override: Override | null = null,
   ): Promise<void> {
     const hooks = library.generations.get(generation)?.hooks ?? NO_HOOKS;
-    const timeoutMs = this.#options.hookTimeoutMs;
+    const timeoutMs = this.#options.hookTimeout;
     this.#connection.underWay = `a switch of ${library.name} from generation ${library.running} to ${generation} was under way: its hooks, or the first calls of new bodies, may have ended it`;
     const switched = await this.#connection.call("switchTo", { library: library.name, generation, hooks, timeoutMs });
     this.#connection.underWay = null;

@@ -89,7 +89,7 @@ export class Session {
     this.#options = options;
     this.#say = say;
     this.#note = note;
-    this.#libraries = new Libraries(options.libraries, new Chooser(options.functions));
+    this.#libraries = new Libraries(options.library, new Chooser(options.functions));
     this.#pipeline = new Pipeline(options, this.#libraries, this.#connection, say, elapsed);
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -196,7 +196,7 @@ export class Session {
 
   /** The build runs at start only for an artifact that is not there. */
   async #buildMissing(): Promise<void> {
-    const { build, libraries } = this.#options;
+    const { build, library: libraries } = this.#options;
     const missing = libraries.find((path) => !existsSync(path));
     if (missing === undefined) return;
     if (build === null) throw new HotpatchError(errors.libraryNotFound(missing, "no such file"));
@@ -252,7 +252,7 @@ export class Session {
   }
 
   #warnOfNothing(host: string): void {
-    if (this.#options.libraries.length > 0 || this.#libraries.named().length > 0) return; // told of each, or found
+    if (this.#options.library.length > 0 || this.#libraries.named().length > 0) return; // told of each, or found
     this.#warn(errors.nothingFollowed(host, this.#options.functions.length > 0));
   }
 
@@ -394,13 +394,13 @@ export class Session {
   // What starts the flow ----------------------------------------------------------------------------------------------
 
   #watchArtifact(library: FollowedLibrary): void {
-    const { pollMs } = this.#options;
+    const { poll: pollMs } = this.#options;
     const watcher = watchFile(library.artifact, () => this.#changed(library, "changed on disk"), { pollMs });
     this.#closers.push(() => watcher.close());
   }
 
   #watchSources(): void {
-    const { build, watch, pollMs } = this.#options;
+    const { build, watch, poll: pollMs } = this.#options;
     if (build === null) return;
     const loop = this.#makeBuild(build);
     const results = new Set(this.#libraries.artifacts);

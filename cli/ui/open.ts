@@ -22,10 +22,9 @@ export async function openView(
   if (form === "json") return jsonView();
   if (form === "plain") return new PlainView((line) => process.stdout.write(`${line}\n`));
   const { Screen } = await inProduction(() => import("./screen.js"));
-  const { arrival, build, watch, libraries } = options;
+  const { arrival, build, watch, library } = options;
   const wanted = arrival.kind === "spawn" ? basename(arrival.argv[0] ?? "") : arrival.target;
-  const files =
-    build === null ? libraries.map((path) => basename(path)) : watch.map((path) => relative("", path) || ".");
+  const files = build === null ? library.map((path) => basename(path)) : watch.map((path) => relative("", path) || ".");
   const watched = files.length === 0 ? "every marked library" : files.join(", ");
   return new Screen({
     context: { arrival: arrival.kind, wanted, build, watched, theme: themeOf(process.env) },
