@@ -2,7 +2,9 @@
 import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { HotpatchError, spawnFailed } from "../errors.js";
+import type { AgentArgument, BeginAnswer } from "../../schemas/agent.js";
+import { AGENT_PROTOCOL } from "../../schemas/protocol.js";
+import { attachBusy, attachFailed, HotpatchError, spawnFailed } from "../errors.js";
 import { openBackend } from "../frida/open.js";
 import type { Backend, Target } from "../frida/target.js";
 import { checkExecutable } from "../preflight/executable.js";
@@ -91,4 +93,24 @@ function findProgram(name: string, cwd: string, path: string): string {
     throw new HotpatchError(spawnFailed(name, `${found} may not be executed`), error);
   }
   return found;
+}
+
+/**
+ * The agent adopts what is loaded, and from now on what appears. Rejects with a HotpatchError.
+ * @param running what the target runs when that fails, in words
+ */
+export async function begin(
+  target: Target,
+  running: string,
+  wanted: Omit<AgentArgument<"begin">, "protocol" | "owner" | "carrier">,
+): Promise<BeginAnswer> {
+  const { pid, carrier } = target;
+  const request = { ...wanted, protocol: AGENT_PROTOCOL, owner: process.pid, carrier };
+  const begun = await target.call("begin", request).catch((error: Error) => {
+    if (error instanceof HotpatchError) throw error;
+    throw new HotpatchError(attachFailed(pid, error.message, running), error);
+  });
+  if (begun.ok) return begun.value;
+  const { code, detail } = begun.error;
+  throw new HotpatchError(code === "attach-busy" ? attachBusy(pid, detail) : attachFailed(pid, detail, running));
 }

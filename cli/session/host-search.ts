@@ -34,7 +34,7 @@ interface Mapped {
   readonly executable: boolean;
 }
 
-export interface FamilyEvents {
+export interface HostEvents {
   /**
    * A member has loaded a wanted library. Resolves with whether it was entered: then nothing more is looked for.
    * @param last whether it will not be tried again
@@ -52,7 +52,7 @@ export interface FamilyEvents {
 export class HostSearch {
   readonly #first: number;
   readonly #names: ReadonlySet<string> | null;
-  readonly #events: FamilyEvents;
+  readonly #events: HostEvents;
   /** Changes with every exec: until then the agent in the first program sees for itself. */
   readonly #image: string;
   readonly #began = performance.now();
@@ -69,7 +69,7 @@ export class HostSearch {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(first: number, names: readonly string[] | null, events: FamilyEvents) {
+  constructor(first: number, names: readonly string[] | null, events: HostEvents) {
     this.#first = first;
     this.#names = names === null ? null : new Set(names);
     this.#events = events;

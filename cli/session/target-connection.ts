@@ -17,6 +17,17 @@ export class TargetConnection {
     return this.target?.pid ?? 0;
   }
 
+  /** Another process is the target from here on, and the private folder is one that it sees. */
+  async moveTo(target: Target): Promise<void> {
+    const before = this.target;
+    this.target = target;
+    if (before?.pid === target.pid) return; // it has become another program: its folder is there
+    const { folder } = this;
+    this.folder = await CopyFolder.make(target.pid);
+    folder?.remove(false);
+    folder?.close();
+  }
+
   /** Where the next copy goes. Rejects with copy-failed when there is no place that serves the target. */
   async folderNow(): Promise<CopyFolder> {
     if (this.folder === null) throw new Error("there is no folder for copies yet");

@@ -26,8 +26,11 @@ import { FIRST_VIEW, type View } from "./view.js";
 /** What the screen may ask of the session. */
 export interface Session {
   command(command: Command): void;
-  input(text: string): void;
-  resize(columns: number, rows: number): void;
+  /** The host's. */
+  readonly terminal: {
+    input(text: string): void;
+    resize(columns: number, rows: number): void;
+  };
 }
 
 export interface ScreenOptions {
@@ -131,7 +134,7 @@ export class Screen implements EventView {
       case "command":
         return session.command(action.command);
       case "type":
-        return session.input(action.text);
+        return session.terminal.input(action.text);
       case "interrupt":
         return interrupt();
       case "suspend":
@@ -237,6 +240,6 @@ export class Screen implements EventView {
     const said = `${columns}x${rows}`;
     if (said === this.#told) return;
     this.#told = said;
-    this.#options.session.resize(columns, rows);
+    this.#options.session.terminal.resize(columns, rows);
   }
 }

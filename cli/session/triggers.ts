@@ -1,0 +1,110 @@
+/** What starts the pipeline: artifacts that change, sources that change and are built, and what the user asks for. */
+import { existsSync } from "node:fs";
+import type { UntimedEvent } from "../../schemas/event.js";
+import * as errors from "../errors.js";
+import { HotpatchError } from "../errors.js";
+import type { Libraries } from "../library/libraries.js";
+import type { FollowedLibrary } from "../library/library.js";
+import { BuildLoop } from "../steps/build.js";
+import { watchFile, watchSources } from "../steps/watch.js";
+import type { SessionOptions } from "./options.js";
+import type { Pipeline, Reason } from "./pipeline.js";
+import type { SerialQueue } from "./serial-queue.js";
+
+export class Triggers {
+  readonly #options: SessionOptions;
+  readonly #libraries: Libraries;
+  readonly #queue: SerialQueue;
+  readonly #pipeline: Pipeline;
+  readonly #say: (event: UntimedEvent) => void;
+  readonly #build: BuildLoop | null;
+  readonly #watchers: { close(): void }[] = [];
+
+  /** @param queue where the pipeline runs */
+  constructor(
+    options: SessionOptions,
+    libraries: Libraries,
+    queue: SerialQueue,
+    pipeline: Pipeline,
+    say: (event: UntimedEvent) => void,
+  ) {
+    this.#options = options;
+    this.#libraries = libraries;
+    this.#queue = queue;
+    this.#pipeline = pipeline;
+    this.#say = say;
+    this.#build = options.build === null ? null : this.#makeBuild(options.build);
+  }
+
+  /** A folder that is not there would be watched in silence. @throws HotpatchError */
+  checkFolders(): void {
+    const { watch } = this.#options;
+    const missing = this.#build === null ? undefined : watch.find((folder) => !existsSync(folder));
+    if (missing !== undefined)
+      throw new HotpatchError(errors.usage(`cannot watch ${missing} for --build`, "there is no such folder"));
+  }
+
+  /** Before a session the build runs only for an artifact that is not there. Rejects with a HotpatchError. */
+  async buildMissing(): Promise<void> {
+    const { build, library } = this.#options;
+    const missing = library.find((path) => !existsSync(path));
+    if (missing === undefined) return;
+    if (this.#build === null || build === null)
+      throw new HotpatchError(errors.libraryNotFound(missing, "no such file"));
+    const result = await this.#build.once();
+    if (result.kind === "failed")
+      throw new HotpatchError(errors.buildFailed(build, result.exitCode, result.output, errors.UNTOUCHED));
+    if (!existsSync(missing))
+      throw new HotpatchError(errors.libraryNotFound(missing, `the build command ran and did not make it: ${build}`));
+  }
+
+  /** Whether there is something to build. */
+  requestBuild(): boolean {
+    this.#build?.request();
+    return this.#build !== null;
+  }
+
+  watchSources(): void {
+    const build = this.#build;
+    if (build === null) return;
+    const { watch, poll: pollMs } = this.#options;
+    const results = new Set(this.#libraries.artifacts);
+    const ignore = (path: string) => results.has(path);
+    this.#watchers.push(watchSources(watch, () => build.request(), { pollMs, ignore }));
+  }
+
+  /** With --build the build says when its artifacts are there. */
+  watchArtifact(library: FollowedLibrary): void {
+    if (this.#build !== null) return;
+    const { poll: pollMs } = this.#options;
+    this.#watchers.push(watchFile(library.artifact, () => this.take(library, "changed on disk"), { pollMs }));
+  }
+
+  /** The artifact is taken as soon as what is under way has ended; several writes are taken once. */
+  take(library: FollowedLibrary, reason: Reason): void {
+    library.overtake.abort();
+    library.overtake = new AbortController();
+    if (library.pending) return;
+    library.pending = true;
+    this.#queue.add(async () => {
+      library.pending = false;
+      await this.#pipeline.take(library, reason);
+    });
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers.splice(0)) watcher.close();
+    this.#build?.close();
+  }
+
+  #makeBuild(command: string): BuildLoop {
+    return new BuildLoop(command, process.cwd(), process.env, {
+      onStarted: () => this.#say({ type: "build:started", command }),
+      onFailed: ({ ms, exitCode, output }) => this.#say({ type: "build:failed", command, ms, exitCode, output }),
+      onFinished: ({ ms }) => {
+        this.#say({ type: "build:finished", command, ms });
+        for (const library of this.#libraries.named()) this.take(library, "the build ended");
+      },
+    });
+  }
+}
