@@ -7,7 +7,6 @@ import type { AgentFailure } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import type { FunctionResult, Override, UntimedEvent } from "../../schemas/event.js";
 import { contentHash } from "../binary/elf.js";
-import { settleOrigin } from "../binary/run-path.js";
 import * as errors from "../errors.js";
 import { recorded } from "../evidence/record.js";
 import type { Layouts } from "../layout/type.js";
@@ -16,26 +15,17 @@ import { lazy } from "../library/lazy.js";
 import type { Libraries } from "../library/libraries.js";
 import { type FollowedLibrary, NO_HOOKS } from "../library/library.js";
 import { sourcesOf } from "../library/source-lines.js";
-import { definersOf, providersOf } from "../library/symbol-providers.js";
+import { definersOf } from "../library/symbol-providers.js";
 import { type Compared, compare, withPlain } from "../steps/compare.js";
 import { layoutsOf } from "../steps/debug-info.js";
-import { type Inspected, inspect, marksIn } from "../steps/inspect.js";
-import { bindCandidates, editCopy, writeCopy } from "../steps/prepare.js";
+import { type Inspected, marksIn } from "../steps/inspect.js";
 import { settle } from "../steps/settle.js";
-import { changedTypesOfState, claimState, firstTold, grownExports } from "../steps/state.js";
-import { isSeenBy } from "../system/private-folder.js";
 import { isHeadless } from "../system/process-facts.js";
+import type { GenerationMaker } from "./generation-maker.js";
 import type { SessionOptions } from "./options.js";
-import {
-  agentError,
-  changeError,
-  lateHook,
-  refusedFunctions,
-  refusedMark,
-  stateError,
-  uncalledHook,
-} from "./refusals.js";
+import { agentError, changeError, lateHook, refusedFunctions, refusedMark, uncalledHook } from "./refusals.js";
 import type { TargetConnection } from "./target-connection.js";
+import { WholeLibrary } from "./whole-library.js";
 
 /** Why an artifact is looked at. Only a file that changed by itself must settle: the others are known to be complete. */
 export type Reason = "changed on disk" | "the build ended" | "asked to reload" | "built before the session began";
@@ -44,6 +34,7 @@ export class Pipeline {
   readonly #options: SessionOptions;
   readonly #libraries: Libraries;
   readonly #connection: TargetConnection;
+  readonly #maker: GenerationMaker;
   readonly #say: (event: UntimedEvent) => void;
   readonly #elapsed: () => number;
 
@@ -61,6 +52,7 @@ export class Pipeline {
     this.#options = options;
     this.#libraries = libraries;
     this.#connection = connection;
+    this.#maker = new WholeLibrary(libraries, connection, options.force);
     this.#say = say;
     this.#elapsed = elapsed;
   }
@@ -85,8 +77,7 @@ export class Pipeline {
       return;
     const start = performance.now();
 
-    const choose = this.#libraries.chooserFor(library);
-    const inspection = inspect(path, name, bytes, library.runsText, choose);
+    const inspection = this.#maker.inspect(library, bytes);
     library.judged = { writing, hash: inspection.kind === "fit" ? inspection.artifact.hash : contentHash(bytes) };
     if (inspection.kind === "incomplete")
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: inspection.report.detail });
@@ -105,9 +96,9 @@ export class Pipeline {
     const compared = this.#compare(library, artifact, layouts);
     if (compared === null) return;
 
-    const copy = await this.#prepare(library, artifact, layouts, compared.functions);
-    if (copy === null) return;
-    const loaded = await this.#load(library, artifact, layouts, copy, compared.functions);
+    const prepared = await this.#maker.prepare(library, artifact, layouts);
+    if (prepared.kind === "refused") return void this.#refuse(library, prepared.report, compared.functions);
+    const loaded = await this.#load(library, artifact, layouts, prepared.path, compared.functions);
     if (loaded !== null) await this.#switch(library, library.newest, loaded, start, "artifact", compared.override);
   }
 
@@ -117,6 +108,7 @@ export class Pipeline {
     const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
     const compared = compare({
       known: [...library.functions],
+      scope: this.#maker.scope(artifact),
       before: library.runs.code,
       after: artifact.code,
       refused: [...artifact.refused, ...artifact.choice.refused, ...parted],
@@ -134,63 +126,6 @@ export class Pipeline {
   #nothingIn({ choice }: Inspected, library: FollowedLibrary): ErrorReport {
     const [first] = refusedFunctions([...choice.refused, ...library.unpatchable.values()], library);
     return first ?? errors.noMatch(library.name, this.#options.functions.join(" "), library.runsText);
-  }
-
-  /** The path of a copy fit for this target, or null when that was refused. */
-  async #prepare(
-    library: FollowedLibrary,
-    artifact: Inspected,
-    layouts: Layouts,
-    functions: readonly FunctionResult[],
-  ): Promise<string | null> {
-    const names = bindCandidates(artifact.elf);
-    const [provided, live] = await Promise.all([
-      this.#connection.ask("providers", { library: library.name, names: [...names, ...artifact.exports.keys()] }),
-      artifact.state.length === 0 ? [] : this.#connection.ask("state", { library: library.name }),
-    ]);
-    const claim = claimState(live, artifact.state);
-    // Not even --force lets a copy write past the end of what lives: sizes always count, what is inside can be overruled.
-    const { force } = this.#options;
-    const { types } = library.recorded;
-    const inside = [
-      library.changedState(layouts),
-      changedTypesOfState(live, artifact.state, types, artifact.marks.records.types),
-    ];
-    const differences = claim.kind === "changed" ? claim.differences : [];
-    const changed = [
-      ...firstTold(differences, ...(force ? [] : inside)),
-      ...grownExports(library.exports, artifact.exports, provided.slice(names.length)),
-    ];
-    if (claim.kind !== "fits" || changed.length > 0)
-      return this.#refuse(library, stateError(claim, changed, library), functions);
-    const own = providersOf(this.#connection.pid, names, provided);
-    // Whoever supplies an inline function to generation 0: it was compiled from the same header as the copy's.
-    for (const { symbol, inline } of artifact.marks.functions) if (inline) own.add(symbol);
-    const edited = editCopy(artifact.bytes, artifact.elf, { bind: (name) => own.has(name), state: claim.pointers });
-    const bytes = settleOrigin(edited.bytes, artifact.elf, library.folders);
-    try {
-      const folder = await this.#connection.folderNow();
-      const path = folder.thereOf(await this.#write(library, folder.here, bytes));
-      if (isSeenBy(this.#connection.pid, path, bytes)) return path;
-      library.attempts += 1;
-      return this.#refuse(library, errors.copyUnseen(library.artifact, path, library.runsText));
-    } catch (error) {
-      if (error instanceof errors.HotpatchError)
-        return this.#refuse(library, { ...error.report, running: library.runsText });
-      const detail = error instanceof Error ? error.message : String(error);
-      return this.#refuse(library, errors.copyFailed(library.artifact, detail, library.runsText));
-    }
-  }
-
-  /** A name that another library of the same file name has taken is passed over: no two copies share one. */
-  async #write(library: FollowedLibrary, folder: string, bytes: Buffer): Promise<string> {
-    try {
-      return await writeCopy(folder, library.name, library.next, library.attempts, bytes);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      library.attempts += 1;
-      return this.#write(library, folder, bytes);
-    }
   }
 
   /**

@@ -22,6 +22,8 @@ const STRICT: Leniency = { partial: false, force: false };
 export interface Comparing {
   /** All functions the library has had. */
   readonly known: readonly string[];
+  /** Those that the build speaks for: others are untouched and not told of. Null: all. */
+  readonly scope?: ReadonlySet<string> | null;
   /** Code of the generation that runs; null where its file is gone. */
   readonly before: Code | null;
   readonly after: Code;
@@ -44,7 +46,7 @@ export interface Compared {
 }
 
 export function compare(comparing: Comparing): Compared {
-  const { known, before, after, refused = [], verdicts = NO_VERDICTS, leniency = STRICT } = comparing;
+  const { known, scope = null, before, after, refused = [], verdicts = NO_VERDICTS, leniency = STRICT } = comparing;
   const knownNames = new Set(known);
   const cannot = new Map(refused.map((mark) => [mark.name, mark]));
   const lost = refused.filter(({ name }) => knownNames.has(name));
@@ -61,7 +63,7 @@ export function compare(comparing: Comparing): Compared {
   }
   for (const { name, reason } of refused) functions.push({ name, status: "refused", reason, check: checkByName(name) });
   for (const name of known)
-    if (!after.has(name) && !cannot.has(name))
+    if (!after.has(name) && !cannot.has(name) && (scope === null || scope.has(name)))
       functions.push({ name, status: "missing", reason: KEPT, check: checkByName(name) });
 
   const stays = lost.length > 0 || (changes.size > 0 && !leniency.force);
