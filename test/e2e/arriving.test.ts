@@ -2,8 +2,8 @@
 import { execFile } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { promisify } from "node:util";
-import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { CLI, Tool } from "../support/tool.js";
 import { isAlive, Lines, Workshop } from "../support/workshop.js";
 

@@ -1,6 +1,6 @@
 /** A thread that the bridge stops, to borrow it or to look at it, just as its system call ends: nothing is lost. */
 import { join } from "node:path";
-import test from "ava";
+import test from "../support/test.js";
 import { Lines, ROOT, Workshop } from "../support/workshop.js";
 
 /** One thread sends numbers, one after the other, and the main thread sends them back. Ends when one is lost. */

@@ -1,6 +1,7 @@
 /** Calls of every kind reach the right body: what a switch must not break. The host's own output is the witness. */
-import test from "ava";
+
 import { DLOPEN_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

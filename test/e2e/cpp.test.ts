@@ -2,9 +2,10 @@
  * C++: every kind of function that can be marked reaches its new body, at every optimisation level. One host holds an
  * object, a pointer and a std::function from before the first switch; its own output is the witness.
  */
-import test from "ava";
+
 import { has } from "../cli/binary/fixtures.js";
 import { DLOPEN_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

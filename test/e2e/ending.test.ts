@@ -1,8 +1,9 @@
 /** Endings of every kind: what the host runs afterwards, the exit code, and that nothing is left. */
 import { existsSync, readdirSync, readFileSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Lines, Workshop } from "../support/workshop.js";
 

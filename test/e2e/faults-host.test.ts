@@ -1,8 +1,9 @@
 /** What the host itself does while it is patched: forks, closes the library, opens others like it. */
 import { mkdirSync } from "node:fs";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { AskedHost } from "../support/asked-host.js";
 import { library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Workshop } from "../support/workshop.js";
 

@@ -1,8 +1,9 @@
 /** Faults from outside, at every step. What the host runs afterwards is what it prints. */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { CLI, Tool } from "../support/tool.js";
 import { isAlive, Lines, Workshop } from "../support/workshop.js";
 

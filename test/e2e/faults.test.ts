@@ -1,9 +1,10 @@
 /** Faults that are hotpatch's own, or of what it stands on: they are told, and the host runs what is said. */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { cutOffBridge, faultyBridge } from "../support/faulty-bridge.js";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Lines, ROOT, Workshop } from "../support/workshop.js";
 

@@ -1,8 +1,8 @@
 /** What a session itself takes of the machine. */
 import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

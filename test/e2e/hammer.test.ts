@@ -3,9 +3,10 @@
  * sessions come, switch and go. The threads check every result themselves; test/soak says what for. The long run of the
  * same is `npm run soak`.
  */
-import test from "ava";
+
 import { Bridged } from "../soak/bridged.js";
 import { Hammer } from "../soak/hammer.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

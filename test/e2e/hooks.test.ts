@@ -1,6 +1,7 @@
 /** What a library wants to be called around a switch: once each, in time, and what happens when it is not. */
-import test from "ava";
+
 import { DLOPEN_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

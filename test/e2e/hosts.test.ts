@@ -3,9 +3,9 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { promisify } from "node:util";
-import test from "ava";
 import { has } from "../cli/binary/fixtures.js";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

@@ -1,7 +1,8 @@
 /** Leaving with patches in place, and coming back: by the host's own output, its maps, and the numbers that go on. */
 import { closeSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

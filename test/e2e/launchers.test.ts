@@ -1,7 +1,8 @@
 /** Programs that are no hosts themselves but start one, or become one: the session goes on in the host. */
 import { chmodSync, existsSync, rmSync } from "node:fs";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST, LINKED_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Lines, Workshop } from "../support/workshop.js";
 

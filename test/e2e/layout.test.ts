@@ -1,6 +1,7 @@
 /** Changed signatures and layouts: refused with the change named while the host goes on, and what overrides that. */
 import { execFileSync } from "node:child_process";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

@@ -2,9 +2,9 @@
 import { execFileSync } from "node:child_process";
 import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { asRoot, HOST_OF_NOBODY, openTo } from "../support/sandbox.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

@@ -1,7 +1,8 @@
 /** What hotpatch does not do: the lines of docs/limits.md that no other file shows. */
-import test from "ava";
+
 import { DLOPEN_HOST, LINKED_HOST, library } from "../support/programs.js";
 import { withoutWatches } from "../support/sandbox.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

@@ -3,8 +3,9 @@ import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST, LINKED_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

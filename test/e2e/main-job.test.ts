@@ -1,6 +1,7 @@
 /** The main job: edits arrive in a running host, whose own output is the witness. */
-import test from "ava";
+
 import { DLOPEN_HOST, LINKED_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

@@ -1,6 +1,6 @@
 /** --plain, as a person, a log or a screen reader follows it, and what is chosen where there is no terminal. */
 import { spawnSync } from "node:child_process";
-import test from "ava";
+import test from "../support/test.js";
 import { CLI } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

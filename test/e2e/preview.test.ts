@@ -1,6 +1,7 @@
 /** What a rollback would change, asked before it does. */
-import test from "ava";
+
 import { DLOPEN_HOST, LINKED_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

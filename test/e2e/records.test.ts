@@ -1,7 +1,8 @@
 /** Records that were written by hand, as an author of another language would: they name marks and refuse changes. */
-import test from "ava";
+
 import { recorded } from "../cli/binary/fixtures.js";
 import { DLOPEN_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

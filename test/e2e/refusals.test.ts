@@ -1,7 +1,8 @@
 /** Bad artifacts: refused with the reason, the old code runs on, and the next good build is taken. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

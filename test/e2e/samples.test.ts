@@ -3,7 +3,8 @@ import { execFile } from "node:child_process";
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { ROOT, Workshop } from "../support/workshop.js";
 

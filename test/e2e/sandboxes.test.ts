@@ -11,9 +11,10 @@ import {
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
 import { AS_NOBODY, asRoot, HOST_OF_NOBODY, makeRoot, NOBODY, openTo, withMounts } from "../support/sandbox.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Lines, Workshop } from "../support/workshop.js";
 

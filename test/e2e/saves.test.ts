@@ -15,8 +15,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import test from "ava";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { HEADERS, Lines, Workshop } from "../support/workshop.js";
 

@@ -1,7 +1,7 @@
 /** What a host may notice of a session beside its new code: nothing. Its registers, waits, signals, files and threads. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import test from "ava";
 import { library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

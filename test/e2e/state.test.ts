@@ -1,6 +1,7 @@
 /** State that survives: one live value for the host, every generation, and a copy's constructors. */
-import test from "ava";
+
 import { DLOPEN_HOST, LINKED_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

@@ -1,6 +1,6 @@
 /** Threads still inside old bodies, as `status` counts them. */
 import { readdirSync, readFileSync } from "node:fs";
-import test from "ava";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

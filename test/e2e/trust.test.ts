@@ -2,7 +2,8 @@
 import { execFile } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
+import test from "../support/test.js";
 import { CLI } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

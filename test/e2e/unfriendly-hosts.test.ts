@@ -4,13 +4,14 @@
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DoctorReport } from "../../schemas/doctor-report.js";
 import { Host } from "../campaign/host.js";
 import { type Kind, kindsOn } from "../campaign/kinds.js";
 import { Random } from "../campaign/random.js";
 import { type Counts, Round } from "../campaign/round.js";
 import { asRoot, openTo } from "../support/sandbox.js";
+import test from "../support/test.js";
 import { CLI, Tool } from "../support/tool.js";
 import { Workshop } from "../support/workshop.js";
 

@@ -3,8 +3,9 @@
  * dozen compilers, hosts and sessions at once would only wait for each other.
  */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { DLOPEN_HOST } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { isAlive, Lines, Workshop } from "../support/workshop.js";
 

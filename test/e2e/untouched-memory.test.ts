@@ -1,7 +1,7 @@
 /** Memory of a host's that nobody has touched: a session does not make it resident. */
 import { readFileSync } from "node:fs";
-import test from "ava";
 import { library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tool } from "../support/tool.js";
 import { Lines, Workshop } from "../support/workshop.js";
 

@@ -2,13 +2,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import test, { type TestFn } from "ava";
+import test, { type Declare } from "./test.js";
 import type { Workshop } from "./workshop.js";
 
 const isRoot = process.getuid?.() === 0;
 
 /** Walls are built by root alone; elsewhere the test is shown as skipped. */
-export const asRoot: TestFn["serial"] | TestFn["skip"] | TestFn = isRoot ? test : test.skip;
+export const asRoot: Declare = isRoot ? test : test.skip;
 
 export const NOBODY = 65534;
 

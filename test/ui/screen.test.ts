@@ -1,9 +1,10 @@
 /** The screen in a real terminal, with a real host that is edited, and how it leaves that terminal. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import stringWidth from "string-width";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
 import { Tmux, tmuxVersion } from "../support/tmux.js";
 import { HEADERS, isAlive, Lines, Workshop } from "../support/workshop.js";
 

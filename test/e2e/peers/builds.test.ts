@@ -6,8 +6,8 @@
  */
 import { once } from "node:events";
 import { copyFileSync, mkdirSync } from "node:fs";
-import test from "ava";
 import { LINKED_HOST } from "../../support/programs.js";
+import test from "../../support/test.js";
 import { Tool } from "../../support/tool.js";
 import { HEADERS, Workshop } from "../../support/workshop.js";
 

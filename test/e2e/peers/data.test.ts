@@ -4,8 +4,9 @@
  * constructor, mprotect_patch; libcare: tls_*, ifunc, ref_glibc*,
  * shared_ref_glibc; jet-live: SeveralReloads, *Address, MacosFunctionOutOfScope).
  */
-import test from "ava";
+
 import { AskedHost } from "../../support/asked-host.js";
+import test from "../../support/test.js";
 import { Tool } from "../../support/tool.js";
 import { Workshop } from "../../support/workshop.js";
 

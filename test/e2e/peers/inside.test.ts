@@ -3,8 +3,9 @@
  * (libcare: fail_busy_*, fail_coro, fail_unpatch, frame_finish; libpulp: blocked, contract), hotpatch lets the old body
  * finish with its own helpers: copies are never unloaded, and every call of a marked function is a new one.
  */
-import test from "ava";
+
 import { AskedHost } from "../../support/asked-host.js";
+import test from "../../support/test.js";
 import { Tool } from "../../support/tool.js";
 import { Workshop } from "../../support/workshop.js";
 

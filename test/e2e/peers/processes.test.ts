@@ -3,9 +3,9 @@
  * asunsafe_conversion, memory_protection, redzone, manyprocesses, stress, chroot; libcare: fail_threading, both).
  */
 import { readFileSync } from "node:fs";
-import test from "ava";
 import { AskedHost } from "../../support/asked-host.js";
 import { DLOPEN_HOST, library } from "../../support/programs.js";
+import test from "../../support/test.js";
 import { Tool } from "../../support/tool.js";
 import { Lines, Workshop } from "../../support/workshop.js";
 

@@ -1,7 +1,8 @@
 /** Stacks that are unwound through copies: exceptions (libpulp: exception_handling) and cancellation (libpulp: cancel). */
-import test from "ava";
+
 import { has } from "../../cli/binary/fixtures.js";
 import { AskedHost } from "../../support/asked-host.js";
+import test from "../../support/test.js";
 import { Tool } from "../../support/tool.js";
 import { Workshop } from "../../support/workshop.js";
 
