@@ -190,7 +190,7 @@ test("status tells each library's generation, and each function's with its place
   const lib = await shop.library("libgame.so", library(1));
   const tool = Tool.spawn(shop, ["--", await shop.host("host", DLOPEN_HOST), lib]);
   await tool.next("library:found");
-  await shop.library("libgame.so", library(2));
+  await shop.library("libgame.so", library(2), [`-I${shop.folder}`]); // compiled here: its source is to be found
   await tool.switched(1);
   tool.send({ command: "status" });
   const { libraries } = await tool.next("status");

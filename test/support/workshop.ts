@@ -6,12 +6,15 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
+import { Compiled } from "./compiled.js";
 
 const run = promisify(execFile);
 
 /** The clone: dist/test/support is three folders below it. */
 export const ROOT = resolve(fileURLToPath(new URL("../../..", import.meta.url)));
 export const HEADERS = join(ROOT, "mark/include");
+
+const compiled = new Compiled(join(ROOT, "dist/test-programs"), HEADERS);
 
 export class Workshop {
   readonly folder: string;
@@ -59,17 +62,26 @@ export class Workshop {
     return this.path(output);
   }
 
-  /** Builds a shared library as careful builds do: under a temporary name, renamed when it is complete. */
+  /**
+   * Builds a shared library as careful builds do: under a temporary name, renamed when it is complete. Its debug information
+   * may name the folder of another test, which is gone: a source that is to be found is compiled by `compile`.
+   */
   async library(name: string, source: string, args: readonly string[] = [], compiler = "gcc"): Promise<string> {
     const extension = compiler.includes("++") ? "cpp" : "c";
     const file = this.write(`${name}.${extension}`, source);
-    await this.compile(`${name}.tmp`, ["-fPIC", "-shared", file, ...args], compiler);
+    const told = ["-fPIC", "-shared", ...args];
+    const compile = () => this.compile(`${name}.tmp`, [file, ...told], compiler).then(() => {});
+    await compiled.make(this.path(`${name}.tmp`), source, [compiler, name, ...told], this.folder, compile);
     renameSync(this.path(`${name}.tmp`), this.path(name));
     return this.path(name);
   }
 
   async host(name: string, source: string, args: readonly string[] = []): Promise<string> {
-    return this.compile(name, [this.write(`${name}.c`, source), ...args, "-ldl", "-lpthread"]);
+    const file = this.write(`${name}.c`, source);
+    const told = [...args, "-ldl", "-lpthread"];
+    const compile = () => this.compile(name, [file, ...told]).then(() => {});
+    await compiled.make(this.path(name), source, [name, ...told], this.folder, compile);
+    return this.path(name);
   }
 
   /** A child that ends with the test at the latest. */
