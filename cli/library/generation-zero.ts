@@ -1,9 +1,10 @@
 /** Step: the files of what a target has loaded already, as far as they can still be read. */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { FoundLibrary } from "../../schemas/agent.js";
 import { type Choose, type Inspected, inspect } from "../steps/inspect.js";
 import { readWhole } from "../system/file-identity.js";
 import type { View } from "../system/mount-namespace.js";
+import { mappingsOf, type ProcMapping } from "../system/proc.js";
 
 /**
  * The file that the target has mapped: by its path while that still leads to the same file, else through
@@ -61,14 +62,9 @@ function mappedFile(pid: number, found: FoundLibrary, view: View): string {
   return `/proc/${pid}/map_files/${range}`;
 }
 
-/** What stands at the library's base. Source: proc(5), /proc/PID/maps. */
-function mapping(pid: number, found: FoundLibrary): { range: string; inode: bigint } {
-  const base = BigInt(found.base).toString(16);
-  const line = readFileSync(`/proc/${pid}/maps`, "utf8")
-    .split("\n")
-    .find((l) => l.startsWith(`${base}-`));
-  const fields = /^(\S+) \S+ \S+ (\S+) (\d+)/.exec(line ?? "");
-  if (fields === null) throw new Error(`nothing is mapped at ${found.base}`);
-  const [, range = "", , inode = ""] = fields;
-  return { range, inode: BigInt(inode) };
+/** What stands at the library's base. */
+function mapping(pid: number, { base }: FoundLibrary): ProcMapping {
+  const found = mappingsOf(pid).find(({ start }) => start === BigInt(base));
+  if (found === undefined) throw new Error(`nothing is mapped at ${base}`);
+  return found;
 }

@@ -8,7 +8,7 @@ import { readElf } from "../binary/elf.js";
 import { copyRelocations, definesSymbol } from "../binary/host.js";
 import { isSameFile, readWhole } from "../system/file-identity.js";
 import { viewOf } from "../system/mount-namespace.js";
-import { readProc } from "../system/process-facts.js";
+import { mappingsOf } from "../system/proc.js";
 
 interface Host {
   /** Whether a module's path, as the target has it, is the executable's. */
@@ -58,10 +58,8 @@ function readHost(pid: number): Host {
 /** File names of the target's libraries that define a name which the loader could not find for a copy; of copies their libraries. */
 export function definersOf(pid: number, name: string): string[] {
   const view = viewOf(pid);
-  const maps = readProc(`/proc/${pid}/maps`) ?? "";
-  const paths = new Set(
-    [...maps.matchAll(/^\S+ ..x\S* \S+ \S+ \d+ +(\/.*)$/gm)].map(([, path = ""]) => pathAsItWas(path)),
-  );
+  const code = mappingsOf(pid).filter(({ executable }) => executable);
+  const paths = new Set(code.map(({ path }) => pathAsItWas(path)));
   return [
     ...new Set([...paths].filter((path) => defines(view.here(path), name)).map((path) => libraryName(path).name)),
   ];

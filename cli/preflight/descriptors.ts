@@ -4,7 +4,8 @@
  */
 import { readdirSync } from "node:fs";
 import { tooFewDescriptors } from "../errors.js";
-import { type ProcessFacts, readProc } from "../system/process-facts.js";
+import { readProc } from "../system/proc.js";
+import type { ProcessFacts } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
 
 /** Frida keeps its own above the first 32, and fills those for a moment. Source: FileDescriptorTablePadder, Frida 17. */

@@ -2,11 +2,11 @@
  * Owns the question whether the limits of a process leave room for Frida and the agent. Where memory or threads run out in
  * the middle, Frida ends the process: looked at beforehand, because nothing can be put right then.
  */
-import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { REGISTRY } from "../../schemas/abi.js";
 import { unsupportedHost } from "../errors.js";
-import { factsOf, type ProcessFacts, readProc } from "../system/process-facts.js";
+import { allPids, mappingsOf, readProc } from "../system/proc.js";
+import { factsOf, type ProcessFacts } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
 
 const MIB = 2 ** 20;
@@ -121,16 +121,15 @@ function statusBytes(pid: number, field: string): number {
 
 /** What an earlier session left is used again. */
 const hasBeenEntered = (pid: number): boolean =>
-  (readProc(`/proc/${pid}/maps`) ?? "").includes(`/memfd:${REGISTRY.name}`);
+  mappingsOf(pid).some(({ path }) => path.startsWith(`/memfd:${REGISTRY.name}`));
 
 const isCounted = ({ uid, capabilities }: ProcessFacts): boolean => uid !== 0 && (capabilities & UNCOUNTED) === 0n;
 
 /** All threads of a user: what the kernel counts. */
 function threadsOf(user: number): number {
   let count = 0;
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    const status = readProc(`/proc/${entry}/status`) ?? "";
+  for (const pid of allPids()) {
+    const status = readProc(`/proc/${pid}/status`) ?? "";
     if (Number(/^Uid:\s*(\d+)/m.exec(status)?.[1] ?? Number.NaN) !== user) continue;
     count += Number(/^Threads:\s*(\d+)/m.exec(status)?.[1] ?? 0);
   }

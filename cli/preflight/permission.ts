@@ -1,7 +1,8 @@
 /** Owns the question whether the kernel lets us into a process. Asks the kernel itself, and only then explains. */
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { attachDenied, noSuchProcess } from "../errors.js";
-import { factsOf, type ProcessFacts, readProc } from "../system/process-facts.js";
+import { readProc } from "../system/proc.js";
+import { factsOf, type ProcessFacts } from "../system/process-facts.js";
 import { type Finding, type Fine, fine, type Lack, lacking, problem } from "./finding.js";
 
 /** Source: linux/capability.h, bit 19. */

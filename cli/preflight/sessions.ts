@@ -5,11 +5,11 @@
  *
  * The lock holds within a network namespace. From another one the target's own memory tells, once a session has begun.
  */
-import { closeSync, openSync, readSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { REGISTRY } from "../../schemas/abi.js";
 import { attachBusy, HotpatchError } from "../errors.js";
-import { factsOf, namesOf, type ProcessFacts, readProc } from "../system/process-facts.js";
+import { mappingsOf, memoryOf, startTimeOf } from "../system/proc.js";
+import { factsOf, namesOf, type ProcessFacts } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
 
 /** Bytes of an abstract name, all of it: node 20 pads shorter ones with zeros, later versions do not. */
@@ -21,9 +21,8 @@ const HEADER = 28;
 
 /** A pid is used again, together with its start time never. */
 function nameOf(pid: number): string | null {
-  const stat = readProc(`/proc/${pid}/stat`);
-  const started = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return started === undefined ? null : `\0${`hotpatch/${pid}/${started}/`.padEnd(NAME_SIZE, ".")}`;
+  const started = startTimeOf(pid);
+  return started === null ? null : `\0${`hotpatch/${pid}/${started}/`.padEnd(NAME_SIZE, ".")}`;
 }
 
 /** Pids whose lock this process has: it need not ask itself, and on a busy machine would not answer in time. */
@@ -102,22 +101,9 @@ export async function checkSession({ pid }: ProcessFacts): Promise<Finding> {
 
 /** The living session that the target's registry names; null: none, or it cannot be read. */
 function registeredOwner(pid: number): number | null {
-  const line = readProc(`/proc/${pid}/maps`)
-    ?.split("\n")
-    .find((one) => one.includes(`/memfd:${REGISTRY.name}`));
-  const start = /^([0-9a-f]+)-/.exec(line ?? "")?.[1];
-  if (start === undefined) return null;
-  const header = Buffer.alloc(HEADER);
-  try {
-    const memory = openSync(`/proc/${pid}/mem`, "r");
-    try {
-      readSync(memory, header, 0, HEADER, BigInt(`0x${start}`));
-    } finally {
-      closeSync(memory);
-    }
-  } catch {
-    return null; // ended meanwhile, or not ours to read: another check says so
-  }
+  const start = mappingsOf(pid).find(({ path }) => path.startsWith(`/memfd:${REGISTRY.name}`))?.start;
+  const header = start === undefined ? null : memoryOf(pid, start, HEADER);
+  if (header === null) return null; // ended meanwhile, or not ours to read: another check says so
   if (header.toString("latin1", 0, REGISTRY.magic.length) !== REGISTRY.magic) return null;
   const [owner, attached] = [header.readUInt32LE(REGISTRY.at.owner), header.readUInt32LE(REGISTRY.at.process)];
   // A forked child has its parent's page, but not its session; and it knows itself by the pid of its own namespace.

@@ -1,6 +1,6 @@
 /** Owns the question whether the sources can be watched: does it, as a session would. */
 import { watchSources } from "../steps/watch.js";
-import { readProc } from "../system/process-facts.js";
+import { readProc } from "../system/proc.js";
 import { type Fine, fine, type Lack, lacking } from "./finding.js";
 
 /** Source: inotify(7). One instance serves all folders of a node process; each folder takes one watch. */

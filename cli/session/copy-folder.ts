@@ -4,14 +4,8 @@ import { basename, join } from "node:path";
 import { HotpatchError, noPlace } from "../errors.js";
 import { candidates, findPlace, type Place } from "../preflight/place.js";
 import { viewOf } from "../system/mount-namespace.js";
-import {
-  leaveForDebugger,
-  makeFolder,
-  removeFolder,
-  removeFoldersOf,
-  startTimeOf,
-  sweepFolders,
-} from "../system/private-folder.js";
+import { leaveForDebugger, makeFolder, removeFolder, removeFoldersOf, sweepFolders } from "../system/private-folder.js";
+import { startTimeOf } from "../system/proc.js";
 import { factsOf } from "../system/process-facts.js";
 
 /**

@@ -11,31 +11,16 @@ import {
   lstatSync,
   openSync,
   readdirSync,
-  readFileSync,
   readSync,
   rmdirSync,
   unlinkSync,
 } from "node:fs";
 import { mkdtemp, open } from "node:fs/promises";
 import { join } from "node:path";
+import { startTimeOf } from "./proc.js";
 
 /** Six characters from node, eight with underscores from bridge.py. */
 const NAME = /^hotpatch-(\d+)-(\d+)-\w{6,8}$/;
-
-/**
- * When a process started, in clock ticks since boot; null when there is no such process. With it a pid means one process.
- * Source: proc(5), field 22 of /proc/PID/stat; the name in field 2 may hold spaces and parentheses.
- */
-export function startTimeOf(pid: number): number | null {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  } catch {
-    return null; // no such process, or it ended this moment
-  }
-  const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
-  return Number.isSafeInteger(ticks) ? ticks : null;
-}
 
 /**
  * Makes the private folder (mode 0700) for a target's copies.

@@ -1,11 +1,9 @@
-/**
- * Owns which process is meant, and what /proc says of it. Reads /proc only; judges nothing: the other files of this
- * folder do.
- */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+/** Owns which process is meant, and the facts about it that decide whether it may be touched. Judges nothing. */
+import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { pathAsItWas } from "../../schemas/names.js";
 import { ambiguousProcess, HotpatchError, noSuchProcess } from "../errors.js";
+import { allPids, exeOf, readProc } from "./proc.js";
 
 /** Source: proc(5), /proc/PID/status. */
 export interface ProcessFacts {
@@ -27,15 +25,6 @@ export interface ProcessFacts {
   readonly seccompFilters: number | null;
   /** Its pid in each pid namespace it is in, ours first. */
   readonly pids: readonly number[];
-}
-
-/** The file's text, or null when it is gone or not ours to read. */
-export function readProc(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return null; // the process ended, or is another user's: the caller says what that means
-  }
 }
 
 /** Null when there is no such process. */
@@ -73,12 +62,8 @@ function hasLivingThread(pid: number): boolean {
 
 /** The exact names a process answers to: its executable's file name and its comm. */
 export function namesOf(pid: number): string[] {
-  const names: string[] = [];
-  try {
-    names.push(basename(pathAsItWas(readlinkSync(`/proc/${pid}/exe`))));
-  } catch {
-    // a kernel thread or another user's process has no readable exe; its comm still counts
-  }
+  const exe = exeOf(pid); // a kernel thread or another user's process shows none; its comm still counts
+  const names = exe === "" ? [] : [basename(pathAsItWas(exe))];
   const comm = readProc(`/proc/${pid}/comm`);
   if (comm !== null) names.push(comm.trimEnd());
   return names;
@@ -108,9 +93,7 @@ export function findProcess(wanted: string): number {
     throw new HotpatchError(noSuchProcess(`pid ${wanted}`, why));
   }
   const own = ownProcesses();
-  const pids = readdirSync("/proc")
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
+  const pids = allPids()
     .filter((pid) => !own.has(pid) && namesOf(pid).includes(wanted))
     .filter((pid) => {
       const facts = factsOf(pid);

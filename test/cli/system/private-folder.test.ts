@@ -12,9 +12,9 @@ import {
   makeFolder,
   removeFolder,
   removeFoldersOf,
-  startTimeOf,
   sweepFolders,
 } from "../../../cli/system/private-folder.js";
+import { startTimeOf } from "../../../cli/system/proc.js";
 
 // os.tmpdir() reads it on every call. A directory of our own: other sessions on this machine may hold folders in /tmp.
 const scratch = await mkdtemp(join(tmpdir(), "hotpatch-test-"));
