@@ -7,11 +7,11 @@ import { recorded } from "../evidence/record.js";
 import { layoutsOf } from "../steps/debug-info.js";
 import type { Choose, Inspected } from "../steps/inspect.js";
 import { NoLibraryFile, readWhole } from "../system/file-identity.js";
-import { viewOf } from "../system/mount-namespace.js";
+import { type View, viewOf } from "../system/mount-namespace.js";
 import { aliasesOf } from "./aliases.js";
 import { generationZero, keptCopy } from "./generation-zero.js";
 import { lazy } from "./lazy.js";
-import { FollowedLibrary } from "./library.js";
+import { FollowedLibrary, type KnownGeneration } from "./library.js";
 import { NO_SOURCES, sourcesOf } from "./source-lines.js";
 import type { Chooser } from "./unmarked.js";
 
@@ -45,16 +45,7 @@ export class Libraries {
     for (const known of [...library.generations.values()]) {
       const { generation } = known;
       const file = generation === 0 ? zero : keptCopy(found, generation, view, choose);
-      if (file === null) continue;
-      const { code, entries, hooks, marks } = file;
-      const records = recorded(marks.records);
-      library.aliases.push(...aliasesOf(entries));
-      const { buildId, hash } = generation === 0 ? file : known; // a copy's own bytes are not its artifact's
-      const layouts = lazy(() => layoutsOf(file, view.here(found.path)));
-      const copy = found.generations.find((one) => one.generation === generation)?.path;
-      const path = view.here(generation === 0 ? found.path : (copy ?? found.path));
-      const sources = lazy(() => (isStill(path, file.hash) ? sourcesOf(path, entries) : Promise.resolve(NO_SOURCES)));
-      library.generations.set(generation, { ...known, buildId, hash, code, records, layouts, sources, hooks });
+      if (file !== null) learn(library, known, file, found, view);
     }
     library.exports = zero?.exports ?? library.exports;
     return { library, zero };
@@ -90,6 +81,26 @@ export class Libraries {
     const all = this.named().map((l) => l.runsText);
     return all.length === 0 ? "the host's own code" : all.join(", ");
   }
+}
+
+/** Takes in what the file of a generation says of it. */
+function learn(
+  library: FollowedLibrary,
+  known: KnownGeneration,
+  file: Inspected,
+  found: FoundLibrary,
+  view: View,
+): void {
+  const { generation } = known;
+  const { code, entries, hooks, marks } = file;
+  const { buildId, hash } = generation === 0 ? file : known; // a copy's own bytes are not its artifact's
+  const copy = found.generations.find((one) => one.generation === generation)?.path;
+  const path = view.here(generation === 0 ? found.path : (copy ?? found.path));
+  const layouts = lazy(() => layoutsOf(file, view.here(found.path)));
+  const sources = lazy(() => (isStill(path, file.hash) ? sourcesOf(path, entries) : Promise.resolve(NO_SOURCES)));
+  const records = recorded(marks.records);
+  library.generations.set(generation, { ...known, buildId, hash, code, records, layouts, sources, hooks });
+  library.aliases.push(...aliasesOf(entries));
 }
 
 /** Whether these bytes are still at the path: the next build replaces what the host has loaded. */

@@ -1,5 +1,5 @@
 /** Owns the question whether the sources can be watched: does it, as a session would. */
-import { watchSources } from "../steps/watch.js";
+import { watchSources } from "../steps/watch-sources.js";
 import { readProc } from "../system/proc.js";
 import { type Fine, fine, type Lack, lacking } from "./finding.js";
 

@@ -9,6 +9,7 @@ import type { BeginAnswer, FoundLibrary } from "../../schemas/agent.js";
 import type { Command } from "../../schemas/command.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import type { UntimedEvent } from "../../schemas/event.js";
+import { EXIT } from "../../schemas/exit.js";
 import * as errors from "../errors.js";
 import { HotpatchError } from "../errors.js";
 import type { Backend, Target, TargetEvent } from "../frida/target.js";
@@ -26,7 +27,7 @@ import { whyNotFound } from "./not-found.js";
 import type { Level, SessionOptions } from "./options.js";
 import { Pipeline } from "./pipeline.js";
 import { SerialQueue } from "./serial-queue.js";
-import { letGo, release, stopHost, within } from "./shutdown.js";
+import { letGo, type Released, release, stopHost, within } from "./shutdown.js";
 import { statusOf } from "./status.js";
 import { TargetConnection } from "./target-connection.js";
 import { Triggers } from "./triggers.js";
@@ -264,33 +265,38 @@ export class Session {
     const target = this.#connection.target;
     if (target === null) throw new Error("the session has no target");
     this.#close();
-    let last = ending;
-    let released = { restored: false, kept: false };
-    if (ending.kind === "asked") {
-      await within(UNDER_WAY_MS, Promise.race([this.#queue.idle, this.#gone]));
-      if (!ending.keep) await within(UNDER_WAY_MS, Promise.race([this.#pipeline.restoreAll(), this.#gone]));
-      released = await release(target, ending.keep);
-      await letGo(target);
-      if (this.#options.arrival.kind === "spawn" && !ending.keep) {
-        const gone = this.#gone.then((g) => (g.kind === "exited" ? g.outcome : null));
-        last = { ...ending, outcome: await stopHost(target, gone) };
-      }
-    }
+    const { last, released } = await this.#letGo(ending, target);
     if (!released.kept) await this.#launcher.finish();
     const outcome = outcomeOf(last);
     if (outcome !== null) this.#say({ type: "target:exited", ...outcome });
-    let left: string | null = null;
-    if (last.kind === "exited" && exitCodeOf(last, "attach") !== 0) {
-      left = leavesCore(last.outcome) ? (this.#connection.folder?.leaveForDebugger() ?? null) : null;
-      this.#error(
-        errors.targetDied(target.pid, [last.reason, this.#connection.underWay ?? []].flat().join("; "), left),
-      );
-    }
-    if (last.kind === "replaced") this.#error(errors.targetReplaced(target.pid, last.reason));
-    if (last.kind === "lost") this.#error(errors.bridgeDied(target.pid, last.reason));
+    const left = this.#tellLoss(last, target.pid);
     this.#over = true;
     this.#say({ type: "session:ended", restored: released.restored, reason: ending.reason });
     return released.kept || left !== null;
+  }
+
+  /** Puts the host's own code back, or leaves what runs, where there is still a target; a spawned host is ended. */
+  async #letGo(ending: Ending, target: Target): Promise<{ last: Ending; released: Released }> {
+    if (ending.kind !== "asked") return { last: ending, released: { restored: false, kept: false } };
+    const { keep } = ending;
+    await within(UNDER_WAY_MS, Promise.race([this.#queue.idle, this.#gone]));
+    if (!keep) await within(UNDER_WAY_MS, Promise.race([this.#pipeline.restoreAll(), this.#gone]));
+    const released = await release(target, keep);
+    await letGo(target);
+    if (keep || this.#options.arrival.kind !== "spawn") return { last: ending, released };
+    const gone = this.#gone.then((g) => (g.kind === "exited" ? g.outcome : null));
+    return { last: { ...ending, outcome: await stopHost(target, gone) }, released };
+  }
+
+  /** That the target, or the link to it, has gone. Where copies were left for a debugger; null: nowhere. */
+  #tellLoss(last: Ending, pid: number): string | null {
+    if (last.kind === "replaced") this.#error(errors.targetReplaced(pid, last.reason));
+    if (last.kind === "lost") this.#error(errors.bridgeDied(pid, last.reason));
+    if (last.kind !== "exited" || exitCodeOf(last, "attach") === EXIT.done) return null;
+    const left = leavesCore(last.outcome) ? (this.#connection.folder?.leaveForDebugger() ?? null) : null;
+    const { underWay } = this.#connection;
+    this.#error(errors.targetDied(pid, [last.reason, underWay ?? []].flat().join("; "), left));
+    return left;
   }
 
   /** A host that was started for a session which could not begin. */

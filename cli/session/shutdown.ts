@@ -23,8 +23,14 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T | un
   }
 }
 
-/** Puts the host's own code back, or leaves what runs in place. Says which of the two has happened. */
-export async function release(target: Target, keep: boolean): Promise<{ restored: boolean; kept: boolean }> {
+/** What of the two has happened; neither, where nobody answered. */
+export interface Released {
+  readonly restored: boolean;
+  readonly kept: boolean;
+}
+
+/** Puts the host's own code back, or leaves what runs in place. */
+export async function release(target: Target, keep: boolean): Promise<Released> {
   const answer = await within(ANSWER_MS, target.call("end", { keep }));
   const done = answer?.ok === true;
   return { restored: done && answer.value.restored, kept: done && keep };

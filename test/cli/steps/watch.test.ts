@@ -15,7 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { watchFile, watchSources } from "../../../cli/steps/watch.js";
+import { watchFile } from "../../../cli/steps/watch-file.js";
+import { watchSources } from "../../../cli/steps/watch-sources.js";
 
 const folderOf = (t: ExecutionContext): string => {
   const folder = mkdtempSync(join(tmpdir(), "hotpatch-watch-"));
