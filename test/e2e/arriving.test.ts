@@ -298,7 +298,7 @@ test("a library that is not loaded yet is a warning, and adopted when the host l
       printf("waiting\\n");
       getchar();
       int (*value)(int) = (int (*)(int))dlsym(dlopen(argv[1], RTLD_NOW), "value");
-      for (int i = 0; i < 3000; i++) { printf("value %d\\n", value(1)); usleep(20000); }
+      for (int i = 0; i < 30000; i++) { printf("value %d\\n", value(1)); usleep(20000); }
       return argc - 2;
     }`,
   );

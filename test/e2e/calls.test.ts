@@ -49,7 +49,7 @@ test("an endless loop inside generation 1 that calls generation 1's own copy rea
       void *library = dlopen(argv[1], RTLD_NOW);
       void (*loop)(void) = (void (*)(void))dlsym(library, "loop");
       setvbuf(stdout, NULL, _IOLBF, 0);
-      for (int i = 0; i < 3000; i++) loop();
+      for (int i = 0; i < 30000; i++) loop();
       return argc - 2;
     }`,
     (n) => `
@@ -59,7 +59,7 @@ test("an endless loop inside generation 1 that calls generation 1's own copy rea
     HOTPATCH int value(void) { return ${n}; }
     HOTPATCH void loop(void) {
       if (${n} != 1) { printf("value %d\\n", value()); usleep(20000); return; }
-      for (int i = 0; i < 3000; i++) { printf("looping in 1: value %d\\n", value()); usleep(20000); }
+      for (int i = 0; i < 30000; i++) { printf("looping in 1: value %d\\n", value()); usleep(20000); }
     }
   `,
   );
@@ -214,7 +214,7 @@ test("several libraries in one target have generations of their own", async (t) 
       int (*one)(void) = (int (*)(void))dlsym(dlopen(argv[1], RTLD_NOW), "one");
       int (*two)(void) = (int (*)(void))dlsym(dlopen(argv[2], RTLD_NOW), "two");
       setvbuf(stdout, NULL, _IOLBF, 0);
-      for (int i = 0; i < 3000; i++) { printf("%d %d\\n", one(), two()); usleep(20000); }
+      for (int i = 0; i < 30000; i++) { printf("%d %d\\n", one(), two()); usleep(20000); }
       return argc - 3;
     }`,
   );

@@ -92,7 +92,7 @@ int main() {
   int (*old_pointer)(int) = pointer_to_static();
   int (square::*old_member)(int) const = &square::method;
   std::function<int(int)> old_function = [](int x) { return square::of_class(x); };
-  for (int i = 0; i < 3000; i++) {
+  for (int i = 0; i < 30000; i++) {
     std::string thrown;
     try { throws(5); } catch (const std::exception &e) { thrown = e.what(); }
     std::printf("virtual %d method %d member %d static-method %d function %d operator %d inline %d overloads %d %d plain %d static %d pointer %d text %s call %d thrown %s catches %d\\n",
@@ -208,7 +208,7 @@ for (const compiler of ["g++", "clang++"].filter(has))
       int main() {
         setvbuf(stdout, nullptr, _IOLBF, 0);
         box<int> b;
-        for (int i = 0; i < 3000; i++) {
+        for (int i = 0; i < 30000; i++) {
           std::printf("library %d host %d %d %d %d\\n", old_caller(1), doubled(1), b.get(1), b.out(1), inlined(1));
           usleep(20000);
         }

@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
   void *library = dlopen(argv[1], RTLD_NOW);
   int (*value)(int) = (int (*)(int))dlsym(library, "value");
   setvbuf(stdout, NULL, _IOLBF, 0);
-  for (int i = 0; i < 3000; i++) { printf("value %d\\n", value(1)); usleep(20000); }
+  for (int i = 0; i < 30000; i++) { printf("value %d\\n", value(1)); usleep(20000); }
   return argc - 2;
 }
 `;

@@ -102,7 +102,7 @@ const RELOADER = (flags: string, copy: boolean) => `
   int main(int argc, char **argv) {
     char path[4096], command[9000];
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 30000; i++) {
       snprintf(path, sizeof path, "%s", argv[1]);
       if (${copy ? 1 : 0} && i % 20 == 0 && i < 100) {
         snprintf(path, sizeof path, "%s.%d.so", argv[1], i);
@@ -165,7 +165,7 @@ test("two libraries of one file name are patched apart, the second under its who
       int (*f[2])(int);
       for (int i = 0; i < 2; i++) f[i] = (int (*)(int))dlsym(dlopen(argv[i + 1], RTLD_NOW), "value");
       setvbuf(stdout, NULL, _IOLBF, 0);
-      for (int i = 0; i < 3000; i++) { printf("%d and %d\\n", f[0](1), f[1](1)); usleep(20000); }
+      for (int i = 0; i < 30000; i++) { printf("%d and %d\\n", f[0](1), f[1](1)); usleep(20000); }
       return argc - 3;
     }`,
   );

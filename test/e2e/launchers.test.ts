@@ -73,7 +73,7 @@ test("a python script whose subprocess closes all files: the host is followed, a
   const { shop, lib, script } = await workshop(t);
   const host = await shop.host(
     "host",
-    DLOPEN_HOST.replace("i < 3000", "i < 500").replace("return 0;\n}", "return 7;\n}"),
+    DLOPEN_HOST.replace("i < 300000", "i < 500").replace("return 0;\n}", "return 7;\n}"),
   );
   const run = script(
     "run.py",

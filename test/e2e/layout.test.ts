@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
   int (*plain)(int) = (int (*)(int))dlsym(library, "plain");
   setvbuf(stdout, NULL, _IOLBF, 0);
   struct inner one = {1, 2, 100};
-  for (int i = 0; i < 3000; i++) { printf("damage %d plain %d\\n", damage(&one, 5), plain(1)); usleep(20000); }
+  for (int i = 0; i < 30000; i++) { printf("damage %d plain %d\\n", damage(&one, 5), plain(1)); usleep(20000); }
   return argc > 5;
 }
 `;

@@ -76,7 +76,7 @@ test("an unmarked function through a pointer that the host holds stays old", asy
       int (*value)(int) = (int (*)(int))dlsym(library, "value");
       int (*unmarked)(int) = (int (*)(int))dlsym(library, "unmarked");
       setvbuf(stdout, NULL, _IOLBF, 0);
-      for (int i = 0; i < 3000; i++) { printf("%d %d\\n", value(1), unmarked(1)); usleep(20000); }
+      for (int i = 0; i < 30000; i++) { printf("%d %d\\n", value(1), unmarked(1)); usleep(20000); }
       return argc - 2;
     }`,
   );

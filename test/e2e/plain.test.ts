@@ -8,7 +8,7 @@ const HOST = `
 #include <stdio.h>
 #include <unistd.h>
 int value(int);
-int main(void) { setvbuf(stdout, NULL, _IOLBF, 0); for (int i = 0; i < 3000; i++) { printf("value %d\\n", value(1)); usleep(20000); } }
+int main(void) { setvbuf(stdout, NULL, _IOLBF, 0); for (int i = 0; i < 30000; i++) { printf("value %d\\n", value(1)); usleep(20000); } }
 `;
 const source = (n: number) => `#include "hotpatch.h"\nHOTPATCH int value(int x) { return x * ${n}; }\n`;
 

@@ -195,7 +195,7 @@ test.serial("an endless loop inside generation 1 reaches generation 2's function
     int inner(void) { return ${n}; }
     int value(int x) {
       if (${n} != 1) return ${n};
-      for (int i = 0; i < 3000; i++) { printf("looping in 1: %d\\n", inner()); usleep(20000); }
+      for (int i = 0; i < 30000; i++) { printf("looping in 1: %d\\n", inner()); usleep(20000); }
       return x;
     }`;
   const lib = await shop.library("libgame.so", looping(0), ["-O0"]);

@@ -1,4 +1,4 @@
-/** Small hosts and libraries in C that the end-to-end tests share. */
+/** Small hosts and libraries in C that the end-to-end tests share. Hosts end by themselves after ten minutes at the earliest. */
 
 /** Opens argv[1], calls `int value(int)` ten times a second and prints what it gives. A second argument is the flag word. */
 export const DLOPEN_HOST = `
@@ -10,7 +10,7 @@ int main(int argc, char **argv) {
   if (library == NULL) { fprintf(stderr, "%s\\n", dlerror()); return 1; }
   int (*value)(int) = (int (*)(int))dlsym(library, "value");
   setvbuf(stdout, NULL, _IOLBF, 0);
-  for (int i = 0; i < 3000; i++) { printf("value %d\\n", value(1)); usleep(argc > 2 ? 2000 : 20000); }
+  for (int i = 0; i < 300000; i++) { printf("value %d\\n", value(1)); usleep(argc > 2 ? 2000 : 20000); }
   return 0;
 }
 `;
@@ -22,7 +22,7 @@ export const LINKED_HOST = `
 int value(int);
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
-  for (int i = 0; i < 3000; i++) { printf("value %d\\n", value(1)); usleep(20000); }
+  for (int i = 0; i < 30000; i++) { printf("value %d\\n", value(1)); usleep(20000); }
   return 0;
 }
 `;
