@@ -282,7 +282,7 @@ function strings(
       const bytes = all?.subarray(at) ?? new Uint8Array(bytesAt(file, offset + at, Math.min(length, size - at)));
       const end = bytes.indexOf(0);
       if (end >= 0) return text(bytes.subarray(0, end));
-      if (all !== null || at + length >= size) throw new Error("a name has no end");
+      if (all !== null || at + length >= size) throw new Error("a name is not terminated");
     }
   };
 }

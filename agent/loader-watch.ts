@@ -172,11 +172,12 @@ export class LoaderWatch {
     const { at, state } = loaderNotice();
     const ours = before?.at === at;
     const stub = ours ? pointerTo(before.stub) : makeStub(at, state);
-    if (stub === null) return "the kernel cannot empty a page in forked children (Linux 4.14)";
+    if (stub === null) return "the kernel cannot wipe a page on fork (needs Linux 4.14)";
     const page = stub.add(SIZE);
     const original = ours ? wordAt(addressOf(page) + FIXED.original) : wordAt(at);
     const jump = jumpFrom(at, original, addressOf(stub));
-    if (jump === null) return `the loader's notice reads ${wordText(original)}, which is not an empty function`;
+    if (jump === null)
+      return `the loader's notification function reads ${wordText(original)}, which is not an empty function`;
     const watch = new LoaderWatch(at, stub, original, onChange, onTick);
     watch.#begin(jump);
     return watch;

@@ -36,7 +36,7 @@ export const pageAlign = (size: number): number => Math.ceil(size / Process.page
 /** Zeroed read-write memory anywhere. `size` in bytes. */
 export function mapAnywhere(size: number): NativePointer {
   const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p.equals(MAP_FAILED)) throw new NoRoom(`the target's mmap refused ${size} bytes`);
+  if (p.equals(MAP_FAILED)) throw new NoRoom(`mmap of ${size} bytes failed in the target`);
   return p;
 }
 
@@ -105,11 +105,11 @@ export function mapNamed(name: string, size: number): NativePointer {
   // A file that is shorter than its mapping ends the process that touches it.
   if (ftruncate(fd, pageAlign(size)) !== 0) {
     close(fd);
-    throw new NoRoom(`the target may have no file in memory of ${size} bytes`);
+    throw new NoRoom(`the target cannot create a memory file of ${size} bytes`);
   }
   const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE, fd, 0);
   close(fd);
-  if (p.equals(MAP_FAILED)) throw new NoRoom(`the target's mmap refused ${size} bytes`);
+  if (p.equals(MAP_FAILED)) throw new NoRoom(`mmap of ${size} bytes failed in the target`);
   return p;
 }
 

@@ -109,7 +109,7 @@ export class PatchedProcess {
       () => this.#tick(),
     );
     if (typeof watch === "string") {
-      this.#log("debug", `libraries that appear are looked for every ${LOOK_MS} ms: ${watch}`);
+      this.#log("debug", `polling for new libraries every ${LOOK_MS} ms: ${watch}`);
       this.#looking = setInterval(() => {
         this.#arrived(false);
         this.#tick();
@@ -144,7 +144,7 @@ export class PatchedProcess {
         setTimeout(() => this.#record(), 0);
       }
     } catch (error) {
-      this.#say({ type: "log", level: "error", text: `a library that appeared was not looked at: ${error}` });
+      this.#say({ type: "log", level: "error", text: `a newly loaded library could not be examined: ${error}` });
     }
   }
 
@@ -173,13 +173,16 @@ export class PatchedProcess {
     const loaded = await load(request.path, request.timeoutMs);
     if (loaded.kind === "failed") return fail("load-failed", loaded.detail);
     if (loaded.kind === "timeout")
-      return fail("load-timeout", `no end after ${request.timeoutMs} ms: a constructor of the copy has not returned`);
+      return fail(
+        "load-timeout",
+        `not finished after ${request.timeoutMs} ms: a constructor of the copy has not returned`,
+      );
     if (this.#ended) return fail("internal", "the session ended while the copy was loading");
 
     const start = now();
     const taken = library.at(loaded.base);
     if (taken !== undefined)
-      return fail("load-failed", `the loader took the copy for generation ${taken}: the two files have one inode`);
+      return fail("load-failed", `the loader took the copy for generation ${taken}: both files have the same inode`);
     const base = addressOf(loaded.base);
     const marks = request.marks.map(({ name, offset }) => ({ name, entry: base + offset }));
     const words = wordsAt(marks.map((mark) => mark.entry));
@@ -213,7 +216,7 @@ export class PatchedProcess {
       return fail("hook-timeout", `${HOOKS.before}(${from}, ${generation}) took longer than ${timeoutMs} ms`);
     if (this.#ended) return fail("internal", "the session ended during the switch");
     library.switchTo(generation);
-    this.#log("trace", `the epoch of ${id} leads from generation ${from} to ${generation}`);
+    this.#log("trace", `the epoch of ${id} now selects generation ${generation}, before ${from}`);
     const after = await call(hooks.after).catch(unable);
     const uncalled = typeof after === "string" ? after : null;
     return { ok: true, value: { from, generation, late: after === false, uncalled } };
@@ -303,7 +306,7 @@ export class PatchedProcess {
     if (marks === null) return null;
     if (record === undefined && held) pinLater(module);
     else if (record === undefined && !pin(module, PIN_MS)) {
-      this.#log("debug", `${path} cannot be held: the loader has been busy for ${PIN_MS} ms`);
+      this.#log("debug", `${path} cannot be pinned: the loader has been busy for ${PIN_MS} ms`);
       return null;
     }
     const library =
@@ -324,7 +327,7 @@ export class PatchedProcess {
 
   #takeOffFile(place: Place, unused: () => boolean): Staged {
     if (this.#stage === null) return { path: null, reason: null };
-    if (!unused()) return { path: null, reason: "it was loaded before hotpatch came, and threads may be using it" };
+    if (!unused()) return { path: null, reason: "it was loaded before hotpatch attached, and threads may be using it" };
     const sameName = [...this.#libraries.values()].filter((one) => fileName(one.place.path) === fileName(place.path));
     const path = `${this.#stage}/${copyName(place.path, 0, sameName.length)}`;
     const reason = stage(place, path);
@@ -341,7 +344,7 @@ export class PatchedProcess {
       return marksOf(place) ?? (this.#unmarked ? NO_MARKS : null);
     } catch (error) {
       if (!(error instanceof MemoryGone)) throw error;
-      this.#log("debug", `${place.path} at ${place.base} was closed while it was read`);
+      this.#log("debug", `${place.path} at ${place.base} was closed while being read`);
       return null;
     }
   }
@@ -353,7 +356,7 @@ export class PatchedProcess {
       this.#registry.write([...others, ...mine]);
     } catch (error) {
       if (!(error instanceof NoRoom)) throw error;
-      this.#log("error", `what a later session would go on with is not kept: ${error.message}`);
+      this.#log("error", `the registry for later sessions could not be written: ${error.message}`);
     }
   }
 }

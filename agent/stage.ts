@@ -51,7 +51,7 @@ export function stage(place: Place, copy: string): string | null {
   try {
     for (const piece of pieces) {
       const fresh = prepare(piece, file, size);
-      if (fresh === null) return `the kernel refused a mapping of ${copy}`;
+      if (fresh === null) return `the kernel refused to map ${copy}`;
       ready.push({ ...piece, fresh });
     }
     while (ready.length > 0) {
@@ -77,7 +77,7 @@ function hold(place: Place): string | null {
   if (file < 0) return `${place.path} cannot be opened`;
   const page = mmap(NULL, Process.pageSize, PROT_NONE, MAP_PRIVATE, file, 0);
   close(file);
-  if (page.equals(FAILED)) return `the kernel refused a mapping of ${place.path}`;
+  if (page.equals(FAILED)) return `the kernel refused to map ${place.path}`;
   const mapped = mappings();
   const fileAt = (address: NativePointer) => mapped.find(({ base }) => base.equals(address))?.file;
   if (fileAt(page) === fileAt(place.base)) return null;
@@ -108,7 +108,7 @@ function copyFile(from: string, to: string): number | string {
   const target = open(Memory.allocUtf8String(to), O_CREAT_EXCL_WRONLY_CLOEXEC, MODE);
   let size = 0;
   try {
-    if (target < 0) return `${to} cannot be made`;
+    if (target < 0) return `${to} cannot be created`;
     for (;;) {
       const sent = Number(sendfile(target, source, NULL, PIECE));
       if (sent < 0) return `${to} cannot be written`;

@@ -301,7 +301,7 @@ type Outcome =
 
 function once(writes: readonly CodeWrite[], allow: boolean): Outcome {
   if (!seesItself())
-    return { kind: "failed", why: "its threads cannot be listed: its /proc is of another PID namespace" };
+    return { kind: "failed", why: "its threads cannot be listed: its /proc belongs to another PID namespace" };
   machinery ??= build();
   const list = Memory.alloc(writes.length * WRITE.total);
   writes.forEach(({ address, bytes }, i) => {
@@ -326,6 +326,6 @@ function once(writes: readonly CodeWrite[], allow: boolean): Outcome {
       states: writes.map((_, i) => STATES[list.add(i * WRITE.total + WRITE.state).readU32()]),
     };
   const errno = job.add(JOB.errno).readS64().toNumber();
-  const why = `${ERRORS[error] ?? `error ${error}`}${errno === 0 ? "" : ` (errno ${errno}; a debugger, or a rule of this system)`}`;
+  const why = `${ERRORS[error] ?? `error ${error}`}${errno === 0 ? "" : ` (errno ${errno}; a debugger, or a system policy)`}`;
   return { kind: error === REFUSED ? "refused" : "failed", why };
 }

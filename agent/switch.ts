@@ -44,7 +44,7 @@ export class Tables {
   get running(): number {
     const table = this.epoch.readPointer();
     for (const [generation, t] of this.#tables) if (t.equals(table)) return generation;
-    throw new Error("the epoch leads to a table that no generation has");
+    throw new Error("the epoch points to a table that no generation has");
   }
 
   tableOf(generation: number): NativePointer {

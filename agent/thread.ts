@@ -82,7 +82,7 @@ export function startThread(code: NativePointer, job: NativePointer): void {
   pthreadSigmask(SIG_SETMASK, before, NULL);
   if (failed !== 0)
     throw new NoRoom(
-      `the target may have no more threads, or no memory for one: pthread_create failed with error ${failed}`,
+      `the target can have no more threads, or has no memory for one: pthread_create failed with error ${failed}`,
     );
   pthreadDetach(thread.readPointer());
 }

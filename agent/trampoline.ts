@@ -68,7 +68,7 @@ function changed(base: NativePointer, { offset, head }: UnmarkedFunction): strin
   const bytes = new Uint8Array(base.add(offset).readByteArray(head.length / 2) ?? new ArrayBuffer(0));
   let text = "";
   for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-  return text === head ? null : `its first bytes are not those of its file: ${text} in memory, ${head} in the file`;
+  return text === head ? null : `its first bytes differ from the file: ${text} in memory, ${head} in the file`;
 }
 
 /** Bytes that look like a branch to the first bytes are one if an instruction begins there. */
@@ -105,7 +105,7 @@ function displace(at: NativePointer, body: NativePointer): string | null {
       called = calleeOf(instruction);
       if (called !== null) break; // 5 bytes long, so it ends behind the jump
       if (instruction.groups.some((group) => NOT_MOVED.includes(group)) || instruction.mnemonic === "syscall")
-        return `it begins with "${instruction}", which cannot run elsewhere`;
+        return `it begins with "${instruction}", which cannot be relocated`;
       moved.push(instruction);
     }
     for (const _ of moved) relocator.writeOne();
@@ -116,8 +116,8 @@ function displace(at: NativePointer, body: NativePointer): string | null {
       writer.putJmpAddress(called);
     } else if (!relocator.eoi) writer.putJmpAddress(at.add(length));
     writer.flush();
-    if (writer.offset > PLACE - HEADER) return "its first instructions take too much room elsewhere";
-    return sameCode(moved, body, end) ? null : `its first instructions (${moved.join("; ")}) cannot run elsewhere`;
+    if (writer.offset > PLACE - HEADER) return "its first instructions take too much room when relocated";
+    return sameCode(moved, body, end) ? null : `its first instructions (${moved.join("; ")}) cannot be relocated`;
   } finally {
     relocator.dispose();
     writer.dispose();

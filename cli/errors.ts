@@ -18,10 +18,10 @@ export class HotpatchError extends Error {
 export const UNTOUCHED = "the target was not touched";
 
 /** The same, when a host was started for it. */
-export const ENDED = "nothing: the host that was started has been ended";
+export const ENDED = "nothing: the host that was started has been terminated";
 
 /** The same, when it was entered and could not be worked in. */
-export const LET_GO = "the host's own code: hotpatch has let go of it";
+export const LET_GO = "the host's own code: hotpatch has detached";
 
 type ErrorText = readonly [message: string, detail: string, running: string, hint: string];
 const make = (code: ErrorCode, [message, detail, running, hint]: ErrorText): ErrorReport => ({
@@ -38,18 +38,18 @@ const named = (pid: number | null, path: string): string => (pid === null ? path
 
 export const noSuchProcess = (wanted: string, detail: string): ErrorReport =>
   make("no-such-process", [
-    `cannot attach to ${wanted}: there is no such process`,
+    `cannot attach to ${wanted}: no such process`,
     detail,
     "nothing: no process was touched",
-    "look it up with `ps -e` and give its pid or its exact name",
+    "find it with `ps -e`, and give its pid or its exact name",
   ]);
 
 export const ambiguousProcess = (name: string, pids: readonly number[]): ErrorReport =>
   make("ambiguous-process", [
-    `cannot attach to "${name}": ${pids.length} processes have this name`,
+    `cannot attach to "${name}": ${pids.length} processes have that name`,
     `pids ${pids.join(", ")}`,
     UNTOUCHED,
-    `name one by its pid: hotpatch attach ${pids[0] ?? "PID"}`,
+    `give a pid: hotpatch attach ${pids[0] ?? "PID"}`,
   ]);
 
 export const attachDenied = (pid: number, detail: string): ErrorReport =>
@@ -57,27 +57,27 @@ export const attachDenied = (pid: number, detail: string): ErrorReport =>
     `cannot attach to pid ${pid}: permission denied`,
     detail,
     UNTOUCHED,
-    "run hotpatch as the user who owns the process, or as root; where kernel.yama.ptrace_scope is 1, start the host with `hotpatch spawn`",
+    "run hotpatch as the owner of the process or as root; with kernel.yama.ptrace_scope=1, start the host with `hotpatch spawn`",
   ]);
 
 export const attachBusy = (pid: number, detail: string): ErrorReport =>
   make("attach-busy", [
-    `cannot attach to pid ${pid}: another tool holds it`,
+    `cannot attach to pid ${pid}: another tool is attached to it`,
     detail,
     UNTOUCHED,
-    "end the debugger, tracer or other hotpatch session first; gdb may attach after hotpatch has",
+    "detach the debugger, tracer or other hotpatch session first; gdb can attach after hotpatch has",
   ]);
 
 export const stoppedProcess = (pid: number): ErrorReport =>
   make("stopped-process", [
     `cannot attach to pid ${pid}: it is stopped`,
-    "it got a stop signal (SIGSTOP, or Ctrl-Z in its terminal), and an attach would set it running again",
-    "nothing: it is stopped still, and was not touched",
-    `let it go on first: kill -CONT ${pid}, or fg in its shell`,
+    "it received a stop signal (SIGSTOP, or Ctrl-Z in its terminal), and attaching would resume it",
+    "nothing: the process is still stopped, and was not touched",
+    `resume it first: kill -CONT ${pid}, or fg in its shell`,
   ]);
 
 export const sandboxedHost = (pid: number, detail: string, cure: string): ErrorReport =>
-  make("sandboxed-host", [`cannot attach to pid ${pid}: its sandbox is in the way`, detail, UNTOUCHED, cure]);
+  make("sandboxed-host", [`cannot attach to pid ${pid}: its sandbox prevents it`, detail, UNTOUCHED, cure]);
 
 export const tooFewDescriptors = (
   pid: number,
@@ -87,24 +87,24 @@ export const tooFewDescriptors = (
   free: number,
 ): ErrorReport =>
   make("too-few-descriptors", [
-    `cannot attach to pid ${pid}: it has too few file descriptors left`,
-    `${open} of ${limit} are open; attaching needs a limit of ${smallest} and ${free} free ones, and must leave the host some`,
+    `cannot attach to pid ${pid}: it is too low on file descriptors`,
+    `${open} of ${limit} are open; attaching needs a limit of ${smallest} with ${free} free, so that the host keeps some`,
     UNTOUCHED,
-    `raise its limit (prlimit --pid ${pid} --nofile=${Math.max(smallest, 2 * limit)}), or find out what it keeps open (ls -l /proc/${pid}/fd)`,
+    `raise its limit (prlimit --pid ${pid} --nofile=${Math.max(smallest, 2 * limit)}), or see what it keeps open (ls -l /proc/${pid}/fd)`,
   ]);
 
 /** Found out beforehand. @param pid null: a host that is going to be started */
 export const unsupportedHost = (pid: number | null, detail: string, cure: string): ErrorReport =>
   make("unsupported-host", [
-    `cannot enter ${pid === null ? "a host that is started from here" : `pid ${pid}`}: it would not live through it, or hold no copies`,
+    `cannot enter ${pid === null ? "a host started from here" : `pid ${pid}`}: it would not survive that, or could not load copies`,
     detail,
     UNTOUCHED,
     cure,
   ]);
 
 const HEADLESS = [
-  "its first thread has ended and others go on (pthread_exit in main): the kernel then shows nothing of its memory under its pid, which Frida reads",
-  "have main() wait for the other threads (pthread_join) instead of leaving by pthread_exit()",
+  "its main thread has exited while others run on (pthread_exit in main): the kernel then hides the memory of the process under its pid, where Frida reads it",
+  "have main() wait for the other threads (pthread_join) instead of calling pthread_exit()",
 ] as const;
 
 /** main() has left by pthread_exit(). */
@@ -117,7 +117,7 @@ export const headlessNow = (library: string, running: string): ErrorReport =>
 export const staticHost = (pid: number | null, path: string): ErrorReport =>
   make("static-host", [
     `cannot patch ${named(pid, path)}: it is statically linked`,
-    "it has no program interpreter (PT_INTERP), so nothing can be loaded into it; Frida would kill it in the attempt",
+    "it has no program interpreter (PT_INTERP), so nothing can be loaded into it; Frida would kill it trying",
     UNTOUCHED,
     "link the host dynamically",
   ]);
@@ -125,7 +125,7 @@ export const staticHost = (pid: number | null, path: string): ErrorReport =>
 export const muslHost = (pid: number | null, path: string, detail: string): ErrorReport =>
   make("musl-host", [
     `cannot patch ${named(pid, path)}: its C library is musl`,
-    `${detail}; the Frida agent used here needs glibc`,
+    `${detail}; Frida's agent needs glibc`,
     UNTOUCHED,
     "run the host on glibc",
   ]);
@@ -133,7 +133,7 @@ export const muslHost = (pid: number | null, path: string, detail: string): Erro
 export const sanitizedHost = (pid: number | null, path: string): ErrorReport =>
   make("sanitized-host", [
     `cannot patch ${named(pid, path)}: it is built with ThreadSanitizer`,
-    "ThreadSanitizer ends the process (exit code 66) when a tool maps code into it",
+    "ThreadSanitizer exits the process (code 66) when a tool maps code into it",
     UNTOUCHED,
     "build the host without -fsanitize=thread; AddressSanitizer and UBSan work",
   ]);
@@ -143,19 +143,19 @@ export const wrongArchitecture = (what: string, detail: string, running: string)
     `cannot use ${what}: wrong architecture`,
     detail,
     running,
-    "give a shared library for x86_64 ELF, 64 bit, little endian: the only kind hotpatch patches today",
+    "build for x86_64 (64-bit little-endian ELF), the only architecture hotpatch patches today",
   ]);
 
 export const attachFailed = (
   pid: number,
   detail: string,
-  running = "what it ran before, as far as is known",
+  running = "what it ran before, as far as hotpatch can tell",
 ): ErrorReport =>
   make("attach-failed", [
     `cannot attach to pid ${pid}`,
     detail,
     running,
-    "run with -vv and look at the log; `hotpatch attach` may be tried again",
+    "rerun with -vv --log FILE and read the log; `hotpatch attach` can be retried",
   ]);
 
 /** Frida's refusal to attach, by the words both of its bindings use. */
@@ -171,39 +171,39 @@ export const spawnFailed = (program: string, detail: string): ErrorReport =>
     `cannot start ${program}`,
     detail,
     "nothing: no process was started",
-    "check the path, its execute permission and the libraries it needs (`ldd`)",
+    "check the path, its execute permission, and the libraries it needs (`ldd`)",
   ]);
 
 export const noBackend = (wanted: string, detail: string): ErrorReport =>
   make("no-backend", [
-    `no Frida backend (asked for: ${wanted})`,
+    `no usable Frida backend (requested: ${wanted})`,
     detail,
     UNTOUCHED,
-    "in a clone run `npm run setup`; elsewhere `python3 -m pip install frida`, or `npm rebuild frida --ignore-scripts=false`; HOTPATCH_PYTHON names another Python",
+    "in a clone run `npm run setup`; elsewhere `python3 -m pip install frida`, or `npm rebuild frida --ignore-scripts=false`; HOTPATCH_PYTHON selects another Python",
   ]);
 
 export const bridgeDied = (pid: number, detail: string): ErrorReport =>
   make("bridge-died", [
-    `the link to pid ${pid} broke`,
+    `the connection to pid ${pid} broke`,
     detail,
-    "generation 0: the agent restored the host's own code when the link broke; the host goes on",
+    "generation 0: the agent restored the host's own code when the connection broke; the host keeps running",
     `attach again: hotpatch attach ${pid}`,
   ]);
 
 /** @param copies where its copies were left; null: there are none */
 export const targetDied = (pid: number, detail: string, copies: string | null = null): ErrorReport =>
   make("target-died", [
-    `pid ${pid} ended unexpectedly`,
+    `pid ${pid} died unexpectedly`,
     detail,
     "nothing: the process is gone",
-    `look at the core dump or the host's own log; the copies are named <library>.g<generation>.so in its backtrace${copies === null ? "" : `, and stay in ${copies} for a day`}`,
+    `look at the core dump or the host's own log; copies are named <library>.g<generation>.so in its backtrace${copies === null ? "" : `, and stay in ${copies} for a day`}`,
   ]);
 
 export const targetReplaced = (pid: number, detail: string): ErrorReport =>
   make("target-replaced", [
-    `pid ${pid} has become another program`,
+    `pid ${pid} has executed another program`,
     detail,
-    "that program, which was not touched",
+    "the new program, which was not touched",
     `attach again: hotpatch attach ${pid}`,
   ]);
 
@@ -211,25 +211,25 @@ export const targetReplaced = (pid: number, detail: string): ErrorReport =>
 
 export const libraryNotFound = (path: string, detail: string): ErrorReport =>
   make("library-not-found", [
-    `there is no library ${path}`,
+    `no such library: ${path}`,
     detail,
     UNTOUCHED,
-    "check the path given to --library, or name the command that makes it with --build",
+    "check the path given to --library, or give the command that builds it with --build",
   ]);
 
 /** For commands that read files and know no target. */
 export const unreadableFile = (path: string, detail: string): ErrorReport =>
-  make("library-not-found", [`cannot read ${path}`, detail, UNTOUCHED, "check the path, and the right to read it"]);
+  make("library-not-found", [`cannot read ${path}`, detail, UNTOUCHED, "check the path and the read permission"]);
 
 /** Nothing can be patched until a library appears. */
 export const nothingFollowed = (host: string, functions: boolean): ErrorReport =>
   make("no-marks", [
-    `nothing of ${host} can be patched yet`,
+    `nothing in ${host} can be patched yet`,
     "no library with marked functions has been loaded",
     "the host's own code",
     functions
       ? "name the library: --functions patches unmarked functions of what --library names"
-      : "mark functions with HOTPATCH, or name a library by --library and functions by --functions; the session goes on and takes what the host loads",
+      : "mark functions with HOTPATCH, or name a library with --library and functions with --functions; the session continues and adopts what the host loads",
   ]);
 
 export const libraryNotLoaded = (library: string, host: string): ErrorReport =>
@@ -237,7 +237,7 @@ export const libraryNotLoaded = (library: string, host: string): ErrorReport =>
     `${library} is not loaded in ${host}`,
     "no loaded module has this file name or SONAME",
     "the host's own code",
-    "hotpatch waits: the library is adopted as soon as the host loads it",
+    "hotpatch is waiting: the library is adopted as soon as the host loads it",
   ]);
 
 export const noMarks = (library: string, running: string): ErrorReport =>
@@ -245,15 +245,15 @@ export const noMarks = (library: string, running: string): ErrorReport =>
     `${library} has no marked functions`,
     "it has no section named hotpatch or hotpatci",
     running,
-    'include "hotpatch.h", put HOTPATCH before a function, and build without HOTPATCH_DISABLE; in Rust, #[hotpatch_mark::hotpatch]',
+    'include "hotpatch.h", put HOTPATCH before a function, and build without HOTPATCH_DISABLE; in Rust, use #[hotpatch_mark::hotpatch]',
   ]);
 
 export const strippedMarks = (library: string, bytes: number, running: string): ErrorReport =>
   make("stripped-marks", [
-    `${library}: ${bytes} bytes of marked code have no name`,
+    `${library}: ${bytes} bytes of marked code have no symbol`,
     "the library is stripped, and hidden or static functions lose their names with .symtab",
     running,
-    "do not strip the library while developing, or give the marked functions default visibility",
+    "do not strip the library during development, or give the marked functions default visibility",
   ]);
 
 export const marksInExecutable = (host: string, functions: number, running = "the host's own code"): ErrorReport =>
@@ -266,10 +266,10 @@ export const marksInExecutable = (host: string, functions: number, running = "th
 
 export const mappedArtifact = (library: string, path: string, detail: string | null, running: string): ErrorReport =>
   make("mapped-artifact", [
-    `${library} is mapped from the file that its build writes`,
-    `writing into ${path} changes the code that runs, and cutting it off kills the host${detail === null ? "" : `; not staged: ${detail}`}`,
+    `${library} is mapped from the very file its build writes`,
+    `writing to ${path} in place changes the running code, and truncating it kills the host${detail === null ? "" : `; not staged: ${detail}`}`,
     running,
-    "replace the file instead (ld, gold, lld, mold, cargo and install do; cp and shell redirections do not), or start the host with `hotpatch spawn`, which takes it off the file",
+    "replace the file instead (ld, gold, lld, mold, cargo and install do; cp and shell redirection do not), or start the host with `hotpatch spawn`, which detaches the library from its file",
   ]);
 
 export const entryTooSmall = (name: string, detail: string, running: string): ErrorReport =>
@@ -277,7 +277,7 @@ export const entryTooSmall = (name: string, detail: string, running: string): Er
     `${name} cannot be patched`,
     detail,
     running,
-    "mark it with HOTPATCH from hotpatch.h or Rust's #[hotpatch], which gives every function its 8-byte entry",
+    "mark it with HOTPATCH from hotpatch.h or Rust's #[hotpatch], which gives every marked function an 8-byte entry",
   ]);
 
 export const entryUnsafe = (name: string, detail: string, running: string): ErrorReport =>
@@ -285,47 +285,47 @@ export const entryUnsafe = (name: string, detail: string, running: string): Erro
     `${name} cannot be patched without a mark`,
     detail,
     running,
-    "mark it with HOTPATCH from hotpatch.h: a marked entry is one instruction, safe to replace at any time",
+    "mark it with HOTPATCH from hotpatch.h: a marked entry is a single instruction, safe to replace at any time",
   ]);
 
 export const untrustedBuild = (names: string, detail: string, running: string, cure: string): ErrorReport =>
   make("untrusted-build", [
-    `${names} cannot be patched as it was built`,
+    `${names} cannot be patched as built`,
     detail,
     running,
-    `${cure}; what the host has loaded stays as it is until it is restarted`,
+    `${cure}; what the host has already loaded stays as built until it is restarted`,
   ]);
 
 export const noMatch = (library: string, globs: string, running: string): ErrorReport =>
   make("no-match", [
-    `no function of ${library} is patched by --functions ${globs}`,
-    "no function symbol of the library has such a name, or those that do were refused",
+    `--functions ${globs} patches nothing in ${library}`,
+    "no function symbol of the library matches, or those that do were refused",
     running,
-    "`hotpatch inspect --functions '*' <library>` lists the names and what stands against each; * and ? are the wildcards",
+    "`hotpatch inspect --functions '*' <library>` lists the names and why each cannot be patched; * and ? are wildcards",
   ]);
 
 export const goneFile = (library: string, path: string, running: string): ErrorReport =>
   make("untrusted-build", [
-    `functions of ${library} cannot be patched without marks`,
-    `the file that the target has loaded from ${path} is gone or replaced, so nothing says how it was built`,
+    `unmarked functions of ${library} cannot be patched`,
+    `the file that the target loaded from ${path} is gone or was replaced, so it is unknown how it was built`,
     running,
     "restart the host, or start it with `hotpatch spawn`",
   ]);
 
 export const ambiguousName = (name: string, detail: string, running: string): ErrorReport =>
   make("ambiguous-name", [
-    `${name} stands for several functions`,
+    `${name} is the name of several functions`,
     detail,
     running,
-    "give the functions different names: they cannot be told apart after a rebuild",
+    "rename them: they cannot be told apart after a rebuild",
   ]);
 
 export const artifactIncomplete = (path: string, detail: string, running: string): ErrorReport =>
   make("artifact-incomplete", [
-    `${path} is not complete yet`,
+    `${path} is incomplete`,
     detail,
     running,
-    "wait for its writer: a session looks at it again at its next change",
+    "wait until it has been written: a session rereads it when it next changes",
   ]);
 
 export const artifactInvalid = (path: string, detail: string, running: string): ErrorReport =>
@@ -341,7 +341,7 @@ export const executableGiven = (path: string, detail: string, running: string): 
     `${path} is an executable, not a shared library`,
     detail,
     running,
-    "name a shared library that the host loads: only functions in one can be patched",
+    "name a shared library that the host loads: only functions in shared libraries can be patched",
   ]);
 
 export const copyFailed = (path: string, detail: string, running: string): ErrorReport =>
@@ -349,33 +349,33 @@ export const copyFailed = (path: string, detail: string, running: string): Error
     `cannot make a copy of ${path} for the target`,
     detail,
     running,
-    "free space or fix the permissions; TMPDIR chooses another folder",
+    "free some space or fix the permissions; TMPDIR selects another folder",
   ]);
 
 /** Found out before anything is touched. `detail`: one line for each place that was tried. */
 export const noPlace = (pid: number, detail: string): ErrorReport =>
   make("copy-failed", [
-    `there is no folder for copies that pid ${pid} can load code from`,
+    `no folder for copies that pid ${pid} can load code from`,
     detail,
     UNTOUCHED,
-    "make one of these writable for both, executable and free enough, or name another with TMPDIR",
+    "make one of these writable for both, not noexec, with enough free space, or set TMPDIR to another",
   ]);
 
 /** Found out just before the load. */
 export const copyUnseen = (path: string, copy: string, running: string): ErrorReport =>
   make("copy-failed", [
     `cannot make a copy of ${path} that the target can see`,
-    `for the target ${copy} is not what was written there: somebody has changed the file, or mounted something over it`,
+    `in the target, ${copy} is not what hotpatch wrote there: the file was changed, or something is mounted over it`,
     running,
-    "look who else writes there; TMPDIR names another folder",
+    "find out who else writes there; TMPDIR selects another folder",
   ]);
 
 export const unsafeFolder = (path: string, detail: string): ErrorReport =>
   make("unsafe-folder", [
-    `cannot keep a target's copies safely under ${path}`,
+    `cannot safely keep a target's copies under ${path}`,
     detail,
     UNTOUCHED,
-    "set TMPDIR to a folder of your own, such as `mkdir -m 700 ~/.hotpatch-tmp` makes one",
+    "set TMPDIR to a folder of your own, for example one made with `mkdir -m 700 ~/.hotpatch-tmp`",
   ]);
 
 export const loadFailed = (library: string, generation: number, detail: string, running: string): ErrorReport =>
@@ -383,7 +383,7 @@ export const loadFailed = (library: string, generation: number, detail: string, 
     `the target's loader refused generation ${generation} of ${library}`,
     detail,
     running,
-    "define what is missing and build again",
+    "define what is missing, and rebuild",
   ]);
 
 /** Generation 0 got the name from a library that needs it in turn; a copy is loaded by itself. */
@@ -396,9 +396,9 @@ export const loadUnlinked = (
 ): ErrorReport =>
   make("load-failed", [
     `the target's loader refused generation ${generation} of ${library}`,
-    `${detail}\n${definers.join(", ")} has it, but ${library} does not name that among the libraries it needs, and the host opened it for itself alone (RTLD_LOCAL)`,
+    `${detail}\n${definers.join(", ")} defines it, but ${library} does not list that as needed (DT_NEEDED), and the host opened it with RTLD_LOCAL`,
     running,
-    `link ${library} with ${definers[0] ?? "the other library"} as well, or open that one with RTLD_GLOBAL`,
+    `link ${library} against ${definers[0] ?? "the other library"} too, or open that one with RTLD_GLOBAL`,
   ]);
 
 /** The target has no room for a copy, or for the thread that loads it. */
@@ -407,23 +407,23 @@ export const noRoom = (library: string, generation: number, detail: string, runn
     `the target has no room for generation ${generation} of ${library}`,
     detail,
     running,
-    "see what limits the target (/proc/PID/limits, prlimit raises them; its control group), and how much memory the library takes (`size`)",
+    "check the target's limits (/proc/PID/limits, raised with prlimit; its control group), and how much memory the library takes (`size`)",
   ]);
 
 export const loadTimeout = (library: string, generation: number, detail: string, running: string): ErrorReport =>
   make("load-timeout", [
-    `loading generation ${generation} of ${library} did not end`,
+    `loading generation ${generation} of ${library} timed out`,
     detail,
     running,
-    "until the copy's constructor returns nothing can be loaded, and the host's own dlopen waits too; use hotpatch_is_patched() to skip start-up work in copies",
+    "until the copy's constructor returns nothing can be loaded, and the host's own dlopen blocks too; use hotpatch_is_patched() to skip start-up work in copies",
   ]);
 
 export const hookTimeout = (library: string, hook: string, detail: string, running: string): ErrorReport =>
   make("hook-timeout", [
-    `${hook} of ${library} did not return`,
+    `${hook} of ${library} timed out`,
     detail,
     running,
-    "its thread goes on until it returns; a hook should be short, --hook-timeout gives it more time",
+    "its thread runs until the hook returns; keep hooks short, or raise --hook-timeout",
   ]);
 
 export const hookUncalled = (library: string, hook: string, detail: string, running: string): ErrorReport =>
@@ -431,20 +431,20 @@ export const hookUncalled = (library: string, hook: string, detail: string, runn
     `${hook} of ${library} was not called`,
     detail,
     running,
-    "see what limits the target: /proc/PID/limits, its control group",
+    "check the target's limits: /proc/PID/limits, its control group",
   ]);
 
 export const signatureChanged = (library: string, detail: string, running: string): ErrorReport =>
   make("signature-changed", [
-    `the new build of ${library} takes or gives something else than its callers do`,
+    `the new build of ${library} changes a signature that running callers were compiled against`,
     detail,
     running,
-    "restart the host for this change, undo it, or give the changed function a new name",
+    "restart the host for this change, undo it, or rename the changed function",
   ]);
 
 export const layoutChanged = (library: string, detail: string, running: string): ErrorReport =>
   make("layout-changed", [
-    `the new build of ${library} lays out live data differently`,
+    `the new build of ${library} changes the layout of live data`,
     detail,
     running,
     "restart the host for this change, or undo it",
@@ -465,12 +465,12 @@ export const noSuchGeneration = (library: string, generation: number, known: str
     `${library} has no generation ${generation}`,
     `known: ${known}`,
     running,
-    "choose one of those; 0 is the host's own code",
+    "choose one of these; 0 is the host's own code",
   ]);
 
 export const badCommand = (line: string, detail: string, running: string): ErrorReport =>
   make("bad-command", [
-    `cannot take the command ${line}`,
+    `cannot execute the command ${line}`,
     detail,
     running,
     'one JSON object per line: {"command":"build" | "rollback" | "preview" | "reload" | "status" | "end"}; rollback and preview name a generation',
@@ -481,7 +481,7 @@ export const badConfig = (path: string, detail: string): ErrorReport =>
     `cannot use the settings in ${path}`,
     detail,
     UNTOUCHED,
-    "see docs/hotpatch.schema.json for what may stand there",
+    "see docs/hotpatch.schema.json for what is allowed",
   ]);
 
 export const untrustedConfig = (path: string, detail: string): ErrorReport =>
@@ -489,7 +489,7 @@ export const untrustedConfig = (path: string, detail: string): ErrorReport =>
     `${path} was found, not named, and is not trusted`,
     detail,
     UNTOUCHED,
-    `read it; if it may do that, name it: --config ${path} (a build also by --build), run hotpatch once in a terminal and say yes, or write one of your own nearer to where you work`,
+    `read it; to allow it, name it with --config ${path} (or give the build with --build), or run hotpatch once in a terminal and answer yes; or put your own hotpatch.json closer to where you work`,
   ]);
 
 export const usage = (message: string, detail: string): ErrorReport =>
@@ -497,10 +497,10 @@ export const usage = (message: string, detail: string): ErrorReport =>
 
 export const logLost = (path: string, detail: string): ErrorReport =>
   make("log-lost", [
-    `the log ${path} is not written any more`,
+    `the log ${path} can no longer be written`,
     detail,
-    "what it ran: the session goes on without a log",
-    "free space; the next session writes it again",
+    "what it ran: the session continues without a log",
+    "free some space; the next session logs again",
   ]);
 
 export const internal = (attempted: string, detail: string, running: string): ErrorReport =>
@@ -508,7 +508,7 @@ export const internal = (attempted: string, detail: string, running: string): Er
     attempted,
     detail,
     running,
-    "this is a fault of hotpatch: please report it with the log of a run with -vv",
+    "this is a bug in hotpatch: please report it with the log of a run with -vv --log FILE",
   ]);
 
 /** The report of anything thrown: a HotpatchError's own, else an internal error. */

@@ -116,7 +116,7 @@ async function main(): Promise<void> {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
       return;
     }
-    const report = reportOf(error, "hotpatch could not begin", "nothing was touched");
+    const report = reportOf(error, "hotpatch could not start", "nothing was touched");
     const { message, detail, running, hint, code } = report;
     const lines = [`error: ${message} [${code}]`, `  why: ${detail}`, `  runs now: ${running}`, `  to do: ${hint}`];
     process.stderr.write(`${lines.map(printable).join("\n")}\n`);

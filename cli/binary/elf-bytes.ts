@@ -94,7 +94,7 @@ export class ElfBytes {
     const end = this.buffer.indexOf(0, start);
     if (end < 0 || end >= table + size) throw new ElfError("invalid", `${what}: a name is not terminated`);
     this.#nameBudget -= end - start;
-    if (this.#nameBudget < 0) throw new ElfError("invalid", `${what}: the names are longer than the file allows`);
+    if (this.#nameBudget < 0) throw new ElfError("invalid", `${what}: the names are longer than the file`);
     const name = this.buffer.toString("utf8", start, end);
     this.#names.set(start, name);
     return name;

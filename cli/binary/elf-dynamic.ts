@@ -187,7 +187,7 @@ export class Dynamic {
     const hash = this.#values.get(DT.HASH);
     if (hash !== undefined) return bytes.u32(this.#memory.table(bytes, hash, 8, ".hash").offset + 4);
     const gnu = this.#values.get(DT_GNU_HASH);
-    if (gnu === undefined) throw new ElfError("invalid", "nothing says how many dynamic symbols there are");
+    if (gnu === undefined) throw new ElfError("invalid", "the number of dynamic symbols is not recorded");
     const head = this.#memory.table(bytes, gnu, 16, ".gnu.hash").offset;
     const [buckets, first, words] = [bytes.u32(head), bytes.u32(head + 4), bytes.u32(head + 8)];
     const bucketsAt = gnu + 16 + 8 * words;
@@ -207,10 +207,10 @@ export class Dynamic {
     const plain = this.#relocationTable(this.#values.get(DT.RELA), size, ".rela.dyn");
     const plt = this.#relocationTable(this.#values.get(DT_JMPREL), pltSize, ".rela.plt");
     if (size > 0 && (this.#values.get(DT.RELAENT) ?? RELA_SIZE) !== RELA_SIZE) {
-      throw new ElfError("invalid", "its relocation records have not 24 bytes");
+      throw new ElfError("invalid", "its relocation records are not 24 bytes long");
     }
     if (plt.size > 0 && (this.#values.get(DT_PLTREL) ?? DT.RELA) !== DT.RELA) {
-      throw new ElfError("invalid", "its PLT relocations are not of the RELA kind");
+      throw new ElfError("invalid", "its PLT relocations are not RELA");
     }
     this.#bytes.claim(Math.max(plain.size, plt.size), "the relocation table");
     const list: ElfRelocation[] = [];

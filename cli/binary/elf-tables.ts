@@ -102,12 +102,13 @@ export function readHeader(bytes: ElfBytes): ElfHeader {
   if (bytes.length === 0) throw new ElfError("incomplete", "the file is empty");
   if (bytes.isZero(0, Math.min(bytes.length, HEADER_SIZE)))
     throw new ElfError("incomplete", "the file starts with zeros");
-  if (bytes.length < HEADER_SIZE) throw new ElfError("incomplete", `the file has ${bytes.length} bytes, its header 64`);
+  if (bytes.length < HEADER_SIZE)
+    throw new ElfError("incomplete", `the file has ${bytes.length} bytes, its header needs 64`);
   if (bytes.u32(0) !== MAGIC) throw new ElfError("invalid", "this is not an ELF file");
   const [bits, order] = [bytes.u8(4), bytes.u8(5)];
   if (bits === 0 && order === 0) throw new ElfError("incomplete", "the header is not written yet");
   if (bits !== 1 && bits !== 2) throw new ElfError("invalid", `unknown ELF class ${bits}`);
-  if (bits === 1) throw new ElfError("architecture", "this is a 32-bit ELF file; x86-64 of 64 bits is needed");
+  if (bits === 1) throw new ElfError("architecture", "this is a 32-bit ELF file; 64-bit x86-64 is needed");
   if (order !== 1) throw new ElfError("architecture", "this is a big-endian ELF file; x86-64 is little-endian");
   const [type, machine] = [bytes.u16(16), bytes.u16(18)];
   if (type === 0 && machine === 0) throw new ElfError("incomplete", "the header is not written yet");
@@ -153,7 +154,8 @@ export function readSections(bytes: ElfBytes): ElfSection[] {
     throw new ElfError("incomplete", "the section table holds zeros");
   }
   const nameAt = table + names * SECTION_SIZE;
-  if (names >= count) throw new ElfError("invalid", `section ${names} is to hold the names, there are ${count}`);
+  if (names >= count)
+    throw new ElfError("invalid", `section ${names} should hold the names, but there are only ${count}`);
   const [strings, size] = [bytes.u64(nameAt + 24), bytes.u64(nameAt + 32)];
   const list: ElfSection[] = [];
   for (let index = 0; index < count; index++) {

@@ -189,7 +189,7 @@ class Search {
     if (target === to.value && from?.start !== to.value) return;
     const incoming = this.found.get(to);
     if (incoming === undefined) return;
-    if (from === null) incoming.certain ??= `code without a name at 0x${at.toString(16)} may jump into its first bytes`;
+    if (from === null) incoming.certain ??= `unnamed code at 0x${at.toString(16)} may jump into its first bytes`;
     else incoming.suspects.push({ start: from.start, at });
   }
 
@@ -204,7 +204,7 @@ class Search {
       if (target < around.start || target >= around.end) return;
       const to = this.#places.get(target);
       const incoming = to?.value === around.start ? this.found.get(to) : undefined;
-      if (incoming !== undefined) incoming.certain ??= "a jump table leads back into its first bytes";
+      if (incoming !== undefined) incoming.certain ??= "a jump table points back into its first bytes";
     }
   }
 
@@ -212,6 +212,6 @@ class Search {
   address(target: number): void {
     const to = this.#places.get(target);
     const incoming = to === undefined || target === to.value ? undefined : this.found.get(to);
-    if (incoming !== undefined) incoming.certain ??= "the library's data hold an address inside its first bytes";
+    if (incoming !== undefined) incoming.certain ??= "the library's data holds an address inside its first bytes";
   }
 }

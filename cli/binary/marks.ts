@@ -158,7 +158,7 @@ function recordsBySection(
     if (home === undefined)
       throw new ElfError(
         "invalid",
-        `the record of ${record.name} leads to 0x${record.entry.toString(16)}, where no marked code is`,
+        `the record of ${record.name} points to 0x${record.entry.toString(16)}, where there is no marked code`,
       );
     map.get(home.index)?.push(record);
   }
@@ -219,11 +219,11 @@ function entryOf(elf: Elf, section: ElfSection, value: number): Entry {
 /** @param bytes the 8 at `address`; null when the marked section ends before */
 export function entryAt(address: number, bytes: Buffer | null): Entry {
   const none = (reason: string) => ({ entry: null, reason });
-  if (bytes === null) return none("its first 8 bytes are not inside the marked section");
+  if (bytes === null) return none("its first 8 bytes are outside the marked section");
   if (address % ENTRY_SIZE !== 0) return none(UNALIGNED);
   const known = ENTRIES.find((one) => one.bytes.equals(bytes));
   if (known !== undefined) return { entry: known.kind, reason: null };
-  if (bytes.subarray(0, 4).equals(ENDBR64)) return none("it starts with endbr64: with clang it must be nocf_check");
+  if (bytes.subarray(0, 4).equals(ENDBR64)) return none("it starts with endbr64: with clang, it must be nocf_check");
   return none(`it starts with ${(bytes.toString("hex").match(/../g) ?? []).join(" ")}, not with a patchable entry`);
 }
 

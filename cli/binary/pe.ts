@@ -141,7 +141,7 @@ function readExports(bytes: ElfBytes, sections: readonly PeSection[], directory:
   const found = new Map<string, number>();
   const place = (address: number, size: number): number => {
     const at = fileOffset(sections, address);
-    if (at === null) throw new ElfError("invalid", "the export table leads outside the sections");
+    if (at === null) throw new ElfError("invalid", "the export table points outside the sections");
     bytes.require(at, size, "the export table");
     return at;
   };

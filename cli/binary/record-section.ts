@@ -120,7 +120,7 @@ function checkHead({ section, magic, head, part }: RecordForm, bytes: Buffer, at
   const left = bytes.length - at;
   const expected = left < head ? head : head + (part === 0 ? 0 : part * bytes.readUInt32LE(at + RECORD.parts));
   if (left < expected || bytes.readUInt32LE(at + RECORD.bytes) !== expected)
-    throw new ElfError("invalid", `the record at ${at} of ${section} does not have ${expected} bytes`);
+    throw new ElfError("invalid", `the record at ${at} of ${section} is not ${expected} bytes long`);
 }
 
 /** What a pointer leads to: its relocation says so, or where relocations are packed (RELR) the file itself. */

@@ -32,14 +32,14 @@ const sessionOptions = (command: Command): Command => {
   for (const option of settingOptions()) command.addOption(option);
   return command
     .option("--json", "events as NDJSON on stdout, commands on stdin")
-    .option("--plain", "one line per event (default where there is no terminal)")
-    .option("--log <file>", "NDJSON log")
+    .option("--plain", "one line per event (default without a terminal)")
+    .option("--log <file>", "append an NDJSON log to this file")
     .option(
       "-v, --verbose",
-      "more detail (-vv: all of it)",
+      "more detail in the log (-vv: everything)",
       (_: string, before: number | undefined) => (before ?? 0) + 1,
     )
-    .option("--config <file>", "settings (default: hotpatch.json in the current folder or above)");
+    .option("--config <file>", "settings file (default: hotpatch.json in the current folder or above)");
 };
 
 /** The parser; its commands call `actions`. Help and usage errors are commander's, with exit code 2 set by main.ts. */
@@ -48,12 +48,12 @@ export function parser(version: string, actions: Actions): Command {
     .description("Edit C, C++ and Rust code inside a running process.")
     .version(version)
     .enablePositionalOptions()
-    .showHelpAfterError("(hotpatch --help shows what is possible)")
+    .showHelpAfterError("(see hotpatch --help)")
     .addHelpText("after", '\nExample:\n  hotpatch spawn --build "make" --watch src -- ./game\n');
   program
     .command("spawn")
     .description("start a host and patch it")
-    .argument("<exe>", "program")
+    .argument("<exe>", "program to run")
     .argument("[args...]", "its arguments")
     .passThroughOptions()
     .addHelpText(
@@ -63,7 +63,7 @@ export function parser(version: string, actions: Actions): Command {
   program
     .command("attach")
     .description("patch a running process")
-    .argument("[target]", "pid, or exact process name; without it: a list to choose from")
+    .argument("[target]", "pid or exact process name; omitted: choose from a list")
     .addHelpText("after", '\nExample:\n  hotpatch attach --build "make" --watch src game\n');
   const sessions = [...program.commands];
   for (const command of sessions) {
@@ -78,11 +78,11 @@ export function parser(version: string, actions: Actions): Command {
   }
   program
     .command("inspect")
-    .description("what a library offers: marks, state, hooks, and what will not follow an edit")
-    .argument("<library>", "shared library (.so, or .dll of mingw-w64)")
-    .addOption(settingOption("functions", "report on unmarked functions of this name too; * and ? are wildcards"))
+    .description("show a library's marks, state and hooks, and what an edit will not reach")
+    .argument("<library>", "shared library (.so, or a mingw-w64 .dll)")
+    .addOption(settingOption("functions", "include unmarked functions by name; * and ? are wildcards"))
     .option("--json", "one JSON object")
-    .option("-v, --verbose", "names as the linker has them, too")
+    .option("-v, --verbose", "also show mangled names")
     .addHelpText("after", "\nExample:\n  hotpatch inspect build/libgame.so\n")
     .action((library: string, flags: Pick<Flags, "json" | "functions"> & { verbose?: boolean }) =>
       actions.inspect(library, {
@@ -93,20 +93,20 @@ export function parser(version: string, actions: Actions): Command {
     );
   program
     .command("doctor")
-    .description("is everything there to work, and may a process be patched: each line ok, or a problem and its cure")
-    .argument("[target]", "pid, or exact process name")
-    .option("--json", "one JSON object")
+    .description("check that hotpatch can work here and, given a process, that it can be patched")
+    .argument("[target]", "pid or exact process name")
+    .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  hotpatch doctor 4711\n")
     .action((target: string | undefined, flags: { json?: boolean }) =>
       actions.doctor(target ?? null, { json: flags.json ?? false }),
     );
   program
     .command("diff")
-    .description("what a switch from one build of a library to another would do")
-    .argument("<old>", "shared library that runs")
-    .argument("<new>", "shared library that is to run")
-    .option("--json", "one JSON object")
-    .option("-v, --verbose", "names as the linker has them, too")
+    .description("show what switching from one build of a library to another would do")
+    .argument("<old>", "the library that runs")
+    .argument("<new>", "the library to switch to")
+    .option("--json", "print one JSON object")
+    .option("-v, --verbose", "also show mangled names")
     .addHelpText("after", "\nExample:\n  hotpatch diff release/libgame.so build/libgame.so\n\nExit code 6: refused.\n")
     .action((before: string, after: string, flags: { json?: boolean; verbose?: boolean }) =>
       actions.diff(before, after, { json: flags.json ?? false, verbose: flags.verbose ?? false }),

@@ -40,14 +40,14 @@ function notesOf(name: SettingName): string[] {
 
 function pairOf(text: string): Record<string, string> {
   const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new InvalidArgumentError("NAME=VALUE is needed.");
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("expected NAME=VALUE.");
   return { [name]: value };
 }
 
 /** Flags are as strict as the file. */
 function checked(type: z.ZodType, text: string): unknown {
   const parsed = type.safeParse(text.trim() === "" ? Number.NaN : Number(text));
-  if (!parsed.success) throw new InvalidArgumentError("a number of milliseconds is needed.");
+  if (!parsed.success) throw new InvalidArgumentError("expected a number of milliseconds.");
   return parsed.data;
 }
 

@@ -45,7 +45,7 @@ export function diffLibraries(oldPath: string, newPath: string): DiffReport {
     functions,
     state,
     notes: grownExports(before.exports, after.exports, ALL_SHARED).map(
-      (change) => `${change}: refused where the host links the library or opens it RTLD_GLOBAL`,
+      (change) => `${change}: refused if the host links the library or opens it with RTLD_GLOBAL`,
     ),
   };
 }

@@ -107,7 +107,7 @@ function described(functions: readonly { readonly name: string; readonly reason:
 }
 
 const NO_DEBUG_INFO: Note = {
-  what: "no debug information: a changed struct cannot be noticed",
+  what: "no debug information: a changed struct cannot be detected",
   cure: "build with -g (it costs nothing at run time)",
 };
 
@@ -115,7 +115,7 @@ function noteMarks(functions: number, unnamedBytes: number): Note[] {
   if (unnamedBytes > 0)
     return [
       {
-        what: `${unnamedBytes} bytes of marked code have no name: the library is stripped, and static or hidden functions cannot be found`,
+        what: `${unnamedBytes} bytes of marked code have no symbol: the library is stripped, and static or hidden functions cannot be found`,
         cure: "build without -s and strip, or mark exported functions only",
       },
     ];
@@ -128,14 +128,14 @@ function noteMarks(functions: number, unnamedBytes: number): Note[] {
 function noteUnmarked(functions: Choice["functions"]): Note[] {
   const doubtful = functions.filter((one) => one.suspects.length > 0).map((one) => one.name);
   if (functions.length === 0) return [];
-  const what = `${functions.length} functions without a mark: threads are stopped for the moment that their entries are written`;
-  const cure = "mark functions that are edited often: their entries are replaced at any time";
+  const what = `${functions.length} unmarked functions: threads are stopped briefly while their entries are written`;
+  const cure = "mark functions that you edit often: their entries can be replaced at any time";
   if (doubtful.length === 0) return [{ what, cure }];
   return [
     { what, cure },
     {
-      what: `bytes that may be a branch back into their first bytes are looked at once more in the target: ${list(demangle(doubtful))}`,
-      cure: "mark them, where the target refuses them",
+      what: `possible branches back into their first bytes are checked again in the target: ${list(demangle(doubtful))}`,
+      cure: "mark those that the target refuses",
     },
   ];
 }
@@ -159,13 +159,13 @@ function noteData(elf: Elf, state: readonly StateRecord[]): Note[] {
   const notes: Note[] = [];
   if (statics.length > 0)
     notes.push({
-      what: `statics start anew in each generation: ${list(statics)}`,
-      cure: "declare what must live on with HOTPATCH_STATE (Rust: state!)",
+      what: `statics start afresh in each generation: ${list(statics)}`,
+      cure: "declare what must survive with HOTPATCH_STATE (Rust: state!)",
     });
   if (exported.length > 0)
     notes.push({
-      what: `exported variables keep generation 0's value where the host links the library, and start anew where it opens it RTLD_LOCAL: ${list(demangle(exported))}`,
-      cure: "HOTPATCH_STATE is the same in both cases",
+      what: `exported variables keep generation 0's value if the host links the library, and start afresh if it opens it with RTLD_LOCAL: ${list(demangle(exported))}`,
+      cure: "HOTPATCH_STATE behaves the same in both cases",
     });
   return notes;
 }
@@ -180,7 +180,7 @@ function noteVtables(elf: Elf): Note[] {
   const names = demangle([...classes]).map((name) => name.replace(/^vtable for /, ""));
   return [
     {
-      what: `objects alive before a switch keep their vtable, and with it unmarked virtual methods: ${list(names)}`,
+      what: `objects created before a switch keep their vtable, and with it the old unmarked virtual methods: ${list(names)}`,
       cure: "mark the virtual methods that you want to edit",
     },
   ];
@@ -191,7 +191,7 @@ function noteTls(elf: Elf): Note[] {
   if (elf.dynamic?.hasStaticTls !== true) return [];
   return [
     {
-      what: "thread-local variables use the initial-exec model: after a few generations the loader has no room for them",
+      what: "thread-local variables use the initial-exec model: the loader runs out of room for them after a few generations",
       cure: "build without -ftls-model=initial-exec",
     },
   ];

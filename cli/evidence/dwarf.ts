@@ -43,7 +43,7 @@ export class LayoutEvidence {
   }
 }
 
-const GONE: Found = { kind: "unknown", reason: "the file of the build that runs is gone" };
+const GONE: Found = { kind: "unknown", reason: "the file of the running build is gone" };
 
 /** C++ names hold the types of the arguments. */
 export const checkByName = (name: string): "mangled" | "unchecked" => (/^_Z/.test(name) ? "mangled" : "unchecked");

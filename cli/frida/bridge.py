@@ -129,7 +129,7 @@ def leave(code):
 temp = None
 
 if sys.version_info < (3, 9):
-    fatal("Python 3.9 or newer is needed, this is " + sys.version.split()[0])
+    fatal("Python 3.9 or newer is needed; this is " + sys.version.split()[0])
 try:
     temp = make_temp()
 except OSError as error:
@@ -288,7 +288,7 @@ def op_spawn(m):
 WITHOUT_HOOKS = {"exceptor": "off", "unwind_broker": False, "exit_monitor": False, "thread_suspend_monitor": False}
 
 
-CUT_OFF = "the host has closed the file descriptors of the agent, as closefrom() and close_range() do"
+CUT_OFF = "the host closed the agent's file descriptors, as closefrom() and close_range() do"
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Grounds:
         self.create, self.detach = named.get("pthread_create"), named.get("pthread_detach")
         self.register = named.get("__register_atfork")
         if None in (self.call, self.restorer, self.create, self.detach, self.register):
-            raise NoCarrier("its C library is not one that hotpatch knows")
+            raise NoCarrier("hotpatch does not know its C library")
         self.locks = self._locks_of(loader)
         self.exit_lock = self._exit_lock(functions)
         self.knows_us = os.readlink("/proc/self/ns/pid") == os.readlink("/proc/%d/ns/pid" % tid)
@@ -201,7 +201,7 @@ def borrow(pid, grounds, avoided):
             except (Unfit, OSError) as error:
                 why = str(error)
         time.sleep(LOOK_S)
-    raise NoCarrier("no quiet moment was found in any of its threads for %g s: %s" % (QUIET_S, why))
+    raise NoCarrier("none of its threads reached a quiet moment within %g s: %s" % (QUIET_S, why))
 
 
 def stopped_quietly(grounds, tid, rank):
@@ -210,9 +210,9 @@ def stopped_quietly(grounds, tid, rank):
     try:
         registers = tracee.registers
         if registers["cs"] != USER_CS:
-            raise Unfit("it is no 64-bit thread")
+            raise Unfit("it is not a 64-bit thread")
         if int(status_of(tid)["SigPnd"], 16) & NEVER_BLOCKED:
-            raise Unfit("a signal of its own is on its way to it")
+            raise Unfit("a signal is pending for it")
         # It may have gone on since it was looked at: to seteuid(), say, which makes calls with a lock in its hand.
         call, pc, sp = registers["orig_rax"], registers["rip"], registers["rsp"]
         if rank != RUNS and before is not None and (before[0], before[2]) == (call, sp):

@@ -162,7 +162,7 @@ def living_thread(pid):
     for tid in [pid, *threads_of(pid)]:
         if state_of(tid) not in "ZX":
             return tid
-    raise OSError("process %d has ended" % pid)
+    raise OSError("process %d has exited" % pid)
 
 
 def state_of(tid):

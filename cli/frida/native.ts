@@ -122,7 +122,7 @@ class NativeTarget implements Target {
     session.detached.connect((reason) => {
       if (reason === "process-terminated" && isAlive(pid)) this.mail.say({ type: "replaced", reason: REPLACED });
       else if (reason === "process-terminated")
-        this.mail.say({ type: "exited", outcome: exitOf(pid), reason: "the process ended" });
+        this.mail.say({ type: "exited", outcome: exitOf(pid), reason: "the process exited" });
       else if (reason !== "application-requested") this.mail.say({ type: "lost", reason });
     });
   }

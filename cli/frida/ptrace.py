@@ -134,7 +134,7 @@ class Tracee:
             self.call(INTERRUPT)
             self.wait_for_stop()
         except OSError as error:
-            raise Unfit("the thread has ended: %s" % error)
+            raise Unfit("the thread has exited: %s" % error)
 
     def call(self, request, address=0, data=0):
         if libc.ptrace(request, self.tid, address, data) < 0:
@@ -145,11 +145,11 @@ class Tracee:
         try:
             _, status = os.waitpid(self.tid, os.WNOHANG | WALL)
         except ChildProcessError:
-            raise Unfit("the thread has ended")
+            raise Unfit("the thread has exited")
         if status == 0:
             return None
         if not os.WIFSTOPPED(status):
-            raise Unfit("the thread has ended")
+            raise Unfit("the thread has exited")
         return os.WSTOPSIG(status), status >> 16
 
     def wait(self, seconds=STOP_S):

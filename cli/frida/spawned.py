@@ -139,7 +139,7 @@ def entry_of(pid):
         for key, value in struct.iter_unpack("<QQ", file.read()):
             if key == AT_ENTRY:
                 return value
-    raise Unfit("the kernel does not say where the program begins")
+    raise Unfit("the kernel does not say where the program starts")
 
 
 def how_it_ended(pid):
@@ -147,9 +147,9 @@ def how_it_ended(pid):
     try:
         _, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return "it ended before its first instruction: look at its output"
+        return "it exited before its first instruction: check its output"
     if os.WIFSIGNALED(status):
-        return "signal %d ended it before its first instruction" % os.WTERMSIG(status)
+        return "signal %d killed it before its first instruction" % os.WTERMSIG(status)
     if os.WIFEXITED(status):
-        return "it ended before its first instruction, with exit code %d: look at its output" % os.WEXITSTATUS(status)
+        return "it exited before its first instruction, with exit code %d: check its output" % os.WEXITSTATUS(status)
     return None

@@ -25,7 +25,7 @@ const MOST_PAIRS = 1_000_000;
 const DEEPEST = 64;
 /** Types in the places of one type: more than any has. */
 const MOST_PLACES = 100_000;
-const TOO_LARGE = "its types refer to each other in more ways than can be compared";
+const TOO_LARGE = "its types refer to each other in too many ways to compare";
 
 interface Pair {
   readonly before: TypeId;
@@ -86,7 +86,7 @@ export class Comparison {
     compare: (own: Own, before: T, after: T) => void,
   ): Verdict {
     if (before === undefined || !before.known)
-      return { kind: "unknown", reason: `the build that runs: ${before?.reason ?? "not in it"}` };
+      return { kind: "unknown", reason: `the running build: ${before?.reason ?? "not in it"}` };
     if (after === undefined || !after.known)
       return { kind: "unknown", reason: `the new build: ${after?.reason ?? "not in it"}` };
     const root = emptyOwn();
@@ -238,7 +238,7 @@ export class Comparison {
     if ((a.kind === "opaque" && isNamed(b)) || (b.kind === "opaque" && isNamed(a))) {
       if (textOf(a) !== textOf(b)) own.changes.push(words.change);
       else
-        own.unknown ??= `${textOf(a)} is only declared in ${a.kind === "opaque" ? "the build that runs" : "the new build"}`;
+        own.unknown ??= `${textOf(a)} is only declared in ${a.kind === "opaque" ? "the running build" : "the new build"}`;
       return;
     }
     if (a.kind !== b.kind) return void own.changes.push(words.change);

@@ -94,7 +94,7 @@ function compareFields(
     const text = (verb: string) => `${title}: ${fieldText(typesBefore, was)} ${verb} ${fieldText(typesAfter, is)}`;
     const moved = !samePlace(was, is);
     if (moved) changes.push(text("->"));
-    if (renamed && !moved) remarks.push(`${nameBefore} is now called ${is.name ?? "nothing"}`);
+    if (renamed && !moved) remarks.push(`${nameBefore} is now named ${is.name ?? "nothing"}`);
     inside.types(was.type, is.type, { change: text("->"), remark: text("is now") });
   }
 }

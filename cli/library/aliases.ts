@@ -31,7 +31,7 @@ export function partedAliases(aliases: readonly Alias[], after: Entries, code: C
     const places = new Set(still.map((name) => after.get(name)));
     const bodies = new Set(still.map((name) => code.get(name)));
     if (places.size < 2 || bodies.size < 2) return [];
-    const reason = `${still.join(" and ")} were one function in an earlier generation: its callers cannot be told apart`;
+    const reason = `${still.join(" and ")} were one function in an earlier generation: their callers cannot be told apart`;
     return still.map((name) => ({ name, code: "ambiguous-name" as const, reason }));
   });
 }

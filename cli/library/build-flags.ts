@@ -14,7 +14,7 @@ export interface BuildIssue {
 const CURE_GCC =
   "build with -O0, or with gcc -O2 -fpatchable-function-entry=16 -fno-inline -flive-patching=inline-only-static; or mark the functions";
 const CURE_CLANG =
-  "build with clang -O0, or with gcc and its flags for live patching (docs/marks.md); or mark the functions";
+  "build with clang -O0, or with gcc and its live-patching flags (docs/marks.md); or mark the functions";
 
 /** The flags that keep gcc -O1 and above from inlining, cloning, and from looking into a callee. */
 const FOR_PATCHING = ["-fno-inline", "-flive-patching=inline-only-static"];
@@ -34,22 +34,22 @@ export function whyUntrusted(
   const producer = compiled?.producer ?? null;
   if (compiled === null || producer === null)
     return {
-      reason: "no debug information says how it was compiled, so its callers may hold copies of its code",
+      reason: "no debug information says how it was compiled, so its callers may have inlined it",
       cure: "build with -g (without -gsplit-dwarf)",
     };
   if (/^GNU AS\b/.test(producer))
     return {
-      reason: "it is written in assembly language: what its callers expect of it is not known",
+      reason: "it is written in assembly: what its callers expect of it is unknown",
       cure: "mark it",
     };
   if (/^GNU /.test(producer)) return whyGccUntrusted(producer, replaceable);
   if (/\brustc\b/.test(producer))
     return {
-      reason: "Rust's compiler inlines across functions and does not say when",
+      reason: "rustc inlines across functions and does not record where",
       cure: "mark the functions with #[hotpatch]",
     };
   if (/\bclang\b/.test(producer)) return whyClangUntrusted(compiled.optimisation(), replaceable, commandLines);
-  return { reason: `nothing is known of its compiler, ${producer}`, cure: CURE_GCC };
+  return { reason: `its compiler is unknown: ${producer}`, cure: CURE_GCC };
 }
 
 function whyGccUntrusted(producer: string, replaceable: boolean): BuildIssue | null {
@@ -58,7 +58,7 @@ function whyGccUntrusted(producer: string, replaceable: boolean): BuildIssue | n
   if (level === "-O0" || FOR_PATCHING.every((flag) => flags.includes(flag))) return null;
   if (replaceable && !NOT_REPLACEABLE.test(producer)) return null;
   return {
-    reason: `it was compiled with gcc ${level}, whose callers of a function that is not exported keep what they saw of it`,
+    reason: `it was compiled with gcc ${level}, where callers of a function that is not exported may rely on its old body`,
     cure: CURE_GCC,
   };
 }
@@ -73,12 +73,12 @@ function whyClangUntrusted(
   if (replaceable && lines.length > 0 && lines.every((line) => /\s-fsemantic-interposition\b/.test(line))) return null;
   if (optimisation === "untold")
     return {
-      reason: "its debug information does not tell at which level clang optimised it",
+      reason: "its debug information does not say at which level clang optimised it",
       cure: "build with -g instead of line tables only",
     };
   return {
     reason:
-      "it was compiled by clang with optimisation and, as far as the file tells, without -fsemantic-interposition: callers keep constants and code of the old body",
+      "it was compiled by clang with optimisation and, as far as the file shows, without -fsemantic-interposition: callers keep constants and code of the old body",
     cure: CURE_CLANG,
   };
 }

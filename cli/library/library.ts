@@ -93,7 +93,7 @@ export class FollowedLibrary {
 
   get runs(): KnownGeneration {
     const known = this.generations.get(this.running);
-    if (known === undefined) throw new Error(`${this.name} runs generation ${this.running}, which nobody knows`);
+    if (known === undefined) throw new Error(`${this.name} runs generation ${this.running}, which is unknown`);
     return known;
   }
 

@@ -92,10 +92,10 @@ type Refusal = Omit<RefusedMark, "name">;
 
 /** Why a switch of this function would mislead: some callers would not follow, or it would be another function. */
 function buildIssueOf(one: PlainFunction, marked: ReadonlySet<string>, buildIssue: BuildIssue | null): Refusal | null {
-  if (marked.has(one.name)) return { code: "ambiguous-name", reason: "a marked function has this name too" };
+  if (marked.has(one.name)) return { code: "ambiguous-name", reason: "a marked function has the same name" };
   if (buildIssue !== null) return { code: "untrusted-build", ...buildIssue };
   if (!one.clone) return null;
-  const reason = "its compiler has left only a clone of it, with arguments of its own";
+  const reason = "the compiler kept only a clone of it, with different arguments";
   return { code: "untrusted-build", reason, cure: "mark it" };
 }
 
@@ -105,7 +105,7 @@ function entryIssueOf(one: PlainFunction, branch: string | null): Refusal | null
   if (one.room < needed)
     return {
       code: "entry-too-small",
-      reason: `it has ${one.room} bytes with the padding behind it, the jump takes ${needed}`,
+      reason: `it has ${one.room} bytes including the padding after it, and the jump takes ${needed}`,
     };
   return branch === null ? null : { code: "entry-unsafe", reason: branch };
 }

@@ -15,8 +15,8 @@ const NEEDED = 16;
 
 export function checkDescriptors({ pid }: ProcessFacts): Finding {
   const limit = /^Max open files\s+(\d+|unlimited)/m.exec(readProc(`/proc/${pid}/limits`) ?? "")?.[1];
-  if (limit === undefined) return fine("its limit of descriptors cannot be read");
-  if (limit === "unlimited") return fine("as many as it likes");
+  if (limit === undefined) return fine("its descriptor limit cannot be read");
+  if (limit === "unlimited") return fine("unlimited");
   let open: number;
   try {
     open = readdirSync(`/proc/${pid}/fd`).length;

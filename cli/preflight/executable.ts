@@ -16,8 +16,8 @@ export function checkExecutable(path: string, pid: number | null): Finding {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (pid !== null && code === "ENOENT")
-      return problem(attachFailed(pid, "it runs no executable: it is a thread of the kernel", UNTOUCHED));
-    return fine(`the executable cannot be read (${message}): Frida will say what it thinks of it`);
+      return problem(attachFailed(pid, "it has no executable: it is a kernel thread", UNTOUCHED));
+    return fine(`the executable cannot be read (${message}): leaving the decision to Frida`);
   }
   const name = pid === null ? path : pathAsItWas(readlinkSync(path));
   const { kind, detail } = hostKind(bytes);

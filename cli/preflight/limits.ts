@@ -55,9 +55,9 @@ export function checkLimits(target: ProcessFacts, starting = false): Finding {
     const most = limitIn(text, name);
     if (used + needed <= most) return null;
     const shown = (value: number) => `${Math.ceil(value / per)} ${unit}`;
-    const detail = `its limit on ${what} is ${shown(most)}: ${shown(used)} are in use, and attaching takes up to ${shown(needed)} more`;
+    const detail = `its limit on ${what} is ${shown(most)}: ${shown(used)} are in use, and attaching needs up to ${shown(needed)} more`;
     const cure = starting
-      ? `raise the limit before hotpatch is started (\`ulimit\`, or prlimit ${option}=unlimited --pid $$)`
+      ? `raise the limit before starting hotpatch (\`ulimit\`, or prlimit ${option}=unlimited --pid $$)`
       : `raise the limit${limitIn(text, name, "hard") < used + needed ? ", as root" : ""}: prlimit --pid ${pid} ${option}=unlimited`;
     return problem(unsupportedHost(starting ? null : pid, detail, cure));
   };
@@ -69,13 +69,13 @@ export function checkLimits(target: ProcessFacts, starting = false): Finding {
       ? whole(THREADS, NEEDED.threads, threadsOf(target.uid), "threads", 1)
       : null) ??
     checkGroup(pid, starting);
-  return found ?? fine("leave room");
+  return found ?? fine("sufficient");
 }
 
 /** For a host that will be started: it inherits ours. */
 export function checkOwnLimits(): Finding {
   const us = factsOf(process.pid);
-  return us === null ? fine("not looked at: /proc is not mounted") : checkLimits(us, true);
+  return us === null ? fine("not checked: /proc is not mounted") : checkLimits(us, true);
 }
 
 /** How many threads and processes its control group may still have. */
@@ -84,8 +84,8 @@ function checkGroup(pid: number, starting: boolean): Finding | null {
     const most = Number(readProc(join(folder, "pids.max")) ?? Number.NaN); // "max" is no number
     const used = Number(readProc(join(folder, "pids.current")) ?? Number.NaN);
     if (!(used + NEEDED.threads > most)) continue;
-    const detail = `its control group may have ${most} processes and threads (${folder}/pids.max): it has ${used}, and attaching takes up to ${NEEDED.threads} more`;
-    const cure = "raise that number; in a container `docker update --pids-limit` does";
+    const detail = `its control group is limited to ${most} processes and threads (${folder}/pids.max): it has ${used}, and attaching needs up to ${NEEDED.threads} more`;
+    const cure = "raise that limit; for a container, use `docker update --pids-limit`";
     return problem(unsupportedHost(starting ? null : pid, detail, cure));
   }
   return null;

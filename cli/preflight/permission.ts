@@ -32,11 +32,7 @@ const inContainer = (): boolean =>
 export function checkTracing(us = asking()): Fine | Lack {
   const who = `user ${us.uid}${inContainer() ? " in a container" : ""}`;
   if (us.yama === 3)
-    return lacking(
-      "kernel.yama.ptrace_scope is 3: nobody may trace",
-      "it cannot be undone but by a new start of the machine",
-      true,
-    );
+    return lacking("kernel.yama.ptrace_scope is 3: nobody may trace", "only a reboot can undo this", true);
   if (mayTraceAll(us)) return fine(`${who} may trace every process (CAP_SYS_PTRACE)`);
   if (us.yama === 2)
     return lacking(
@@ -46,11 +42,11 @@ export function checkTracing(us = asking()): Fine | Lack {
     );
   if (us.yama === 1)
     return lacking(
-      `kernel.yama.ptrace_scope is 1: ${who} may trace only what it starts itself: spawn works, attach does not`,
+      `kernel.yama.ptrace_scope is 1: ${who} may trace only its own children: spawn works, attach does not`,
       "attach as root, or sysctl -w kernel.yama.ptrace_scope=0",
       false,
     );
-  return fine(`${who} may trace processes of its own${us.uid === 0 ? " only: CAP_SYS_PTRACE is missing" : ""}`);
+  return fine(`${who} may trace its own processes${us.uid === 0 ? " only: CAP_SYS_PTRACE is missing" : ""}`);
 }
 
 /**
@@ -64,7 +60,7 @@ export function checkPermission(target: ProcessFacts): Finding {
     return fine("the kernel permits tracing it");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ESRCH") return problem(noSuchProcess(`pid ${pid}`, "it has just ended"));
+    if (code === "ENOENT" || code === "ESRCH") return problem(noSuchProcess(`pid ${pid}`, "it has just exited"));
     const why = whyDenied(target, asking(), shownOwner(pid));
     return problem(attachDenied(pid, why === null ? message : `${why} (${message})`));
   }
@@ -80,16 +76,16 @@ export function whyDenied(target: ProcessFacts, us: Asking, shownAs: number | nu
   if (us.uid !== uid && us.uid !== 0) return `it belongs to user ${uid}, hotpatch runs as user ${us.uid}`;
   if (us.uid === 0 && !mayTraceAll(us))
     return "hotpatch runs as root without the capability CAP_SYS_PTRACE, as in a container (docker run --cap-add SYS_PTRACE)";
-  if ((capabilities & ~us.capabilities) !== 0n) return "it has capabilities that hotpatch has not";
+  if ((capabilities & ~us.capabilities) !== 0n) return "it has capabilities that hotpatch lacks";
   if (shownAs !== null && shownAs !== uid)
     return "it has made itself untraceable (not dumpable: a setuid program, or PR_SET_DUMPABLE)";
   switch (us.yama) {
     case 1:
-      return "kernel.yama.ptrace_scope is 1: only a process's own parents may attach to it";
+      return "kernel.yama.ptrace_scope is 1: only its ancestors may attach to a process";
     case 2:
       return "kernel.yama.ptrace_scope is 2: only root may attach";
     case 3:
-      return "kernel.yama.ptrace_scope is 3: nobody may attach until the machine is started anew";
+      return "kernel.yama.ptrace_scope is 3: nobody may attach until the next reboot";
     default:
       return null;
   }

@@ -60,14 +60,14 @@ export function checkPlace(target: ProcessFacts): Finding {
   const { place, passed } = findPlace(target);
   if (place === null) return problem(noPlace(target.pid, passed.join("\n")));
   closeSync(place.folder);
-  return fine(`go to ${place.path}${passed.length === 0 ? "" : ` (${passed.join("; ")})`}`);
+  return fine(`${place.path}${passed.length === 0 ? "" : ` (${passed.join("; ")})`}`);
 }
 
 /** The temporary folder is settled by it, as a session does at its start. */
 export function checkTemp(): Finding {
   try {
     settleTemp();
-    return fine(`${tmpdir()}, where nobody else can exchange what hotpatch puts`);
+    return fine(`${tmpdir()}, where nobody else can replace what hotpatch writes`);
   } catch (error) {
     if (!(error instanceof HotpatchError)) throw error;
     return problem(error.report);
@@ -77,7 +77,7 @@ export function checkTemp(): Finding {
 /** For a host that will be started: it sees what we see. */
 export function checkOwnPlace(): Finding {
   const us = factsOf(process.pid);
-  return us === null ? fine("not looked at: /proc is not mounted") : checkPlace(us);
+  return us === null ? fine("not checked: /proc is not mounted") : checkPlace(us);
 }
 
 /** Why copies cannot be put there, or the folder's descriptor. */
@@ -97,7 +97,7 @@ function look(there: string, target: ProcessFacts, view: View): string | number 
         path = join(path, name);
       }
       const stat = fstatSync(folder);
-      if (!free && !passable(stat, target)) return `user ${target.uid}, whose process it is, may not enter ${path}`;
+      if (!free && !passable(stat, target)) return `user ${target.uid}, who owns the process, may not enter ${path}`;
       const weakness = weaknessOf(path, stat, trusted);
       if (weakness !== null) return weakness;
     }
@@ -106,7 +106,7 @@ function look(there: string, target: ProcessFacts, view: View): string | number 
     return why ?? folder;
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
-    if (code === "ENOTDIR") return "a link, or no folder, is on the way";
+    if (code === "ENOTDIR") return "a component of the path is a link or not a folder";
     return message.split(", ")[0] ?? message; // without the path under which we went there
   } finally {
     if (!fit) closeSync(folder);
@@ -119,7 +119,7 @@ const inside = (folder: number, name: string): string => `/proc/self/fd/${folder
 function useless(folder: number, target: number): string | null {
   const { bavail, bsize } = statfsSync(inside(folder, "."));
   if (bavail * bsize < FREE_BYTES) return `only ${Math.floor((bavail * bsize) / 1024)} KiB are free`;
-  if (isNoexec(folder, target)) return "no code may be mapped from it (noexec)";
+  if (isNoexec(folder, target)) return "code cannot be mapped from it (noexec)";
   rmdirSync(mkdtempSync(inside(folder, "hotpatch-probe-")));
   return null;
 }

@@ -10,12 +10,12 @@ export function checkRootFolder({ pid, pids }: ProcessFacts): Finding {
   const view = viewOf(pid);
   if (view.same) return fine("it sees the same files as hotpatch");
   if (pids.some((one) => existsSync(view.here(`/proc/${one}/auxv`))))
-    return fine("it has a mount namespace or root folder of its own, with /proc in it");
+    return fine("it has its own mount namespace or root folder, with /proc in it");
   return problem(
     sandboxedHost(
       pid,
-      "it has a root folder of its own without /proc, by which Frida finds its loader",
-      `mount one in it (mount -t proc proc /proc/${pid}/root/proc), then attach again`,
+      "it has its own root folder without /proc, which Frida needs to find its loader",
+      `mount /proc in it (mount -t proc proc /proc/${pid}/root/proc), then attach again`,
     ),
   );
 }

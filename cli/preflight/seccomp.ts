@@ -17,7 +17,7 @@ const STRICT = 1;
 const READ_MS = 20_000;
 const SCRIPT = fileURLToPath(new URL("seccomp/seccomp.py", import.meta.url));
 
-const START_WITHOUT = "start the host without it while developing";
+const START_WITHOUT = "start the host without it during development";
 
 export function checkSeccomp(target: ProcessFacts): Finding {
   const { pid, seccompMode: mode, seccompFilters: count } = target;
@@ -40,7 +40,7 @@ export function checkSeccomp(target: ProcessFacts): Finding {
       sandboxedHost(
         pid,
         `it has seccomp filters of its own, which could kill it, and they cannot be read: ${filters}`,
-        `run hotpatch as root: then it reads them and attaches if they allow it; or ${START_WITHOUT}`,
+        `run hotpatch as root, so that it can read them and attach if they allow it; or ${START_WITHOUT}`,
       ),
     );
   const against = objection(filters);
@@ -53,7 +53,7 @@ export function checkSeccomp(target: ProcessFacts): Finding {
 export function objection(filters: readonly Buffer[]): string | null {
   for (const [name, call] of AGENT_CALLS) {
     const said = answer(filters, call);
-    if (said === "kill") return `its seccomp filter kills it for ${name}, which the agent needs`;
+    if (said === "kill") return `its seccomp filter would kill it for ${name}, which the agent needs`;
     if (said === "error" && NEEDED_CALLS.has(name)) return `its seccomp filter forbids ${name}, which the agent needs`;
   }
   return null;

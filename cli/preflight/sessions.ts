@@ -96,7 +96,7 @@ export async function checkSession({ pid }: ProcessFacts): Promise<Finding> {
   if (holder !== null) return problem(attachBusy(pid, heldBy(holder)));
   const owner = registeredOwner(pid);
   if (owner !== null && owner !== process.pid) return problem(attachBusy(pid, heldBy(owner)));
-  return fine("no other hotpatch session has it");
+  return fine("no other hotpatch session is attached");
 }
 
 /** The living session that the target's registry names; null: none, or it cannot be read. */

@@ -36,7 +36,7 @@ export const targetChecks: readonly TargetCheck[] = [
 /** Rejects with what would make the attach fail, or harm the process. */
 export async function refuseUnfit(pid: number): Promise<void> {
   const target = factsOf(pid);
-  if (target === null) throw new HotpatchError(noSuchProcess(`pid ${pid}`, "it has just ended"));
+  if (target === null) throw new HotpatchError(noSuchProcess(`pid ${pid}`, "it has just exited"));
   for (const { look } of targetChecks) refuseProblem(await look(target));
 }
 
@@ -46,7 +46,7 @@ export function refuseProblem(finding: Finding): void {
 
 /** Frida waits ten seconds for a process that another tracer holds. */
 function checkTracer({ pid, tracer }: ProcessFacts): Finding {
-  if (tracer === 0) return fine("nobody traces it");
+  if (tracer === 0) return fine("not traced");
   return problem(attachBusy(pid, `it is traced by pid ${tracer} (${namesOf(tracer)[0] ?? "unknown"})`));
 }
 

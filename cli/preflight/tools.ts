@@ -37,7 +37,7 @@ export function checkCompiler(): Fine | Lack {
 export function checkDemangler(): Fine | Lack {
   const found = versionOf("c++filt");
   if (found !== null) return fine(found);
-  return lacking("no c++filt on PATH: C++ and Rust names are shown as the linker has them", "install binutils", false);
+  return lacking("no c++filt on PATH: C++ and Rust names are shown mangled", "install binutils", false);
 }
 
 /** The first line of what a program says of itself, or null where there is none. */

@@ -13,7 +13,7 @@ export function checkWatching(folder: string): Fine | Lack {
   watcher.close();
   if (unwatched === 0) return fine(`${folders} source folders below ${folder}; inotify: ${limits.join(", ")}`);
   return lacking(
-    `${unwatched} of ${folders} source folders below ${folder} cannot be watched, and are looked at once a second: inotify's limits are used up (${limits.join(", ")})`,
+    `${unwatched} of ${folders} source folders below ${folder} cannot be watched, and are polled once a second: the inotify limits are exhausted (${limits.join(", ")})`,
     "raise them: sysctl -w fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
     false,
   );

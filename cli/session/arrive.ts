@@ -38,14 +38,14 @@ export async function arrive(
   }
   const [name = "", ...rest] = arrival.argv;
   if (!existsSync(cwd) || !statSync(cwd).isDirectory())
-    throw new HotpatchError(spawnFailed(name, `there is no folder ${cwd} to start it in`));
+    throw new HotpatchError(spawnFailed(name, `its working directory ${cwd} does not exist`));
   const { program, args } = commandOf(findProgram(name, cwd, env.PATH ?? ""), rest);
   refuseProblem(checkExecutable(program, null));
   if (isLoader(program))
     throw new HotpatchError(
       spawnFailed(
         program,
-        "this is the dynamic loader, which dies when Frida enters it: name the program that it is to run instead",
+        "this is the dynamic loader, which dies when Frida enters it: name the program it is to run instead",
       ),
     );
   refuseProblem(checkOwnPlace());
@@ -90,7 +90,7 @@ function findProgram(name: string, cwd: string, path: string): string {
   try {
     accessSync(found, constants.X_OK);
   } catch (error) {
-    throw new HotpatchError(spawnFailed(name, `${found} may not be executed`), error);
+    throw new HotpatchError(spawnFailed(name, `${found} is not executable`), error);
   }
   return found;
 }

@@ -84,7 +84,7 @@ export class Pipeline {
     if (inspection.kind === "unfit") return void this.#refuse(library, inspection.report);
     const { artifact } = inspection;
     if (artifact.hash === library.runs.hash) {
-      const reason = `the same bytes as generation ${library.running}, which runs`;
+      const reason = `the same bytes as generation ${library.running}, which is running`;
       return this.#say({ type: "artifact:unchanged", library: name, path, reason });
     }
     this.#say({ type: "artifact:changed", library: name, path, reason });
@@ -149,7 +149,7 @@ export class Pipeline {
     const unmarked = choice.functions.filter(({ name }) => !left.has(name));
     const code = new Map([...artifact.code].filter(([name]) => !left.has(name)));
     const timeoutMs = this.#options.loadTimeout;
-    this.#connection.underWay = `generation ${generation} of ${name} was being loaded (${path}): a constructor of the copy, or of a library that it brings along, may have ended it`;
+    this.#connection.underWay = `generation ${generation} of ${name} was being loaded (${path}): a constructor of the copy, or of a library it depends on, may have killed it`;
     const loaded = await this.#connection.call("load", {
       library: name,
       generation,
@@ -194,7 +194,7 @@ export class Pipeline {
   ): Promise<void> {
     const hooks = library.generations.get(generation)?.hooks ?? NO_HOOKS;
     const timeoutMs = this.#options.hookTimeout;
-    this.#connection.underWay = `a switch of ${library.name} from generation ${library.running} to ${generation} was under way: its hooks, or the first calls of new bodies, may have ended it`;
+    this.#connection.underWay = `a switch of ${library.name} from generation ${library.running} to ${generation} was under way: its hooks, or the first calls of new bodies, may have killed it`;
     const switched = await this.#connection.call("switchTo", { library: library.name, generation, hooks, timeoutMs });
     this.#connection.underWay = null;
     if (!switched.ok) return void this.#refuse(library, agentError(switched.error, library, generation), functions);

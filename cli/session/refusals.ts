@@ -23,13 +23,13 @@ export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: numb
   errors.hookTimeout(
     library.name,
     AFTER,
-    `${AFTER}(${from}, ${library.running}) took longer than ${timeoutMs} ms; the switch itself is done`,
+    `${AFTER}(${from}, ${library.running}) took longer than ${timeoutMs} ms; the switch itself is complete`,
     library.runsText,
   );
 
 /** The switch has happened, without its after-hook. */
 export const uncalledHook = (library: FollowedLibrary, reason: string): ErrorReport =>
-  errors.hookUncalled(library.name, AFTER, `${reason}; the switch itself is done`, library.runsText);
+  errors.hookUncalled(library.name, AFTER, `${reason}; the switch itself is complete`, library.runsText);
 
 /** Functions whose callers, or whose data, were built for something else. */
 export function changeError(changes: ReadonlyMap<string, Change>, { name, runsText }: ReportSubject): ErrorReport {
@@ -107,6 +107,6 @@ export function agentError(failure: AgentFailure, library: FollowedLibrary, gene
     case "entry-too-small":
       return errors.entryTooSmall(`a function of ${name}`, detail, runsText);
     default:
-      return errors.internal(`generation ${generation} of ${name} could not be taken in`, detail, runsText);
+      return errors.internal(`generation ${generation} of ${name} could not be adopted`, detail, runsText);
   }
 }

@@ -65,7 +65,7 @@ export class Session {
   /** The spawned host's; an attached one has its own. */
   readonly terminal = new HostTerminal(
     () => (this.#options.arrival.kind === "spawn" ? (this.#launcher.terminal ?? this.#connection.target) : null),
-    (error) => this.#failed(error, "the host's terminal could not be reached"),
+    (error) => this.#failed(error, "the host's terminal is out of reach"),
   );
   /** How the target, or the link to it, ended. */
   #go: (gone: Gone) => void = () => {};
@@ -150,7 +150,7 @@ export class Session {
         return this.end("asked to end", command.keep);
       case "build":
         if (!this.#triggers.requestBuild())
-          this.#error(errors.badCommand('"build"', "there is no --build command", this.#libraries.runsText));
+          this.#error(errors.badCommand('"build"', "no --build command was given", this.#libraries.runsText));
         return;
       case "reload":
         for (const library of this.#libraries.named(command.library)) this.#triggers.take(library, "asked to reload");
@@ -271,7 +271,11 @@ export class Session {
     if (outcome !== null) this.#say({ type: "target:exited", ...outcome });
     const left = this.#tellLoss(last, target.pid);
     this.#over = true;
-    this.#say({ type: "session:ended", restored: released.restored, reason: ending.reason });
+    this.#say({
+      type: "session:ended",
+      restored: released.restored,
+      reason: released.kept ? `${ending.reason}; ${this.#libraries.runsText} keeps running` : ending.reason,
+    });
     return released.kept || left !== null;
   }
 

@@ -42,7 +42,7 @@ export class Triggers {
     const { watch } = this.#options;
     const missing = this.#build === null ? undefined : watch.find((folder) => !existsSync(folder));
     if (missing !== undefined)
-      throw new HotpatchError(errors.usage(`cannot watch ${missing} for --build`, "there is no such folder"));
+      throw new HotpatchError(errors.usage(`cannot watch ${missing} for --build`, "no such folder"));
   }
 
   /** Before a session the build runs only for an artifact that is not there. Rejects with a HotpatchError. */
@@ -56,7 +56,9 @@ export class Triggers {
     if (result.kind === "failed")
       throw new HotpatchError(errors.buildFailed(build, result.exitCode, result.output, errors.UNTOUCHED));
     if (!existsSync(missing))
-      throw new HotpatchError(errors.libraryNotFound(missing, `the build command ran and did not make it: ${build}`));
+      throw new HotpatchError(
+        errors.libraryNotFound(missing, `the build command ran but did not produce it: ${build}`),
+      );
   }
 
   /** Whether there is something to build. */

@@ -46,7 +46,7 @@ export function startBuild(command: string, cwd: string, env: NodeJS.ProcessEnv)
     };
     child.once("error", (error) => end(null, error.message));
     child.once("exit", (exitCode, signal) => {
-      const said = signal === null ? "" : `\nended by ${signal}`;
+      const said = signal === null ? "" : `\nkilled by ${signal}`;
       const timer = setTimeout(() => end(exitCode, said), DRAIN_MS);
       child.once("close", () => {
         clearTimeout(timer);

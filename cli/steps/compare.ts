@@ -73,7 +73,7 @@ export function compare(comparing: Comparing): Compared {
   return { functions, lost, changes, override, fits: !stays || partial };
 }
 
-const KEPT = "not in this build: it keeps the body it had";
+const KEPT = "not in this build: it keeps its old body";
 
 function reasonOf({ change, remarks, reason }: Verdict): string | null {
   if (change !== null) return change.reasons.join("; ");

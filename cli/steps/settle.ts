@@ -28,7 +28,7 @@ export async function settle(path: string, settleMs: number, signal?: AbortSigna
     const before = await statsOf(path);
     if (before === null) return missing(path);
     if (settleMs > 0) await wait(settleMs, undefined, signal && { signal }).catch(() => {}); // aborted: seen below
-    if (signal?.aborted === true) return { kind: "incomplete", reason: "a newer change has come" };
+    if (signal?.aborted === true) return { kind: "incomplete", reason: "a newer change arrived" };
     const rested = await statsOf(path);
     if (rested === null) return missing(path);
     if (!same(before, rested)) continue;
@@ -43,7 +43,7 @@ export async function settle(path: string, settleMs: number, signal?: AbortSigna
       return { kind: "unfit", reason: `it cannot be read: ${message}` };
     }
     if (bytes !== null) return { kind: "settled", bytes, writing: writingOf(rested) };
-    if (settleMs === 0) return { kind: "incomplete", reason: "it changed while it was read" };
+    if (settleMs === 0) return { kind: "incomplete", reason: "it changed while being read" };
   }
   return { kind: "incomplete", reason: `still being written after ${RESTLESS_MS / 1000} s` };
 }

@@ -89,7 +89,7 @@ export function findProcess(wanted: string): number {
     const why =
       facts === null
         ? `/proc has no process ${wanted}`
-        : `it has ended, and is a zombie until its parent ${facts.parent} (${namesOf(facts.parent)[0] ?? "unknown"}) has asked for its exit code`;
+        : `it has exited, and is a zombie until its parent ${facts.parent} (${namesOf(facts.parent)[0] ?? "unknown"}) collects its exit status`;
     throw new HotpatchError(noSuchProcess(`pid ${wanted}`, why));
   }
   const own = ownProcesses();
@@ -102,7 +102,7 @@ export function findProcess(wanted: string): number {
     .sort((a, b) => a - b);
   const [pid] = pids;
   if (pid === undefined)
-    throw new HotpatchError(noSuchProcess(`"${wanted}"`, "no process has this name (names are compared whole)"));
+    throw new HotpatchError(noSuchProcess(`"${wanted}"`, "no process has this name (names must match exactly)"));
   if (pids.length > 1) throw new HotpatchError(ambiguousProcess(wanted, pids));
   return pid;
 }

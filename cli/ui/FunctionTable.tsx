@@ -71,7 +71,10 @@ export function FunctionTable(props: Props) {
           <Text {...look(context.theme, first + i === chosen ? "plain" : TONES[f.status])}>
             {f.status.padEnd(STATUS)}
           </Text>
-          {compact ? "" : (f.check ?? "").padEnd(CHECK) + age(context.now - f.since).padStart(SINCE - 2)}
+          {compact
+            ? ""
+            : (f.status === "adopted" || f.check === null ? "-" : f.check).padEnd(CHECK) +
+              age(context.now - f.since).padStart(SINCE - 2)}
         </Text>
       ))}
     </Box>

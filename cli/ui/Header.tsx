@@ -58,7 +58,7 @@ function libraryLines(
 ): string[] {
   const { libraries: room, columns } = layout;
   if (room === 0) return [];
-  if (all.length === 0) return [phase === "arriving" ? " " : " no marked library is loaded yet"];
+  if (all.length === 0) return [phase === "arriving" ? " " : " no marked library loaded yet"];
   const build = builds.filter((b) => b.ok).at(-1);
   const lines = all.map((library) => {
     const made = library.attempts.findLast((a) => a.kind === "generation");
@@ -72,7 +72,7 @@ function libraryLines(
     ]);
   });
   if (lines.length <= room) return lines;
-  return [...lines.slice(0, room - 1), ` and ${lines.length - room + 1} libraries more`];
+  return [...lines.slice(0, room - 1), ` and ${lines.length - room + 1} more libraries`];
 }
 
 /** The first facts that fit, whole. */

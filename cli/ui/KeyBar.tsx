@@ -22,7 +22,7 @@ export function KeyBar({ state, view, columns, context }: Props) {
     return (
       <Text wrap="truncate-end" inverse bold>
         {toColumns(
-          " keep what runs and quit? the host goes on, but what it prints is lost   y yes   any other key: no",
+          " keep generation and quit? The host continues, its output is lost   y yes   n no",
           columns,
           context.theme.glyphs.ellipsis,
         )}
@@ -63,20 +63,20 @@ function keysOf({ problem }: SessionState, view: View, { arrival, build, theme: 
   if (view.focus === "output")
     return [
       ["Esc", "back"],
-      ["PgUp", "look back"],
+      ["PgUp", "scroll back"],
       ["Ctrl-C", "quit"],
     ];
   if (view.filtering)
     return [
-      ["Enter", "keep the filter"],
-      ["Esc", "all functions"],
-      ["Ctrl-U", "clear"],
+      ["Enter", "apply"],
+      ["Esc", "clear filter"],
+      ["Ctrl-U", "clear text"],
     ];
   if (view.rollback !== null)
     return [
-      ["Enter", "go there"],
+      ["Enter", "roll back"],
       [glyphs.sideways, "choose"],
-      ["Esc", "stay"],
+      ["Esc", "cancel"],
     ];
   const main: Keys = [
     ["?", "help"],

@@ -51,7 +51,7 @@ function output({ state, top, typing, rows, columns }: Props): Shown {
   // Lines looked back at are cut; the newest are wrapped, so that nothing of them is lost.
   const fitted = shown.flatMap((line) => wrapLine(line, columns - 1).slice(0, back > 0 ? 1 : undefined));
   return {
-    title: typing ? "output: keys go to the host, Esc stops" : "output",
+    title: typing ? "output: keys go to the host, Esc returns" : "output",
     note: back > 0 ? `${back} newer lines below` : "",
     lines: fitted.slice(-page),
   };

@@ -30,7 +30,7 @@ export function Picker({ shown, choice, size: { columns, rows }, theme }: Props)
         {" hotpatch  attach to which process?"}
       </Text>
       <Rule
-        title={`${marked} of ${shown.length} processes with marked libraries / ${choice.filter}_`}
+        title={`${marked} of ${shown.length} processes have marked libraries / ${choice.filter}_`}
         columns={columns}
         active
         theme={theme}
@@ -48,7 +48,7 @@ export function Picker({ shown, choice, size: { columns, rows }, theme }: Props)
       <Text wrap="truncate-end">
         {" "}
         <Text bold>{theme.glyphs.enter}</Text> attach <Text bold>{theme.glyphs.upDown}</Text> choose{" "}
-        <Text bold>type</Text> to filter <Text bold>Esc</Text> leave
+        <Text bold>type</Text> to filter <Text bold>Esc</Text> cancel
       </Text>
     </Box>
   );

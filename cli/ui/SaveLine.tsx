@@ -44,43 +44,45 @@ function signOf(tone: Tone, { theme: { glyphs }, now }: Context): string {
 
 const leaving = ({ arrival }: Context): [Tone, string] => [
   "busy",
-  `ending${arrival === "spawn" ? " the host" : ""}; Ctrl-C again quits at once`,
+  `ending${arrival === "spawn" ? " the host" : " the session"}; Ctrl-C again quits immediately`,
 ];
+
+function stillRunning(libraries: SessionState["libraries"]): string {
+  if (libraries.length === 0) return "nothing was touched";
+  const running = libraries.map((l) => l.running).join(", ");
+  return libraries.length === 1 ? `generation ${running} keeps running` : `generations ${running} keep running`;
+}
 
 function saveText(state: SessionState, context: Context): [Tone, string] {
   const { save, libraries, phase } = state;
   const { now, build } = context;
   const named = (library: string) => (libraries.length > 1 ? `${library}: ` : "");
-  const running = libraries.map((l) => l.running).join(", ");
   if (phase === "arriving" && save.step === "none") return ["busy", `${seconds(now)}`];
   switch (save.step) {
     case "none":
       return ["plain", `no save yet: ${build === null ? "following" : "watching"} ${context.watched}`];
     case "building":
-      return ["busy", `building for ${seconds(now - save.at)}: ${build ?? ""}`];
+      return ["busy", `building, ${seconds(now - save.at)}: ${build ?? ""}`];
     case "built":
-      return ["busy", `built in ${seconds(state.builds.at(-1)?.ms ?? 0)}; looking at what changed`];
+      return ["busy", `built in ${seconds(state.builds.at(-1)?.ms ?? 0)}; checking what changed`];
     case "taking":
-      return ["busy", `${save.library}: taking it in for ${seconds(now - save.at)}`];
+      return ["busy", `${save.library}: loading, ${seconds(now - save.at)}`];
     case "incomplete":
-      return ["bad", `${save.library} is not complete yet: ${save.reason}`];
+      return ["bad", `${save.library} is incomplete: ${save.reason}`];
     case "unchanged":
       return ["plain", `${named(save.library)}nothing to do: ${save.reason.replace("generation ", "")}`];
     case "arrived":
       return [
         "good",
-        `${named(save.library)}the last save runs, ${ago(now - save.at)}: live ${seconds(save.liveMs)} after it was built`,
+        `${named(save.library)}the last save is live, ${ago(now - save.at)}: ${seconds(save.liveMs)} after the build`,
       ];
     case "moved":
       return save.why === "restore"
-        ? ["plain", `${named(save.library)}restored ${ago(now - save.at)}: the host's own code runs`]
-        : ["plain", `${named(save.library)}rolled back to ${save.generation}, ${ago(now - save.at)}`];
+        ? ["plain", `${named(save.library)}restored ${ago(now - save.at)}: the host runs its own code`]
+        : ["plain", `${named(save.library)}rolled back to generation ${save.generation}, ${ago(now - save.at)}`];
     case "failed": {
-      const what = save.problem.kind === "build" ? "the build failed" : "refused";
-      return [
-        "bad",
-        `${what}, ${running === "" ? "nothing was touched" : `${running} runs on`}: ${problemInShort(save.problem)}`,
-      ];
+      const what = save.problem.kind === "build" ? "build failed" : "refused";
+      return ["bad", `${what}; ${stillRunning(libraries)}: ${problemInShort(save.problem)}`];
     }
   }
 }

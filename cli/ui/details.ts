@@ -11,9 +11,9 @@ import { age, ago } from "./units.js";
 
 /** What `check` stands for. */
 const CHECKS = {
-  dwarf: "signature and layout compared by the debug information",
-  record: "signature and layout compared by the library's own records",
-  mangled: "parameter types are part of its name; nothing else was compared",
+  dwarf: "signature and layout compared using debug information",
+  record: "signature and layout compared using the library's own records",
+  mangled: "parameter types are part of the mangled name; nothing else was compared",
   unchecked: "not compared: a changed signature would not be noticed",
 } as const;
 
@@ -29,7 +29,10 @@ export function detailsLines(state: SessionState, key: string | null, context: C
     ...(name === found.name ? [] : [["symbol", found.name] as [string, string]]),
     ...(found.source === null ? [] : [["source", found.source] as [string, string]]),
     ["runs", `${found.generation}, ${found.status}, for ${age(context.now - found.since)}`],
-    ["check", found.check === null ? "not looked at yet" : `${found.check}: ${CHECKS[found.check]}`],
+    [
+      "check",
+      found.check === null || found.status === "adopted" ? "none yet" : `${found.check}: ${CHECKS[found.check]}`,
+    ],
     ["old bodies", threads(found)],
   ];
   const reason = (found.reason ?? "").split("\n").filter((text) => text !== "");
@@ -49,8 +52,8 @@ export function detailsLines(state: SessionState, key: string | null, context: C
 }
 
 function threads({ oldThreads }: FunctionState): string {
-  if (oldThreads === null) return "not measured (s measures)";
-  return oldThreads === 0 ? "no thread is inside one" : `at most ${count(oldThreads, "thread")} still inside one`;
+  if (oldThreads === null) return "not measured (press s)";
+  return oldThreads === 0 ? "no threads inside" : `at most ${count(oldThreads, "thread")} still inside`;
 }
 
 function historyLine(attempt: Attempt, { name }: FunctionState, { now }: Context): Line[] {
@@ -61,7 +64,7 @@ function historyLine(attempt: Attempt, { name }: FunctionState, { now }: Context
     attempt.kind === "refused"
       ? `refused [${attempt.code}]`
       : attempt.kind === "moved"
-        ? `${attempt.generation}  back to it: ${status}`
+        ? `${attempt.generation}  rolled back: ${status}`
         : `${attempt.generation}  ${attempt.liveMs === null ? "found" : status}`;
   return line(
     `  ${ago(now - attempt.at).padEnd(12)}${what}${result?.reason === undefined ? "" : `: ${result.reason}`}`,

@@ -22,7 +22,7 @@ export function diffLines(diff: DiffReport, raw: boolean): string[] {
       `  ${status.padEnd(9)}  ${name}`,
       ...changes.map((change) => `             ${change}`),
     ]),
-    ...(notes.length > 0 ? ["what to know"] : []),
+    ...(notes.length > 0 ? ["notes"] : []),
     ...notes.map((note) => `  ${note}`),
   ].map(printable);
 }

@@ -8,10 +8,10 @@ export function doctorLines({ pid, checks, ok }: DoctorReport): string[] {
   const lines = checks.flatMap(({ about, ok: well, needed, says, cure }) => {
     const [first = "", ...more] = says.split("\n");
     return [
-      `${well ? "ok     " : needed ? "problem" : "less   "}  ${about.padEnd(WIDTH)}${first}`,
+      `${well ? "ok     " : needed ? "problem" : "warning"}  ${about.padEnd(WIDTH)}${first}`,
       ...[...more, ...(cure === null ? [] : [`cure: ${cure}`])].map((line) => " ".repeat(9 + WIDTH) + line),
     ];
   });
   const subject = pid === null ? "hotpatch can work here" : `pid ${pid} can be attached to`;
-  return [...lines, ok ? subject : "something that is needed is missing: see the lines with problem"].map(printable);
+  return [...lines, ok ? subject : "something required is missing: see the lines marked problem"].map(printable);
 }

@@ -6,33 +6,33 @@ import type { PanelText } from "./panel-text.js";
 export function helpLines({ arrival, theme: { glyphs } }: Context): PanelText {
   const spawned = arrival === "spawn";
   const keys: [string, string][] = [
-    [`${glyphs.upDown} PgUp PgDn`, "move; Home and End go to the first and the last"],
-    ["Enter", "details of a function: source, history, why it was refused, threads in old bodies"],
-    ["/", "show only functions whose name holds what you type; Esc shows all again"],
+    [`${glyphs.upDown} PgUp PgDn`, "move; Home and End jump to the first and last line"],
+    ["Enter", "function details: source, history, why it was refused, threads in old bodies"],
+    ["/", "filter functions by name; Esc clears the filter"],
     ["b", "build now"],
-    ["u", `roll back: choose a generation with ${glyphs.sideways}, see what would change, Enter goes there`],
-    ["r", "restore: the host's own code, generation 0; u brings a later one back"],
-    ["p", "the problem with the last save: the compiler's lines, or why it was refused"],
+    ["u", `roll back: choose a generation with ${glyphs.sideways}, see what would change, confirm with Enter`],
+    ["r", "restore the host's own code, generation 0; u returns to a later one"],
+    ["p", "problem with the last save: the compiler's output, or why it was refused"],
     ["l", "log"],
-    ["s", "count the threads that are still inside old bodies"],
+    ["s", "count the threads still inside old bodies"],
     ...(spawned
-      ? [["o", "output: keys go to the host's terminal until Esc; PgUp and PgDn look back"] as [string, string]]
+      ? [["o", "output: keys go to the host's terminal until Esc; PgUp and PgDn scroll"] as [string, string]]
       : []),
-    ["k", `keep what runs and quit${spawned ? ": the host goes on without its terminal" : ""}`],
+    ["k", `keep the running generation and quit${spawned ? ": the host continues without its terminal" : ""}`],
     [
       "q, Ctrl-C",
-      `put the host's own code back and quit${spawned ? ", which ends the host" : ""}; Ctrl-C again quits at once`,
+      `restore the host's own code and quit${spawned ? ", which ends the host" : ""}; Ctrl-C again quits immediately`,
     ],
-    ["Ctrl-Z", "suspend hotpatch; the host goes on"],
-    ["Ctrl-L", "draw the screen anew"],
+    ["Ctrl-Z", "suspend hotpatch; the host keeps running"],
+    ["Ctrl-L", "redraw"],
   ];
   const words: [string, string][] = [
-    ["switched", "runs a new body"],
-    ["unchanged", "its own code is the same; it runs the new copy all the same, for what it calls"],
-    ["new", "was not there before"],
-    ["missing", "not in this build: keeps the body it had"],
-    ["refused", "this build was not taken; Enter tells why"],
-    ["adopted", "can be patched; nothing has changed yet"],
+    ["switched", "running a new body"],
+    ["unchanged", "same code; still switched to the new copy, for what it calls"],
+    ["new", "did not exist before"],
+    ["missing", "not in this build: keeps its old body"],
+    ["refused", "this build was rejected; Enter shows why"],
+    ["adopted", "can be patched; not changed yet"],
   ];
   const row = ([what, text]: [string, string]) => [{ text: what.padEnd(18), style: { bold: true } }, ...line(text)];
   return { title: "help", lines: [...keys.map(row), line(""), ...words.map(row)] };

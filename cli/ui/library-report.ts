@@ -12,7 +12,7 @@ export function reportLines(found: LibraryReport, raw: boolean, what = "marked f
   const both = [hooks.before && "before", hooks.after && "after"].filter((one) => one !== false).join(" and ");
   return [
     `${found.path}: ${found.format}, ${able} of ${functions.length} ${what} can be patched`,
-    `  name      ${found.soname ?? "(no SONAME: matched by its file name)"}`,
+    `  name      ${found.soname ?? "(no SONAME: matched by file name)"}`,
     `  Build-ID  ${found.buildId ?? "none"}`,
     `  debug     ${found.debugInfo ? "yes" : "no"}`,
     `  flag      ${found.flag ? "yes: hotpatch_is_patched() works" : "no"}`,
@@ -24,7 +24,7 @@ export function reportLines(found: LibraryReport, raw: boolean, what = "marked f
     ]),
     ...(state.length > 0 ? ["state"] : []),
     ...state.map(({ name, type, size, align }) => `  ${type} ${name}: ${size} bytes, aligned to ${align}`),
-    ...(notes.length > 0 ? ["what to know"] : []),
+    ...(notes.length > 0 ? ["notes"] : []),
     ...notes.flatMap(({ what, cure }) => [`  ${what}`, `    cure: ${cure}`]),
   ].map(printable);
 }

@@ -17,7 +17,7 @@ export function previewLines(
   const made = library?.attempts.find((a) => a.kind === "generation" && a.generation === generation);
   const title = `roll ${name} back to ${generation}`;
   const about = `${generation === 0 ? "the host's own code" : `made ${made === undefined ? "before this session" : ago(context.now - made.at)}`}`;
-  if (library?.running === generation) return { title, lines: [line(`${about}; it runs now`)] };
+  if (library?.running === generation) return { title, lines: [line(`${about}; running now`)] };
   const asked = state.preview;
   if (asked === null || asked.library !== name || asked.generation !== generation)
     return { title, lines: [line(about)] };

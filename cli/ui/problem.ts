@@ -10,7 +10,7 @@ import type { PanelText } from "./panel-text.js";
 const BOLD = { bold: true } as const;
 
 export function problemLines({ problem }: SessionState, context: Context): PanelText {
-  if (problem === null) return { title: "nothing went wrong", lines: [] };
+  if (problem === null) return { title: "no problem", lines: [] };
   return problem.kind === "build" ? failure(problem) : refusal(problem, context);
 }
 

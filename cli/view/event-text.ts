@@ -67,34 +67,34 @@ export function eventLines(event: Exclude<SessionEvent, { type: "target:output" 
       ];
     case "target:followed":
       return [
-        `following ${event.host} (pid ${event.pid}), which pid ${event.from} has ${event.pid === event.from ? "become" : "started"}`,
+        `following ${event.host} (pid ${event.pid}), which pid ${event.from} ${event.pid === event.from ? "became" : "started"}`,
       ];
     case "library:found":
       return [
-        `${event.library}: ${count(event.functions, "marked function")}, from ${event.path}${event.generation > 0 ? `, runs generation ${event.generation}` : ""}`,
+        `${event.library}: ${count(event.functions, "marked function")}, from ${event.path}${event.generation > 0 ? `, running generation ${event.generation}` : ""}`,
       ];
     case "session:ready":
       return ["ready: edits from now on take effect"];
     case "build:started":
       return [`build: ${event.command}`];
     case "build:finished":
-      return [`build done in ${seconds(event.ms)}`];
+      return [`build finished in ${seconds(event.ms)}`];
     case "build:failed":
       return [
-        `build FAILED${event.exitCode === null ? "" : ` with exit code ${event.exitCode}`} after ${seconds(event.ms)}; the target runs what it ran`,
+        `build FAILED${event.exitCode === null ? "" : ` with exit code ${event.exitCode}`} after ${seconds(event.ms)}; the target keeps running what it ran`,
         ...event.output.trimEnd().split("\n"),
       ];
     case "artifact:changed":
       return [`${event.library}: ${event.reason}`];
     case "artifact:incomplete":
-      return [`${event.library}: not complete yet: ${event.reason}`];
+      return [`${event.library}: incomplete: ${event.reason}`];
     case "artifact:unchanged":
       return [`${event.library}: unchanged: ${event.reason}`];
     case "generation:loaded":
       return [`${event.library}: copy loaded in ${seconds(event.ms)}: ${event.path}`];
     case "generation:switched":
       return [
-        `${event.library}: generation ${event.generation} runs (was ${event.from}; ${event.why}${event.override === undefined ? "" : `, by --${event.override}`}) after ${seconds(event.ms)}: ${changes(event.functions)}`,
+        `${event.library}: generation ${event.generation} runs (was ${event.from}; ${event.why}${event.override === undefined ? "" : `, with --${event.override}`}) after ${seconds(event.ms)}: ${changes(event.functions)}`,
         ...reasons(event.functions),
       ];
     case "generation:refused":
@@ -103,7 +103,7 @@ export function eventLines(event: Exclude<SessionEvent, { type: "target:output" 
       return [`target ended: ${outcomeText(event)}`];
     case "session:ended":
       return [
-        `session ended: ${event.reason}; ${event.restored ? "the host runs its own code" : "nothing was restored"}`,
+        `session ended: ${event.reason}; ${event.restored ? "the host's own code was restored" : "nothing was restored"}`,
       ];
     case "status":
       return event.libraries.flatMap((l) => [

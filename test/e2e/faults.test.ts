@@ -73,7 +73,7 @@ for (const [what, request, answer] of [
     const error = await tool.next("error");
     t.is(error.code, "attach-failed");
     t.regex(error.detail, /not today/);
-    t.is(error.running, "nothing: the host that was started has been ended");
+    t.is(error.running, "nothing: the host that was started has been terminated");
     t.is((await tool.ended).code, 3);
     t.false(isAlive(Number(/pid (\d+)/.exec(error.message)?.[1])));
   });

@@ -125,7 +125,7 @@ test("a renamed field is switched with a remark", async (t) => {
   const { tool, build } = await begin(t);
   await build(source(2, "int id, x, health;").replace("p->hp", "p->health"));
   const { functions } = await tool.switched(1);
-  t.is(functions.find(({ name }) => name === "damage")?.reason, "struct inner: field hp is now called health");
+  t.is(functions.find(({ name }) => name === "damage")?.reason, "struct inner: field hp is now named health");
   await tool.prints("damage 90 plain 2");
   t.is(await tool.end(), 0);
 });

@@ -106,8 +106,8 @@ test("two libraries that call each other: the one that does not name the other i
   const { code, library: refused, detail, hint } = await tool.next("generation:refused");
   t.is(code, "load-failed");
   t.is(refused, "libb.so");
-  t.regex(detail, /undefined symbol: back\nlibgame\.so has it, but libb\.so does not name that/);
-  t.regex(hint, /link libb\.so with libgame\.so/);
+  t.regex(detail, /undefined symbol: back\nlibgame\.so defines it, but libb\.so does not list that/);
+  t.regex(hint, /link libb\.so against libgame\.so/);
   await tool.prints("value 104", tool.output.all.length);
   await buildOther(300, [...beside, "-lgame"]);
   await tool.next("generation:switched", (e) => e.library === "libb.so");

@@ -142,7 +142,7 @@ cargoTest(
     t.true(flag);
     t.deepEqual(
       notes.map((note) => note.what),
-      ["statics start anew in each generation: game::unmarked::COUNT"],
+      ["statics start afresh in each generation: game::unmarked::COUNT"],
     );
   },
 );

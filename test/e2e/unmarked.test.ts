@@ -259,7 +259,7 @@ test.serial(
     await tool.prints("value 7");
     const tiny = await tool.next("warning", (e) => e.code === "entry-too-small");
     t.regex(tiny.message, /^tiny /);
-    t.regex(tiny.detail, /it has 1 bytes with the padding behind it, the jump takes 5/);
+    t.regex(tiny.detail, /it has 1 bytes including the padding after it, and the jump takes 5/);
     const walk = await tool.next("warning", (e) => e.code === "entry-unsafe");
     t.regex(walk.message, /^walk /);
     t.regex(walk.detail, /jumps back into its first 5 bytes/);

@@ -96,7 +96,7 @@ export const refused = (functions: readonly FunctionResult[], at: number, librar
   at,
   library,
   code: "layout-changed",
-  message: `the new build of ${library} lays out live data differently`,
+  message: `the new build of ${library} changes the layout of live data`,
   detail: "struct player: health moved from 8 to 16",
   hint: "restart the host for this change, or undo it",
   functions: [...functions],

@@ -48,13 +48,13 @@ screen(
     await tmux.shows(/› value +0 +adopted/);
 
     source(library(2));
-    await tmux.shows(/generation 1 ●[\s\S]*✓ the last save runs[\s\S]*value +1 +switched[\s\S]*\n value 2\n/);
+    await tmux.shows(/generation 1 ●[\s\S]*✓ the last save is live[\s\S]*value +1 +switched[\s\S]*\n value 2\n/);
 
     source("int broken(");
-    await tmux.shows(/generation 1 ●[\s\S]*✗ the build failed, 1 runs on[\s\S]*game\.c:1:\d+: error/);
+    await tmux.shows(/generation 1 ●[\s\S]*✗ build failed; generation 1 keeps running[\s\S]*game\.c:1:\d+: error/);
 
     source(`${library(3)}int missing(void); HOTPATCH int user(void) { return missing(); }`);
-    await tmux.shows(/generation 1 ●[\s\S]*✗ refused, 1 runs on[\s\S]*undefined symbol: missing/);
+    await tmux.shows(/generation 1 ●[\s\S]*✗ refused; generation 1 keeps running[\s\S]*undefined symbol: missing/);
     await tmux.keys("Escape");
     await tmux.shows(/GENERATIONS +0 · \[1 ✓\] · ✗build ✗load-failed/);
 
@@ -63,7 +63,7 @@ screen(
     await tmux.keys("u");
     await tmux.shows(/roll libgame\.so back to 1[\s\S]*1 function would change[\s\S]*switched +value/);
     await tmux.keys("Enter");
-    await tmux.shows(/generation 1 ●[\s\S]*rolled back to 1[\s\S]*\n value 2\n/);
+    await tmux.shows(/generation 1 ●[\s\S]*rolled back to generation 1[\s\S]*\n value 2\n/);
     await tmux.keys("r");
     await tmux.shows(/generation 0 ●[\s\S]*restored[\s\S]*\n value 1\n/);
 
@@ -77,7 +77,7 @@ screen(
 
     await tmux.keys("q");
     const text = await restored(t, tmux, /exit code 0/);
-    t.regex(text, /session ended: asked to end; the host runs its own code/);
+    t.regex(text, /session ended: asked to end; the host's own code was restored/);
     t.regex(text, /in this session: 4 builds \(1 failed/);
     t.false(isAlive(hostPid));
   },
@@ -132,7 +132,7 @@ screen("what is typed reaches the host; what it prints cannot touch the terminal
   const { tmux } = await spawned(t, {}, READER);
   await tmux.shows(/\n name\?/);
   await tmux.keys("o");
-  await tmux.shows(/keys go to the host, Esc stops/);
+  await tmux.shows(/keys go to the host, Esc returns/);
   await tmux.keys("-l", "Ada q");
   await tmux.keys("Enter");
   await tmux.shows(/\n name\? Ada q\n hello Ada q, 1\n red 漢字🚀 end\n name\?/);
@@ -166,7 +166,7 @@ screen("Ctrl-C twice quits at once, although the host does not end when asked", 
   );
   await tmux.shows(/value 1/);
   await tmux.keys("C-c");
-  await tmux.shows(/ending the host; Ctrl-C again quits at once/);
+  await tmux.shows(/ending the host; Ctrl-C again quits immediately/);
   await tmux.keys("C-c");
   await restored(t, tmux, /exit code 130/);
 });
@@ -186,7 +186,7 @@ screen("Ctrl-Z gives the terminal back while suspended; the host goes on, and fg
     await tmux.keys("Enter");
     await tmux.shows(/generation 0 ●/);
     source(library(2));
-    await tmux.shows(/generation 1 ●[\s\S]*✓ the last save runs/);
+    await tmux.shows(/generation 1 ●[\s\S]*✓ the last save is live/);
   }
   process.kill(await tmux.pid(), "SIGKILL"); // stopped, it cannot end in order
 });
@@ -287,7 +287,7 @@ screen(
       /generation 3 ●[\s\S]*roll libgame\.so back to 1[\s\S]*2 functions would change[\s\S]*missing +added/,
     );
     await tmux.keys("Enter");
-    await tmux.shows(/generation 1 ●[\s\S]*rolled back to 1[\s\S]*\n value 2\n/);
+    await tmux.shows(/generation 1 ●[\s\S]*rolled back to generation 1[\s\S]*\n value 2\n/);
     await tmux.keys("q");
     await restored(t, tmux, /exit code 0/);
   },

@@ -74,7 +74,7 @@ function oldRangeList(unit: Unit, offset: number): Range[] {
     else if (start < end) ranges.push({ start: base + start, end: base + end });
     unit.info.claimEntry();
   }
-  throw new DwarfError("a list of ranges does not end");
+  throw new DwarfError("a range list is not terminated");
 }
 
 function newRangeList(unit: Unit, offset: number): Range[] {
@@ -120,8 +120,8 @@ function newRangeList(unit: Unit, offset: number): Range[] {
         break;
       }
       default:
-        throw new DwarfError(`a list of ranges has the unknown entry ${kind}`);
+        throw new DwarfError(`a range list has the unknown entry kind ${kind}`);
     }
   }
-  throw new DwarfError("a list of ranges does not end");
+  throw new DwarfError("a range list is not terminated");
 }

@@ -88,7 +88,7 @@ export class Cursor {
       if (byte < 128) return value;
       scale *= 128;
     }
-    throw new DwarfError("a number in the debug information does not end");
+    throw new DwarfError("a number in the debug information is not terminated");
   }
 
   ulebBig(): bigint {
@@ -103,7 +103,7 @@ export class Cursor {
   /** The NUL-terminated UTF-8 string here. */
   text(): string {
     const end = this.bytes.indexOf(0, this.at);
-    if (end < 0 || end >= this.end) throw new DwarfError("a name in the debug information does not end");
+    if (end < 0 || end >= this.end) throw new DwarfError("a name in the debug information is not terminated");
     const text = this.bytes.toString("utf8", this.at, end);
     this.at = end + 1;
     return text;
@@ -111,7 +111,7 @@ export class Cursor {
 
   skipText(): void {
     const end = this.bytes.indexOf(0, this.at);
-    if (end < 0 || end >= this.end) throw new DwarfError("a name in the debug information does not end");
+    if (end < 0 || end >= this.end) throw new DwarfError("a name in the debug information is not terminated");
     this.at = end + 1;
   }
 
@@ -123,6 +123,6 @@ export class Cursor {
       bits += 7n;
       if (byte < 128) return { value, bits, negative: (byte & 64) !== 0 };
     }
-    throw new DwarfError("a number in the debug information does not end");
+    throw new DwarfError("a number in the debug information is not terminated");
   }
 }

@@ -27,7 +27,7 @@ export class Die {
     unit.info.claimEntry();
     const cursor = new Cursor(unit.info.bytes, offset, unit.end);
     const code = cursor.uleb();
-    if (code === 0) throw new DwarfError(`a reference leads to byte ${offset}, where no entry is`);
+    if (code === 0) throw new DwarfError(`a reference points to byte ${offset}, where there is no entry`);
     this.unit = unit;
     this.offset = offset;
     this.abbreviation = unit.info.abbreviationsOf(unit).get(code);
@@ -197,7 +197,7 @@ export class Die {
   }
 }
 
-const SHARED = "dwz has moved a part of its debug information into a file shared with others, which is not read";
+const SHARED = "dwz moved part of its debug information into a shared file, which hotpatch does not read";
 
 const STRING_FORMS: Readonly<Record<number, number>> = {
   [FORM.strx]: 0,
@@ -225,7 +225,7 @@ function indexOf(cursor: Cursor, form: number, forms: Readonly<Record<number, nu
 
 function within(unit: Unit, offset: number): Reference {
   const at = unit.start + offset;
-  if (at < unit.first || at >= unit.end) throw new DwarfError(`a reference leads to byte ${at}, outside its unit`);
+  if (at < unit.first || at >= unit.end) throw new DwarfError(`a reference points to byte ${at}, outside its unit`);
   return { unit, offset: at };
 }
 

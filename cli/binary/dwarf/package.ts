@@ -77,7 +77,7 @@ function readIndex(bytes: Buffer): Map<bigint, Row> {
   const cursor = new Cursor(bytes, 0);
   const version = cursor.u32() & 0xffff;
   if (version !== 2 && version !== 5)
-    throw new DwarfError(`the index of its .dwp has version ${version}; 2 and 5 are read`);
+    throw new DwarfError(`the index of its .dwp has version ${version}; hotpatch reads 2 and 5`);
   const [columns, units, slots] = [cursor.u32(), cursor.u32(), cursor.u32()];
   const signatures = cursor.at;
   const places = signatures + 8 * slots;

@@ -83,7 +83,7 @@ function bitOf(die: Die): number {
 function byteOf(die: Die): number {
   if (!die.has(AT.data_member_location)) return 0; // a union's
   const byte = die.number(AT.data_member_location) ?? constantOf(die.block(AT.data_member_location));
-  if (byte === undefined) throw new DwarfError("a member whose place is found at run time");
+  if (byte === undefined) throw new DwarfError("a member whose location is computed at run time");
   return byte;
 }
 

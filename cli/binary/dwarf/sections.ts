@@ -88,12 +88,12 @@ export class DebugSections implements Sections {
 function decompressed({ name, flags, type }: ElfSection, bytes: Buffer): Buffer {
   if (type === SHT_NOBITS) return NOTHING;
   if (Math.floor(flags / SHF_COMPRESSED) % 2 === 1) {
-    if (bytes.length < CHDR_SIZE) throw new DwarfError(`${name} is cut short`);
+    if (bytes.length < CHDR_SIZE) throw new DwarfError(`${name} is truncated`);
     const kind = bytes.readUInt32LE(0);
     return inflate(name, kind, bytes.subarray(CHDR_SIZE), Number(bytes.readBigUInt64LE(8)));
   }
   if (!name.startsWith(".zdebug")) return bytes;
-  if (bytes.length < 12 || bytes.toString("latin1", 0, 4) !== "ZLIB") throw new DwarfError(`${name} is cut short`);
+  if (bytes.length < 12 || bytes.toString("latin1", 0, 4) !== "ZLIB") throw new DwarfError(`${name} is truncated`);
   return inflate(name, ELFCOMPRESS_ZLIB, bytes.subarray(12), Number(bytes.readBigUInt64BE(4)));
 }
 

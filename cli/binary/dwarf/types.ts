@@ -67,7 +67,7 @@ export class TypeReader implements RecordContext {
       if (target.tag === TAG.typedef) alias ??= this.#lookup.nameOf(target);
       reference = target.reference(AT.type);
     }
-    throw new DwarfError("a chain of types does not end");
+    throw new DwarfError("a chain of types is endless");
   }
 
   nameOf(die: Die): string | null {
@@ -86,7 +86,7 @@ export class TypeReader implements RecordContext {
   #textOf(die: Die, depth: number): string {
     const reference = die.reference(AT.type);
     if (reference === undefined) return "void";
-    if (depth > LONGEST_CHAIN) throw new DwarfError("a chain of types does not end");
+    if (depth > LONGEST_CHAIN) throw new DwarfError("a chain of types is endless");
     const target = this.#debug.resolve(reference);
     if (TRANSPARENT.has(target.tag)) return this.#textOf(target, depth + 1);
     const mark = { [TAG.pointer_type]: "*", [TAG.reference_type]: "&", [TAG.rvalue_reference_type]: "&&" }[target.tag];
@@ -261,7 +261,7 @@ export function sizeOf(die: Die): number {
 function countsOf(die: Die): (number | null)[] {
   const counts: (number | null)[] = [];
   for (const child of die.children()) {
-    if (child.tag === TAG.generic_subrange) throw new DwarfError("an array whose size is found at run time");
+    if (child.tag === TAG.generic_subrange) throw new DwarfError("an array whose size is computed at run time");
     if (child.tag !== TAG.subrange_type) continue;
     const [count, last] = [child.number(AT.count), child.number(AT.upper_bound)];
     const isOpen = last === undefined || last >= 2 ** 53 || isMinusOne(child, last);

@@ -58,14 +58,14 @@ export class InfoSection {
     }
     const unit = this.units[low];
     if (unit === undefined || offset < unit.first || offset >= unit.end)
-      throw new DwarfError(`a reference leads to byte ${offset}, where no entry is`);
+      throw new DwarfError(`a reference points to byte ${offset}, where there is no entry`);
     return unit;
   }
 
   /** Counts an entry that is read by itself. */
   claimEntry(): void {
     this.#entries -= 1;
-    if (this.#entries < 0) throw new DwarfError("its entries refer to each other without an end");
+    if (this.#entries < 0) throw new DwarfError("its entries refer to each other endlessly");
   }
 
   abbreviationsOf(unit: Unit): AbbreviationTable {
@@ -101,7 +101,7 @@ function readUnit(info: InfoSection, inTypes: boolean, start: number, skeleton: 
   const end = cursor.at + size;
   if (end > info.bytes.length || size < 7) throw new DwarfError("a unit of the debug information is cut short");
   const version = cursor.u16();
-  if (version < 2 || version > 5) throw new DwarfError(`it has DWARF version ${version}; 2 to 5 are read`);
+  if (version < 2 || version > 5) throw new DwarfError(`it has DWARF version ${version}; hotpatch reads 2 to 5`);
   let kind: number = inTypes ? UT.type : UT.compile;
   if (version >= 5) kind = cursor.u8();
   const before = version >= 5 ? cursor.u8() : 0;

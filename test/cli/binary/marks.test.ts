@@ -92,7 +92,7 @@ test("a function in the section that is too short, without an entry or at an odd
     [
       { name: "plain", entry: null, reason: "it starts with 8d 47 01 c3 90 90 90 90, not with a patchable entry" },
       { name: "odd", entry: null, reason: UNALIGNED },
-      { name: "tiny", entry: null, reason: "its first 8 bytes are not inside the marked section" },
+      { name: "tiny", entry: null, reason: "its first 8 bytes are outside the marked section" },
     ],
   );
 });

@@ -50,7 +50,7 @@ test("a record of another version is refused, with both versions named", async (
 
 test("a record that leads to code without a mark is refused by its name", async (t) => {
   const error = await t.throwsAsync(marksOf(t, [], { entry: "body" }), { instanceOf: ElfError });
-  t.regex(error.message, /the record of game::value leads to 0x[0-9a-f]+, where no marked code is/);
+  t.regex(error.message, /the record of game::value points to 0x[0-9a-f]+, where there is no marked code/);
 });
 
 test("a record without a name is refused", async (t) => {

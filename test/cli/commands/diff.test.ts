@@ -101,7 +101,7 @@ test("libraries without debug information are unchecked, and C++ ones by their n
   t.is(status, 0);
   t.deepEqual(
     report.functions.map(({ check, reason }) => [check, reason]),
-    [["mangled", "the build that runs: it has no debug information: build with -g"]],
+    [["mangled", "the running build: it has no debug information: build with -g"]],
   );
 });
 
@@ -109,7 +109,7 @@ test("an exported variable of another size is a note: it depends on the host", a
   const code = (n: number) => `int arr[${n}]; HOTPATCH int f(int x) { return arr[x]; }`;
   const { status, report } = await both(t, code(4), code(8));
   t.is(status, 0);
-  t.regex(report.notes.join("\n"), /exported variable arr: size 16 -> 32: refused where the host links/);
+  t.regex(report.notes.join("\n"), /exported variable arr: size 16 -> 32: refused if the host links/);
 });
 
 test("a file that is not there, or is no library, is exit code 3", async (t) => {

@@ -117,7 +117,7 @@ asRoot("a temporary folder that cannot serve is named with the reason, and with 
   const walls = withMounts(`mount -t tmpfs -o noexec none '${shop.temp}'`);
   const { check } = await examine([], { TMPDIR: shop.temp }, walls);
   t.true(check("folder for copies").ok);
-  t.true(check("folder for copies").says.includes(`/var/tmp (${shop.temp}: no code may be mapped from it (noexec))`));
+  t.true(check("folder for copies").says.includes(`/var/tmp (${shop.temp}: code cannot be mapped from it (noexec))`));
 });
 
 // Yama is a choice of the kernel's build: what it forbids is asked of the kernel, and only the words are tested here.

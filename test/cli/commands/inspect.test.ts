@@ -77,7 +77,7 @@ test("a stripped library and one without -g are told what they miss, with the cu
   const source =
     '#include "hotpatch.h"\nHOTPATCH_STATIC static int inner(int x) { return x; }\nHOTPATCH int f(int x) { return inner(x); }';
   const notes = (await report(await shop.library("libgame.so", source, ["-s"]))).notes;
-  t.regex(notes[0]?.what ?? "", /\d+ bytes of marked code have no name: the library is stripped/);
+  t.regex(notes[0]?.what ?? "", /\d+ bytes of marked code have no symbol: the library is stripped/);
   t.true(notes.some((note) => note.what.startsWith("no debug information") && note.cure.includes("-g")));
 });
 
@@ -194,7 +194,7 @@ test("--functions shows which functions without a mark could be patched, and wha
   t.is(code, 0);
   t.regex(stdout, /2 of 4 functions can be patched/);
   t.regex(stdout, /ok {2}open\n/);
-  t.regex(stdout, /-- {2}tiny: it has 1 bytes with the padding behind it, the jump takes 5/);
+  t.regex(stdout, /-- {2}tiny: it has 1 bytes including the padding after it, and the jump takes 5/);
   t.regex(stdout, /-- {2}hidden: it was compiled with gcc -O2.* \(cure: build with -O0, or with gcc/);
   t.is((await inspect(path)).code, 1); // without marks there is nothing to patch
 });

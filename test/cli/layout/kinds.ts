@@ -50,7 +50,7 @@ export const C_KINDS: readonly Kind[] = [
   {
     what: "a field's name",
     ...struct("int hp; int b;", "int health; int b;"),
-    remarked: ["struct s$: field hp is now called health"],
+    remarked: ["struct s$: field hp is now named health"],
   },
   {
     what: "a field in what was padding",

@@ -107,7 +107,7 @@ test("a label inside the first bytes whose address the library's data hold is re
     }`;
   const flags = ["-O1", ...LIVE];
   const inside = await choose(t, source('__asm__ volatile ("nop");'), flags, "gcc");
-  t.regex(inside.refused.get("run")?.reason ?? "", /data hold an address inside its first bytes/);
+  t.regex(inside.refused.get("run")?.reason ?? "", /data holds an address inside its first bytes/);
   const behind = await choose(t, source('__asm__ volatile ("nop;nop;nop;nop;nop;nop");'), flags, "gcc");
   t.deepEqual(behind.names, ["run"]);
 });
@@ -121,7 +121,7 @@ test("a jump table that leads into the first bytes is refused", async (t) => {
       return *p;
     }`;
   const inside = await choose(t, source("nop"), ["-O1", ...LIVE], "gcc");
-  t.regex(inside.refused.get("run")?.reason ?? "", /a jump table leads back into its first bytes/);
+  t.regex(inside.refused.get("run")?.reason ?? "", /a jump table points back into its first bytes/);
   const behind = await choose(t, source("nop;nop;nop;nop;nop;nop"), ["-O1", ...LIVE], "gcc");
   t.deepEqual(behind.names, ["run"]);
 });
@@ -132,5 +132,8 @@ test("room counts the padding behind a function, and ends at the next name", asy
   t.deepEqual(padded.names, ["next", "tiny"]);
   const packed = await choose(t, source, ["-O2", ...LIVE, "-falign-functions=1"], "gcc");
   t.deepEqual(packed.names, ["next"]);
-  t.regex(packed.refused.get("tiny")?.reason ?? "", /it has 1 bytes with the padding behind it, the jump takes 5/);
+  t.regex(
+    packed.refused.get("tiny")?.reason ?? "",
+    /it has 1 bytes including the padding after it, and the jump takes 5/,
+  );
 });

@@ -28,7 +28,7 @@ test("a session in which much has happened says what runs, whether the last save
   t.deepEqual(frame(eventful()), [
     " hotpatch  game (pid 4711)  running 00:00:22                     generation 3 ●",
     " libgame.so   3 functions   for 2 s   build 840 ms   live 9 ms after the build",
-    " ✓ the last save runs, 2 s ago: live 9 ms after it was built",
+    " ✓ the last save is live, 2 s ago: 9 ms after the build",
     "─ functions 3 ──────────────────────────────────────────────────────────────────",
     "  FUNCTION                                    GEN  STATUS     CHECK       SINCE",
     "› damage                                        3  switched   dwarf         2 s",
@@ -52,25 +52,25 @@ test("while the tool arrives the screen says at what, and for how long", (t) => 
 test("before the first save it says what is watched", (t) => {
   t.regex(text(frame(begun())), /no save yet: watching src/);
   t.regex(text(frame(begun(), {}, SIZE, { build: null, watched: "libgame.so" })), /no save yet: following libgame\.so/);
-  t.regex(text(frame(play([started(), ready()]))), /no marked library is loaded yet/);
+  t.regex(text(frame(play([started(), ready()]))), /no marked library loaded yet/);
 });
 
 test("a build that runs shows for how long", (t) => {
   const building = reduce(begun(), { type: "build:started", at: 21_500, command: "make" });
-  t.regex(text(frame(building)), /building for 1\.50 s: make/);
+  t.regex(text(frame(building)), /building, 1\.50 s: make/);
 });
 
 /** As the screen itself does: the view follows what the session says. */
 const followed = (before: SessionState, state: SessionState): View => follow(FIRST_VIEW, before, state)[0];
 
-test("a failed build shows the compiler's own lines, and the header what runs on", (t) => {
+test("a failed build shows the compiler's own lines, and the header what keeps running", (t) => {
   const before = play([...built(2000), switched(1, [result("damage", "switched")], 2010)], begun());
   const said =
     "game.c: In function 'damage':\ngame.c:12:14: \x1b[31merror:\x1b[0m expected expression\n   12 |   return +;\n";
   const state = play(failed(3000, said), before);
   const rows = frame(state, followed(before, state));
   t.regex(rows[0] ?? "", /generation 1 ●/);
-  t.is(rows[2], " ✗ the build failed, 1 runs on: game.c:12:14: error: expected expression");
+  t.is(rows[2], " ✗ build failed; generation 1 keeps running: game.c:12:14: error: expected expr…");
   t.regex(rows[3] ?? "", /build failed: make \(exit code 2, 310 ms\)/);
   t.deepEqual(rows.slice(4, 7), [
     " game.c: In function 'damage':",
@@ -89,7 +89,7 @@ test("a refused build shows what was attempted, why for each function, what runs
   );
   const shown = text(frame(state, followed(before, state)));
   for (const part of [
-    /lays out live data differently \[layout-changed\]/,
+    /changes the layout of live data \[layout-changed\]/,
     /why: struct player: health moved from 8 to 16/,
     /runs now: generation 1/,
     /to do: restart the host/,
@@ -119,7 +119,7 @@ test("details of a function: names, source, history, reason and threads", (t) =>
     /symbol +_ZN4game6damageEi/,
     /runs +1, refused/,
     /why +parameter 1: int became long/,
-    /at most 2 threads still inside one/,
+    /at most 2 threads still inside/,
     /refused \[layout-changed\]: parameter 1/,
     /1 {2}switched/,
     /0 {2}found/,
@@ -153,15 +153,15 @@ test("a rollback shows what it would change before it does", (t) => {
   t.regex(shown, /roll libgame\.so back to 1/);
   t.regex(shown, /2 functions would change, 1 would run the same code/);
   t.regex(shown, /switched +damage\n/);
-  t.regex(text(frame(state, { rollback: { library: "libgame.so", generation: 3 } })), /it runs now/);
+  t.regex(text(frame(state, { rollback: { library: "libgame.so", generation: 3 } })), /running now/);
 });
 
 test("after a rollback and a restore the screen says so", (t) => {
   const back = reduce(eventful(), switched(1, [result("damage", "switched")], 22_000, { why: "rollback", from: 3 }));
-  t.regex(text(frame(back)), /rolled back to 1, 1 s ago/);
+  t.regex(text(frame(back)), /rolled back to generation 1, 1 s ago/);
   t.regex(text(frame(back)), /0 · \[1 ✓\] · ✗build · 2 ✓/);
   const restored = reduce(back, switched(0, [result("damage", "switched")], 22_500, { why: "restore", from: 1 }));
-  t.regex(text(frame(restored)), /restored just now: the host's own code runs/);
+  t.regex(text(frame(restored)), /restored just now: the host runs its own code/);
 });
 
 test("help lists the keys, and what the words in the table mean", (t) => {
@@ -184,21 +184,21 @@ test("several libraries have a line each with its own generation, and those that
   );
   const rows = frame(state);
   t.regex(rows[1] ?? "", /libone\.so {3}generation 0/);
-  t.regex(rows[3] ?? "", /and 2 libraries more/);
+  t.regex(rows[3] ?? "", /and 2 more libraries/);
 });
 
 test("a warning or an error that is about no save stands where the keys are for a moment, then in the log", (t) => {
   const said = {
     code: "bad-command",
-    message: "cannot take the command",
+    message: "cannot execute the command",
     detail: "no --build",
     hint: "h",
     running: "r",
   } as const;
   const state = reduce(begun(), { type: "error", at: 22_000, ...said });
-  t.is(frame(state).at(-1), " ✗ cannot take the command: no --build");
+  t.is(frame(state).at(-1), " ✗ cannot execute the command: no --build");
   t.regex(frame(state, {}, SIZE, { now: 28_000 }).at(-1) ?? "", /\? help/);
-  t.regex(text(frame(state, { panel: "log" })), /cannot take the command \[bad-command\]/);
+  t.regex(text(frame(state, { panel: "log" })), /cannot execute the command \[bad-command\]/);
 });
 
 test("symbols in the log are shown as their authors wrote them", (t) => {
@@ -227,12 +227,12 @@ test("the output wraps its newest lines and cuts what is looked back at", (t) =>
 
 test("the output that is typed into has a cursor and says how to get out", (t) => {
   const rows = frame(reduce(begun(), output("name? ")), { focus: "output" });
-  t.true(rows.some((row) => row.includes("keys go to the host, Esc stops")));
+  t.true(rows.some((row) => row.includes("keys go to the host, Esc returns")));
   t.true(rows.some((row) => row.startsWith(" name?")));
 });
 
 test("keeping a spawned host's generation asks first, an attached one's does not", (t) => {
-  t.regex(frame(begun(), { asks: "keep" }).at(-1) ?? "", /keep what runs and quit\?.* y yes/);
+  t.regex(frame(begun(), { asks: "keep" }).at(-1) ?? "", /keep generation and quit\?.* y yes/);
 });
 
 const SIZES = [
@@ -292,7 +292,8 @@ test("a terminal too small for anything still gets a frame", (t) => {
 
 test("below 60x15 what runs, the last save and the functions are still there", (t) => {
   const shown = text(frame(eventful(), {}, { columns: 40, rows: 10 }));
-  for (const part of [/game 4711 +generation 3/, /✓ the last save runs/, /damage +3 {2}switched/]) t.regex(shown, part);
+  for (const part of [/game 4711 +generation 3/, /✓ the last save is live/, /damage +3 {2}switched/])
+    t.regex(shown, part);
 });
 
 test("a terminal without UTF-8 gets signs of ASCII only", (t) => {

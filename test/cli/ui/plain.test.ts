@@ -23,7 +23,7 @@ const change = "struct inner: size 12 -> 16";
 
 test("a forced switch says so, and what it overrode", (t) => {
   t.deepEqual(linesOf([{ name: "damage", status: "switched", check: "dwarf", reason: change }], "force"), [
-    "libgame.so: generation 2 runs (was 1; artifact, by --force) after 9 ms: 1 switched (damage)",
+    "libgame.so: generation 2 runs (was 1; artifact, with --force) after 9 ms: 1 switched (damage)",
     `  damage: ${change}`,
   ]);
 });
@@ -34,7 +34,7 @@ test("a partial switch says so, and why functions were left out", (t) => {
     { name: "plain", status: "switched", check: "dwarf" },
   ];
   t.deepEqual(linesOf(functions, "partial"), [
-    "libgame.so: generation 2 runs (was 1; artifact, by --partial) after 9 ms: 1 switched (plain), 1 refused (damage)",
+    "libgame.so: generation 2 runs (was 1; artifact, with --partial) after 9 ms: 1 switched (plain), 1 refused (damage)",
     `  damage: ${change}`,
   ]);
 });

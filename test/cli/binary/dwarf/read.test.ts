@@ -79,7 +79,7 @@ test("a type that only one of the builds defines cannot be compared", async (t) 
   const before = layoutsOf(await build(folder, "before.so", `${MARK} struct far; ${marked}`, ["-g"]), /^f$/);
   const after = layoutsOf(await build(folder, "after.so", `${MARK} struct far { int a; }; ${marked}`, ["-g"]), /^f$/);
   const verdict = new Comparison(before, after).function("f");
-  t.regex(verdict.kind === "unknown" ? verdict.reason : verdict.kind, /far is only declared in the build that runs/);
+  t.regex(verdict.kind === "unknown" ? verdict.reason : verdict.kind, /far is only declared in the running build/);
 });
 
 (has("clang") ? test : test.skip)(
