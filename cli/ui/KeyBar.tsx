@@ -22,7 +22,7 @@ export function KeyBar({ state, view, columns, context }: Props) {
     return (
       <Text wrap="truncate-end" inverse bold>
         {toColumns(
-          " keep generation and quit? The host continues, its output is lost   y yes   n no",
+          " leave this generation running and quit? The host's output is lost  y yes  n no",
           columns,
           context.theme.glyphs.ellipsis,
         )}

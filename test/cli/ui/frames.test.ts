@@ -232,7 +232,7 @@ test("the output that is typed into has a cursor and says how to get out", (t) =
 });
 
 test("keeping a spawned host's generation asks first, an attached one's does not", (t) => {
-  t.regex(frame(begun(), { asks: "keep" }).at(-1) ?? "", /keep generation and quit\?.* y yes/);
+  t.regex(frame(begun(), { asks: "keep" }).at(-1) ?? "", /leave this generation running and quit\?.* y yes/);
 });
 
 const SIZES = [
