@@ -1,10 +1,10 @@
-/** ns a call of a trivial function takes: not attached, patched, and under Frida's plain Interceptor.replace. */
+/** ns per call of a trivial function: not attached, patched, and under Frida's plain Interceptor.replace. */
 
 import { openBackend } from "../cli/frida/open.js";
 import { build, Host, ns, type Part, SOURCE } from "./measure.js";
 import { HotpatchTool } from "./tool.js";
 
-/** What a Frida user would write, with a native body: the cost of the plain kind alone. */
+/** What a Frida user would write, with a native body: the cost of plain replacement alone. */
 const PLAIN_REPLACE = `
 const module = Process.getModuleByName("libbench.so");
 Interceptor.replace(module.getExportByName("marked"), module.getExportByName("other"));

@@ -1,6 +1,7 @@
-/* A client that asks again as soon as it has its answer: `client PORT GREETING REQUEST END FILE`, the middle three in hex.
-   An answer is complete when it ends with END. Writes to FILE, for each request, when it was sent and how long it took, as
-   two 64-bit numbers of nanoseconds of CLOCK_MONOTONIC. Says "answered" on stdout at the first answer; SIGTERM ends it. */
+/* A client that sends its next request as soon as it has an answer: `client PORT GREETING REQUEST END FILE`, the middle
+   three in hex. An answer is complete when it ends with END. Writes to FILE, for each request, when it was sent and how
+   long it took, as two 64-bit numbers of nanoseconds of CLOCK_MONOTONIC. Prints "answered" on stdout at the first
+   answer; SIGTERM ends it. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:cost [minutes]`: what the tool itself takes: time to attach, memory of its two processes, and processor time
- * while nothing happens, under --json and on the screen, for a small library and for one of 40 MB without marks. With
- * minutes: the memory of an idle screen over that time, to see whether it grows.
+ * `npm run bench:cost [minutes]`: what the tool itself uses: time to attach, memory of its two processes, and processor
+ * time while nothing happens, under --json and on the screen, for a small library and for one of 40 MB without marks.
+ * With minutes: the memory of an idle screen over that time, to see whether it grows.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -15,7 +15,10 @@ import { HotpatchTool } from "./tool.js";
 
 const MINUTES = Number(process.argv[2] ?? 0);
 const ATTACHES = 5;
-/** ms after which memory is looked at, and for which an idle session is watched. Ages on the screen stand still by then. */
+/**
+ * ms after which memory is measured, and for which an idle session is observed. By then ages on the screen rarely
+ * change.
+ */
 const SETTLED_MS = 65_000;
 const IDLE_MS = 30_000;
 const UNITS = 10;

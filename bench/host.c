@@ -1,4 +1,4 @@
-/* Measures itself: asked by lines on stdin, answers by lines on stdout. argv[1]: the library. */
+/* Measures itself: requests on stdin, answers on stdout, one per line. argv[1]: the library. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +23,7 @@ static void say(const char *what, double a, double b) {
   pthread_mutex_unlock(&print);
 }
 
-/* Calls without a pause; says when a new generation answers, and how long two calls lay apart at most. */
+/* Calls without a pause; reports when a new generation answers, and the longest gap between two calls. */
 static void *watch(void *p) {
   long last = now(CLOCK_MONOTONIC), runs = -1;
   for (;;) {
@@ -39,7 +39,7 @@ static void *watch(void *p) {
   return p;
 }
 
-/* ns a call takes, the best of several rounds. Eight calls a turn: the loop itself weighs little. */
+/* ns per call, the best of several rounds. Eight calls per iteration, so that the loop itself hardly counts. */
 static double cost(long (*f)(long)) {
   double best = 1e9;
   long began = now(CLOCK_MONOTONIC);

@@ -1,4 +1,6 @@
-/** From the end of the build command to the first call of the new body, in the host's own clock; and the host's gaps. */
+/**
+ * From the end of the build command to the first call of the new body, in the host's own clock; and the host's gaps.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -6,7 +8,7 @@ import { build, Host, ms, type Part, quantile, SOURCE, spread } from "./measure.
 import { HotpatchTool } from "./tool.js";
 
 const GENERATIONS = 50;
-/** ms around a switch in which the longest gap counts. */
+/** ms around a switch within which the longest gap counts. */
 const WINDOW_MS = 60;
 
 export async function latency(folder: string): Promise<Part> {
@@ -26,7 +28,7 @@ export async function latency(folder: string): Promise<Part> {
     }
 
     const started = performance.now();
-    // The build is as short as a build can be: what is measured begins at its end, which it writes down itself.
+    // The build is as short as possible: the measurement starts at its end, which it records itself.
     const command = `n=$(cat sources/n); cp next$n.so new.so && mv new.so liblatency.so && date +%s%N > stamp`;
     const tool = await HotpatchTool.attach(host.pid, library, "-w", sources, "-b", `cd '${folder}' && ${command}`);
     const attachMs = performance.now() - started;

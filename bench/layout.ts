@@ -1,4 +1,4 @@
-/** Comparing the layouts of a large C++ library: two files in a process of its own, and an edit in a session. */
+/** Comparing the layouts of a large C++ library: two files in a separate process, and an edit in a session. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ HOTPATCH int step${i}(item${i} &it, const std::string &s, std::unordered_map<int
 }
 `;
 
-/** CPU time, which other processes do not lengthen, of reading one side and comparing it with itself: first and later. */
+/** CPU time, which other processes do not affect, of reading one side and comparing it with itself: first and later. */
 function cpuTimes(library: string): { readonly first: number; readonly later: number } {
   const inspection = inspect(library, library, readFileSync(library), "");
   if (inspection.kind !== "fit") throw new Error(`${library} cannot be read`);

@@ -1,4 +1,6 @@
-/** `npm run bench`: what hotpatch costs, as ratios within one run, with peers beside it. Prints tables; asserts nothing. */
+/**
+ * `npm run bench`: what hotpatch costs, as ratios within one run, compared with peers. Prints tables; asserts nothing.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** What the parts share: a host that measures itself, builds, and small statistics. */
+/** Shared parts: a host that measures itself, builds, and small statistics. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

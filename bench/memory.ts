@@ -1,4 +1,4 @@
-/** What generations leave in the host: resident memory, address space and mappings, and whether they grow evenly. */
+/** What generations leave in the host: resident memory, address space and mappings, and whether they grow linearly. */
 import { readFileSync, renameSync } from "node:fs";
 import { build, Host, type Part, SOURCE } from "./measure.js";
 import { HotpatchTool } from "./tool.js";

@@ -1,6 +1,7 @@
 /**
  * `npm run bench:screen`: what the screen costs in a real terminal, with 10,000 functions and 10,000 lines of output a
- * second: how soon a key shows, the tool's share of a core, its memory, and the bytes a second that a terminal gets.
+ * second: how soon a key takes effect, the tool's share of a core, its memory, and the bytes per second sent to the
+ * terminal.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +15,7 @@ import { cpuMs, memoryMb, Terminal } from "./terminal.js";
 const FUNCTIONS = 10_000;
 const LINES_A_SECOND = 10_000;
 const KEYS = 100;
-/** ms between keys: a fast repeat. */
+/** ms between keys: fast auto-repeat. */
 const KEY_MS = 33;
 const MEASURE_MS = 5000;
 const SIZES = [
@@ -39,11 +40,11 @@ int main(int argc, char **argv) {
   }
 }`;
 
-/** The number in the last line of the host's that has been shown. */
+/** The number in the host's last visible line. */
 const lastLine = (terminal: Terminal): number =>
   Math.max(0, ...[...terminal.text.matchAll(/frame (\d+):/g)].map((m) => Number(m[1])));
 
-/** ms from a key to the first frame that shows what it did, while everything goes on. */
+/** ms from a key to the first frame that shows its effect, under load. */
 async function keyTimes(terminal: Terminal): Promise<number[]> {
   const times: number[] = [];
   for (let i = 1; i <= KEYS; i++) {
@@ -61,7 +62,7 @@ async function measure(columns: number, rows: number, args: readonly string[]): 
   const terminal = new Terminal(columns, rows, args);
   try {
     await terminal.shows(/› f00000/);
-    await wait(2000); // the first seconds are node's own warming up
+    await wait(2000); // node warms up in the first seconds
     const { tool, bridge } = await terminal.pids();
     const before = {
       tool: cpuMs(tool),

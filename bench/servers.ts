@@ -1,4 +1,4 @@
-/** Real servers of Debian's, each with a library of ours that a request calls into: for bench/stalls.ts. */
+/** Real servers from Debian, each with a library of ours that requests call into: for bench/stalls.ts. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -11,11 +11,11 @@ export interface Server {
   readonly name: string;
   readonly version: string;
   readonly port: number;
-  /** What the client says first, says each time, and what ends an answer. */
+  /** The client's greeting, its request, and the end of an answer. */
   readonly greeting: Buffer;
   readonly request: Buffer;
   readonly last: Buffer;
-  /** The process that answers; for Postgres only once the client is there. */
+  /** The process that answers; for Postgres only once the client is connected. */
   host(): number;
   end(): Promise<void>;
 }
@@ -23,7 +23,7 @@ export interface Server {
 /** `library` of the n-th generation. */
 export interface Kind {
   readonly name: string;
-  /** Null where all is there, else the packages to install. */
+  /** The packages to install; null if nothing is missing. */
   missing(): string | null;
   source(n: number): string;
   readonly flags: () => readonly string[];
@@ -40,14 +40,14 @@ static int answer(void *context, void **arguments, int count) {
   return reply(context, arguments != 0 && count > 0 ? value() : -1);
 }
 int RedisModule_OnLoad(void *context, void **arguments, int count) {
-  get = *(void **)context; /* the first field, by which modules find all else */
+  get = *(void **)context; /* the first field, through which modules find everything else */
   if (get("RedisModule_SetModuleAttribs", &attributes) || get("RedisModule_CreateCommand", &create) || get("RedisModule_ReplyWithLongLong", &reply)) return 1;
   attributes(context, "patched", 1, 1);
   return arguments == 0 ? count : create(context, "patched.value", answer, "readonly", 0, 0, 0);
 }
 `;
 
-/** nginx has no module of ours: its recv() leads through the library, which is preloaded. */
+/** nginx has no module of ours: its recv() goes through the library, which is preloaded. */
 const RECEIVING = `
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -233,7 +233,7 @@ export const POSTGRES: Kind = {
         execFileSync(join(programs, "psql"), [...psql, sql], { stdio: "ignore" });
         break;
       } catch (error) {
-        if (performance.now() > until) throw error; // it has only begun to start
+        if (performance.now() > until) throw error; // it is still starting
       }
     const greeting = Buffer.from("\0\0\0\0\0\x03\0\0user\0bench\0database\0postgres\0\0", "latin1");
     greeting.writeUInt32BE(greeting.length);
@@ -252,7 +252,7 @@ export const POSTGRES: Kind = {
   },
 };
 
-/** The child of a process that has a library mapped; the children of others are not ours to look at. */
+/** The child of a process that has a library mapped. */
 function childWith(parent: number, library: string): number {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8").trim().split(" ");
   const one = children.find((pid) => readFileSync(`/proc/${pid}/maps`, "utf8").includes(library));

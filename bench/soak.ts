@@ -1,7 +1,7 @@
 /**
- * `npm run soak [minutes]`: hosts hammered by 8 threads while hotpatch installs, switches, rolls back, restores, keeps, and
- * is killed. Prints counts once a minute and at the end; exit code 1 at the first crash, hang or wrong result, and then
- * the host's core is what to look at (ulimit -c). Figures of past runs: docs/reliability.md.
+ * `npm run soak [minutes]`: hosts hammered by 8 threads while hotpatch installs, switches, rolls back, restores, keeps,
+ * and is killed. Prints counts once a minute and at the end; exit code 1 at the first crash, hang or wrong result, in
+ * which case inspect the host's core dump (ulimit -c). Figures of past runs: docs/reliability.md.
  */
 import { loadavg } from "node:os";
 import { Bridged } from "../test/soak/bridged.js";
@@ -11,9 +11,9 @@ import { Workshop } from "../test/support/workshop.js";
 import { machine } from "./machine.js";
 
 const MINUTES = Number(process.argv[2] ?? 20);
-/** Generations of a host's life beside its own; the tables grow twice on the way there. */
+/** Generations in a host's life besides its own; the tables grow twice on the way. */
 const GENERATIONS = 7;
-/** Of one host's life, in this order. */
+/** Counts for one host's life, in this order. */
 const AGENT_ROUNDS = 1500;
 const FLOOD = 2500;
 const TOOL_ROUNDS = 10;
@@ -33,7 +33,7 @@ const until = performance.now() + MINUTES * 60_000;
 const timeIsUp = () => performance.now() > until;
 const anyOf = (n: number) => Math.floor(Math.random() * n);
 
-/** Throws at a fault. */
+/** Throws on a failure. */
 function check(hammer: Hammer, during: string): Seen {
   const seen = hammer.seen();
   if (!hammer.alive)
@@ -55,7 +55,7 @@ async function moves(hammer: Hammer, during: string): Promise<void> {
   }
 }
 
-/** Up through all generations, each switch reported before the next; then down. */
+/** Up through all generations, reporting each switch before the next; then down. */
 async function ladder(hammer: Hammer, switchTo: (n: number) => Promise<unknown>, from: number): Promise<void> {
   for (let n = from; n <= GENERATIONS; n++) {
     await switchTo(n);
@@ -103,7 +103,9 @@ async function agentRounds(hammer: Hammer): Promise<void> {
   }
 }
 
-/** Whole sessions, which end in three ways in turn. Generations may fall from each end to the next beginning. */
+/**
+ * Whole sessions, which end in three ways in turn. Generations may fall between one session's end and the next start.
+ */
 async function toolRounds(hammer: Hammer): Promise<void> {
   hammer.falls();
   for (let round = 0; round < TOOL_ROUNDS && !timeIsUp(); round++) {
@@ -145,7 +147,7 @@ async function life(): Promise<void> {
       const seen = check(hammer, "its life");
       for (const what of ["calls", "signals", "steady", "rose"] as const) totals[what] += seen[what];
     } catch (error) {
-      // A dead host says so itself: the first thing to know, whatever failed because of it.
+      // A dead host is the first thing to report, whatever failed because of it.
       check(hammer, "what failed after it");
       throw error;
     } finally {

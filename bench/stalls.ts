@@ -1,7 +1,7 @@
 /**
- * `npm run bench:stalls [rounds]`: what a client of a real server sees of a session. One client asks redis, nginx and Postgres
- * without a pause; per phase: the median, the 99th percentile and the longest of its requests, quiet and with both cores
- * taken by others. Servers that are not installed are left out.
+ * `npm run bench:stalls [rounds]`: what a client of a real server notices of a session. One client queries redis, nginx
+ * and Postgres without a pause; per phase: the median, the 99th percentile and the longest of its requests, quiet and
+ * with both cores taken by others. Servers that are not installed are left out.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -15,20 +15,20 @@ import { type Kind, NGINX, POSTGRES, REDIS, type Server } from "./servers.js";
 import { HotpatchTool } from "./tool.js";
 
 const ROUNDS = Number(process.argv[2] ?? 10);
-/** ms that are looked at without a session; and after the end of a phase, for what comes late. */
+/** ms observed without a session; and after the end of a phase, for late effects. */
 const QUIET_MS = 2000;
 const LATE_MS = 50;
 const PHASES = ["no session", "attach", "switch", "status", "rollback", "end"] as const;
 type Phase = (typeof PHASES)[number];
 
-/** Of one phase in one round, in ns of the clock that the client uses. */
+/** One phase in one round, in ns of the client's clock. */
 interface Span {
   readonly phase: Phase;
   readonly from: bigint;
   readonly to: bigint;
 }
 
-/** Of argv[3], for a look at one of them. */
+/** argv[3] selects a single server. */
 const KINDS = [REDIS, NGINX, POSTGRES].filter(({ name }) => (process.argv[3] ?? name) === name);
 
 const folder = mkdtempSync(join(tmpdir(), "hotpatch-bench-"));
@@ -69,14 +69,14 @@ async function sessions(host: number, library: string, next: (n: number) => stri
     });
     await during("end", () => tool.end());
     copyFileSync(`${library}.first`, edited);
-    renameSync(edited, library); // what runs: the next session has nothing to load
+    renameSync(edited, library); // what runs, so that the next session has nothing to load
   }
   return spans;
 }
 
 async function measure(kind: Kind): Promise<void> {
   const own = mkdtempSync(join(folder, "server-"));
-  execFileSync("chmod", ["755", folder, own]); // Postgres is another user
+  execFileSync("chmod", ["755", folder, own]); // Postgres runs as another user
   let made = 0;
   const next = (n: number) => build(own, `next${made++}.so`, kind.source(n), kind.flags());
   const library = join(own, "libpatched.so");

@@ -1,4 +1,4 @@
-"""Runs a program in a terminal of its own: `terminal.py COLUMNS ROWS program args...`. Its keyboard is our stdin, its screen our
+"""Runs a program in its own terminal: `terminal.py COLUMNS ROWS program args...`. Its keyboard is our stdin, its screen our
 stdout. Says "pid N" on stderr, and ends with the program."""
 import fcntl
 import os

@@ -1,4 +1,4 @@
-/** The tool in a terminal of its own, and what processes take: for benches. */
+/** The tool in its own terminal, and the resource usage of processes: for benches. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ const LIMIT_MS = 30_000;
 export class Terminal {
   readonly #child: ChildProcess;
   bytes = 0;
-  /** What came since it was last emptied. */
+  /** Output since it was last cleared. */
   text = "";
   #wake = () => {};
   readonly #pid: Promise<number>;
@@ -20,7 +20,7 @@ export class Terminal {
     const env = { ...process.env, LANG: "C.UTF-8", TERM: "xterm-256color" };
     const command = [join(ROOT, "bench/terminal.py"), String(columns), String(rows), process.execPath, CLI, ...args];
     this.#child = spawn("python3", command, { env, stdio: ["pipe", "pipe", "pipe"] });
-    this.#child.stdin?.on("error", () => {}); // the terminal ended first: whoever waits for it says so
+    this.#child.stdin?.on("error", () => {}); // the terminal exited first: whoever waits for it reports that
     this.#child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       this.bytes += Buffer.byteLength(chunk);
       this.text = (this.text + chunk).slice(-200_000);
@@ -54,7 +54,7 @@ export class Terminal {
     }
   }
 
-  /** Of the tool, and of its bridge. */
+  /** For the tool and its bridge. */
   async pids(): Promise<{ tool: number; bridge: number }> {
     const tool = await this.#pid;
     return { tool, bridge: childOf(tool) };
@@ -75,7 +75,7 @@ const stat = (pid: number): string[] => {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
     return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return []; // it has just ended
+    return []; // it has just exited
   }
 };
 const parentOf = (pid: number): number => Number(stat(pid)[1]);
@@ -89,7 +89,7 @@ export const memoryMb = (pid: number): number =>
 export const childOf = (pid: number): number =>
   Number(readdirSync("/proc").find((entry) => /^\d+$/.test(entry) && parentOf(Number(entry)) === pid) ?? 0);
 
-/** MB of a process's own: what it shares with others counts in part (Pss), and what lies in memory (Rss). */
+/** MB of a process: with shared pages counted proportionally (Pss), and resident (Rss). */
 export function sharesMb(pid: number): { pss: number; rss: number } {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
   const mb = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0) / 1024;

@@ -1,7 +1,7 @@
 /**
- * `node dist/bench/unmarked-hammer.js [rounds]`: four threads run four functions without marks that call each other,
- * without a pause, while sessions adopt them, switch, and put their own bytes back. Says how many hosts died and how long
- * the host stood still at most. Its result stands in docs/decisions.
+ * `node dist/bench/unmarked-hammer.js [rounds]`: four threads run four unmarked functions that call each other, without
+ * a pause, while sessions adopt them, switch, and restore their bytes. Reports how many hosts died and how long the
+ * host was stopped at most. The result is in docs/decisions.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,10 @@ static long middle(long x) { return leaf(x) + 1; }
 long deep(long x) { return x == 0 ? 0 : middle(deep(x - 1)) - 1; }
 double mix(long a, double b) { return a * b + leaf(0); }
 `;
-/** Prints, per line: calls, wrong results, the longest time between two rounds of a thread in microseconds since the last line. */
+/**
+ * Prints, per line: calls, wrong results, the longest time between two rounds of a thread in microseconds since the
+ * last line.
+ */
 const HOST = `
 #include <dlfcn.h>
 #include <pthread.h>
@@ -60,7 +63,7 @@ const FLAGS: readonly (readonly string[])[] = [
   ["-O2", "-fno-inline", "-flive-patching=inline-only-static"],
 ];
 
-/** Most of the time of an attach is Frida's. */
+/** Frida accounts for most of the time of an attach. */
 const ROUNDS_PER_ATTACH = 50;
 
 const rounds = Number(process.argv[2] ?? 100);

@@ -1,6 +1,6 @@
 /**
- * The error catalogue: one function per code. Every error says what was attempted on what, why (the lower layer's own
- * words), what the target runs now, and what to do.
+ * The error catalogue: one function for each error. Every error says what was attempted on what, why (in the lower
+ * layer's own words), what the target runs now, and what to do.
  */
 import type { ErrorCode, ErrorReport } from "../schemas/error.js";
 
@@ -14,13 +14,13 @@ export class HotpatchError extends Error {
   }
 }
 
-/** What the target runs, in words, before hotpatch has touched it. */
+/** `running` before hotpatch has touched the target. */
 export const UNTOUCHED = "the target was not touched";
 
-/** The same, when a host was started for it. */
+/** `running` when a host was started and had to be terminated. */
 export const ENDED = "nothing: the host that was started has been terminated";
 
-/** The same, when it was entered and could not be worked in. */
+/** `running` when the target was entered, but could not be worked in. */
 export const LET_GO = "the host's own code: hotpatch has detached";
 
 type ErrorText = readonly [message: string, detail: string, running: string, hint: string];
@@ -93,7 +93,7 @@ export const tooFewDescriptors = (
     `raise its limit (prlimit --pid ${pid} --nofile=${Math.max(smallest, 2 * limit)}), or see what it keeps open (ls -l /proc/${pid}/fd)`,
   ]);
 
-/** Found out beforehand. @param pid null: a host that is going to be started */
+/** Detected before the attach. @param pid null: a host that is going to be started */
 export const unsupportedHost = (pid: number | null, detail: string, cure: string): ErrorReport =>
   make("unsupported-host", [
     `cannot enter ${pid === null ? "a host started from here" : `pid ${pid}`}: it would not survive that, or could not load copies`,
@@ -107,10 +107,10 @@ const HEADLESS = [
   "have main() wait for the other threads (pthread_join) instead of calling pthread_exit()",
 ] as const;
 
-/** main() has left by pthread_exit(). */
+/** main() has called pthread_exit(). */
 export const headlessHost = (pid: number): ErrorReport => unsupportedHost(pid, ...HEADLESS);
 
-/** The same, in a session. */
+/** The same, during a session. */
 export const headlessNow = (library: string, running: string): ErrorReport =>
   make("unsupported-host", [`cannot load a new build of ${library} into the host`, HEADLESS[0], running, HEADLESS[1]]);
 
@@ -158,7 +158,7 @@ export const attachFailed = (
     "rerun with -vv --log FILE and read the log; `hotpatch attach` can be retried",
   ]);
 
-/** Frida's refusal to attach, by the words both of its bindings use. */
+/** Frida's refusal to attach, told apart by the words that both of its bindings use. */
 export function attachRefused(pid: number, detail: string): ErrorReport {
   if (/unable to find process|no such process/i.test(detail)) return noSuchProcess(`pid ${pid}`, detail);
   if (/not permitted|permission|unable to access|ptrace_scope/i.test(detail)) return attachDenied(pid, detail);
@@ -190,7 +190,7 @@ export const bridgeDied = (pid: number, detail: string): ErrorReport =>
     `attach again: hotpatch attach ${pid}`,
   ]);
 
-/** @param copies where its copies were left; null: there are none */
+/** @param copies where its copies were left; null if there are none */
 export const targetDied = (pid: number, detail: string, copies: string | null = null): ErrorReport =>
   make("target-died", [
     `pid ${pid} died unexpectedly`,
@@ -217,11 +217,11 @@ export const libraryNotFound = (path: string, detail: string): ErrorReport =>
     "check the path given to --library, or give the command that builds it with --build",
   ]);
 
-/** For commands that read files and know no target. */
+/** For commands that read files and have no target. */
 export const unreadableFile = (path: string, detail: string): ErrorReport =>
   make("library-not-found", [`cannot read ${path}`, detail, UNTOUCHED, "check the path and the read permission"]);
 
-/** Nothing can be patched until a library appears. */
+/** Nothing can be patched until the host loads a library. */
 export const nothingFollowed = (host: string, functions: boolean): ErrorReport =>
   make("no-marks", [
     `nothing in ${host} can be patched yet`,
@@ -352,7 +352,7 @@ export const copyFailed = (path: string, detail: string, running: string): Error
     "free some space or fix the permissions; TMPDIR selects another folder",
   ]);
 
-/** Found out before anything is touched. `detail`: one line for each place that was tried. */
+/** Detected before anything is touched. `detail`: one line for each folder that was tried. */
 export const noPlace = (pid: number, detail: string): ErrorReport =>
   make("copy-failed", [
     `no folder for copies that pid ${pid} can load code from`,
@@ -361,7 +361,7 @@ export const noPlace = (pid: number, detail: string): ErrorReport =>
     "make one of these writable for both, not noexec, with enough free space, or set TMPDIR to another",
   ]);
 
-/** Found out just before the load. */
+/** Detected just before the load. */
 export const copyUnseen = (path: string, copy: string, running: string): ErrorReport =>
   make("copy-failed", [
     `cannot make a copy of ${path} that the target can see`,
@@ -386,7 +386,7 @@ export const loadFailed = (library: string, generation: number, detail: string, 
     "define what is missing, and rebuild",
   ]);
 
-/** Generation 0 got the name from a library that needs it in turn; a copy is loaded by itself. */
+/** Generation 0 got the symbol from a library that itself depends on it; a copy is loaded on its own. */
 export const loadUnlinked = (
   library: string,
   generation: number,
@@ -511,7 +511,7 @@ export const internal = (attempted: string, detail: string, running: string): Er
     "this is a bug in hotpatch: please report it with the log of a run with -vv --log FILE",
   ]);
 
-/** The report of anything thrown: a HotpatchError's own, else an internal error. */
+/** The report for anything thrown: a HotpatchError's own, otherwise an internal error. */
 export function reportOf(thrown: unknown, attempted: string, running: string): ErrorReport {
   if (thrown instanceof HotpatchError) return thrown.report;
   return internal(attempted, thrown instanceof Error ? thrown.message : String(thrown), running);

@@ -42,7 +42,7 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   const began = performance.now();
   const elapsed = () => Math.round((performance.now() - began) * 100) / 100;
   const log = openLog(output.log, output.verbosity, (lost) => say({ type: "warning", ...lost }));
-  // Events and keys come after both have been made.
+  // Events and keys only arrive once both exist.
   const say = (event: UntimedEvent) => {
     const timed = { ...event, at: elapsed() } as SessionEvent;
     log.write(levelOf(timed), timed.at, timed);
@@ -51,13 +51,13 @@ async function session(options: SessionOptions, output: OutputOptions): Promise<
   const running = new Session(options, say, elapsed, (level, entry) => log.write(level, elapsed(), entry));
   const asked = new Set<NodeJS.Signals>();
   const interrupt = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => {
-    // Asked again: at once. The bridge sees our end, and the agent then restores by itself.
+    // The second time: quit immediately. The bridge notices our exit, and the agent then restores by itself.
     if (asked.has(name)) process.exit(SIGNAL_BASE + constants.signals[name]);
     asked.add(name);
     running.end(name);
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => interrupt(name));
-  process.on("SIGXFSZ", () => {}); // a file that may not grow is an error like any other: the write says so
+  process.on("SIGXFSZ", () => {}); // a file at its size limit is an error like any other: the write reports it
   process.stdout.on("error", () => running.end("stdout was closed"));
   const controls = { session: running, elapsed, interrupt: () => interrupt("SIGINT") };
   const view = await openView(output.form, options, controls);
@@ -83,7 +83,7 @@ async function choose(): Promise<number | null> {
   return chooseProcess();
 }
 
-/** Sets exit code 1 when the file was read and nothing in it can be patched. */
+/** Sets exit code 1 if the file was read and nothing in it can be patched. */
 function inspect(path: string, { json, verbose, functions }: InspectOptions): void {
   const report = inspectLibrary(path, functions);
   const what = functions.length > 0 ? "functions" : undefined;
@@ -91,14 +91,14 @@ function inspect(path: string, { json, verbose, functions }: InspectOptions): vo
   if (!report.functions.some((one) => one.patchable)) process.exitCode = EXIT.failed;
 }
 
-/** Sets exit code 1 when something that is needed is missing. */
+/** Sets exit code 1 if something required is missing. */
 async function doctor(wanted: string | null, { json }: Pick<ReportOptions, "json">): Promise<void> {
   const report = await diagnose(wanted);
   process.stdout.write(`${json ? jsonText(report) : doctorLines(report).join("\n")}\n`);
   if (!report.ok) process.exitCode = EXIT.failed;
 }
 
-/** Sets exit code 6 when a session would refuse the switch. */
+/** Sets exit code 6 if a session would refuse the switch. */
 function diff(oldPath: string, newPath: string, { json, verbose }: ReportOptions): void {
   const report = diffLibraries(oldPath, newPath);
   process.stdout.write(`${json ? jsonText(report) : diffLines(report, verbose).join("\n")}\n`);
@@ -126,7 +126,7 @@ async function main(): Promise<void> {
 }
 
 await main();
-// Pipes drain, then nothing may hold the process: a watcher or a stray handle must not keep a finished tool alive.
+// Drain the pipes, then exit: a watcher or a stray handle must not keep a finished tool alive.
 if (process.stdout.writableLength > 0)
   await Promise.race([new Promise((resolve) => process.stdout.once("drain", resolve)), wait(DRAIN_MS)]);
 process.exit();

@@ -1,5 +1,5 @@
 /**
- * What marks are made of, byte by byte: what compilers leave in a library for the cli, which reads it in files, and for the
+ * The binary format of marks: what compilers leave in a library for the cli, which reads it in files, and for the
  * agent, which reads it in memory. No zod: the agent carries it into the target.
  * Source: docs/marks.md; mark/include/hotpatch.h and mark/rust write it.
  */
@@ -7,7 +7,7 @@
 /** Bytes of a marked function's entry: one aligned instruction, replaced by one aligned store. */
 export const ENTRY_SIZE = 8;
 
-/** The no-ops that stand there, as hex in the order of memory. Who writes each: cli/binary/marks.ts. */
+/** The no-ops found there, as hex in memory order. cli/binary/marks.ts says which compiler emits which. */
 export const ENTRY_NOPS = {
   gcc: "488da42400000000",
   clang: "0f1f840000020000",
@@ -17,29 +17,29 @@ export const ENTRY_NOPS = {
 export const SECTIONS = {
   /** Marked functions. */
   functions: "hotpatch",
-  /** Inline ones, which gcc cannot put beside the others. */
+  /** Inline ones, which gcc cannot put into the same section. */
   inline: "hotpatci",
-  /** hotpatch_is_patched(): a library that has it was made with the header. */
+  /** The flag of hotpatch_is_patched(). */
   flag: "hp_flag",
   marks: "hp_marks",
   types: "hp_types",
   state: "hp_state",
 } as const;
 
-/** Before the flag itself. The NUL belongs to it. */
+/** Precedes the flag itself, with its NUL. */
 export const FLAG_MAGIC = "HOTPATCH-FLAG1\0";
 
-/** Every record begins with 8 characters, the last of which is this version; then its bytes and the number of its parts. */
+/** Every record begins with 8 characters, the last being this version; then its size and its number of parts. */
 export const RECORD = { align: 8, version: 7, bytes: 8, parts: 12 } as const;
 
 /** A kind of record. */
 export interface RecordForm {
   readonly section: string;
-  /** Without the version. */
+  /** Without the version character. */
   readonly magic: string;
   /** In bytes. */
   readonly head: number;
-  /** Bytes of each part behind the head; 0 where there are none. */
+  /** Bytes of each part after the head; 0 if there are none. */
   readonly part: number;
 }
 
@@ -67,13 +67,13 @@ export const STATE_RECORD = {
   at: { size: 16, align: 24, owner: 32, storage: 40, name: 48, type: 56 },
 } as const;
 
-/** The version of records that this hotpatch reads. */
+/** The record version that this hotpatch reads. */
 export const RECORD_VERSION = "1";
 
-/** Functions that a library wants to be called around a switch to it. */
+/** Functions of a library that are called before and after a switch to it. */
 export const HOOKS = { before: "hotpatch_before_switch", after: "hotpatch_after_switch" } as const;
 
-/** How a process is known to be in a session: the beginning of the page that the agent names so. Offsets of its fields. */
+/** Identifies a process in a session: the header of the agent's named page, with the offsets of its fields. */
 export const REGISTRY = {
   name: "hotpatch-registry",
   magic: "HOTPATCH",
@@ -81,7 +81,7 @@ export const REGISTRY = {
 } as const;
 
 /**
- * Relocations. Source: x86-64 psABI 1.0 table 4.9. 64 writes S + A; GLOB_DAT and JUMP_SLOT write S; RELATIVE writes B + A;
- * IRELATIVE what the function at B + A returns; COPY: the executable holds the variable itself.
+ * Relocations. Source: x86-64 psABI 1.0 table 4.9. 64 writes S + A; GLOB_DAT and JUMP_SLOT write S; RELATIVE writes B +
+ * A; IRELATIVE what the function at B + A returns; COPY: the executable contains the variable itself.
  */
 export const R_X86_64 = { NONE: 0, ABS64: 1, COPY: 5, GLOB_DAT: 6, JUMP_SLOT: 7, RELATIVE: 8, IRELATIVE: 37 } as const;

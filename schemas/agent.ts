@@ -1,68 +1,68 @@
 /**
- * What the cli and the agent say to each other. The agent imports the types only: zod inside the target would cost
- * 16-44 ms a load, and its one peer is checked by `protocol` in the first call.
+ * The protocol between the cli and the agent. The agent imports only the types: zod inside the target would cost 16-44
+ * ms per load, and its only peer is checked by `protocol` in the first call.
  */
 import { z } from "zod";
 import { Address, Generation, SymbolName } from "./ids.js";
 
-/** A function, marked or chosen by --functions, that cannot be patched, and why; or records of it that cannot be read. */
+/** A function, marked or selected by --functions, that cannot be patched or whose records cannot be read, and why. */
 export const RefusedMark = z.object({
   name: SymbolName,
   code: z.enum(["entry-too-small", "ambiguous-name", "unknown-version", "entry-unsafe", "untrusted-build"]),
   reason: z.string(),
-  /** What to do, where the code alone does not say it. */
+  /** What to do, if the code alone does not say. */
   cure: z.string().optional(),
 });
 export type RefusedMark = z.infer<typeof RefusedMark>;
 
 /**
- * A function without a mark that the cli has chosen, by what its file says. Its entry is not one instruction, so the agent
- * looks at the code once more where it runs. Addresses are relative to the load base.
+ * An unmarked function that the cli has selected from the file. Its entry is not a single instruction, so the agent
+ * checks the code again in memory. Addresses are relative to the load base.
  */
 export const UnmarkedFunction = z.object({
   name: SymbolName,
   offset: z.number(),
-  /** Where a jump of 5 bytes may stand: its start, or behind its endbr64. */
+  /** Where the 5-byte jump goes: its start, or after its endbr64. */
   jump: z.number(),
   /** Its first bytes in the file, as hex. */
   head: z.string(),
-  /** Bytes that read like a branch back into the jump's place, in the code of a function that begins at `start`. */
+  /** Bytes that look like a branch into the jump, in the code of a function that begins at `start`. */
   suspects: z.array(z.object({ start: z.number(), at: z.number() })),
-  /** Why no jump can stand there; null: it may. Only a copy's function comes with a reason: it is switched to as it is. */
+  /** Why no jump fits there; null if one does. Only a copy's function can have a reason: it is switched to as it is. */
   plain: z.string().nullable(),
 });
 export type UnmarkedFunction = z.infer<typeof UnmarkedFunction>;
 
-/** A copy that runs or ran in the target, as the registry holds it. */
+/** A copy that runs or ran in the target, as recorded in the registry. */
 export const KnownGeneration = z.object({
   generation: Generation,
   path: z.string(),
   buildId: z.string().nullable(),
-  /** sha256 of the artifact the copy was made of; null for generation 0. */
+  /** sha256 of the artifact the copy was made from; null for generation 0. */
   hash: z.string().nullable(),
-  /** Number of functions the copy brought. */
+  /** Number of functions in the copy. */
   functions: z.number(),
 });
 export type KnownGeneration = z.infer<typeof KnownGeneration>;
 
 /** A module with marks whose entries have been adopted. */
 export const FoundLibrary = z.object({
-  /** File name; the whole path where two loaded libraries share a file name. The id in all requests. */
+  /** File name; the whole path if two loaded libraries share a file name. The id in all requests. */
   library: z.string(),
   path: z.string(),
-  /** The absolute path by which the host opened it, where that is known: a link may lie between it and `path`. */
+  /** The absolute path by which the host opened it, if known: a link may lie between it and `path`. */
   openedAs: z.string().nullable(),
   base: Address,
   size: z.number(),
-  /** The file that backs it instead of `path`, which its build writes; null: it is mapped from `path`. */
+  /** The file that backs it instead of `path`, which its build writes; null if it is mapped from `path`. */
   staged: z.string().nullable(),
-  /** Why it was not staged although that was asked for. */
+  /** Why it was not staged although that was requested. */
   unstaged: z.string().nullable(),
-  /** What runs: 0, or what an earlier session kept. */
+  /** The running generation: 0, or what an earlier session kept. */
   running: Generation,
   generations: z.array(KnownGeneration),
   functions: z.array(z.object({ name: SymbolName, generation: Generation })),
-  /** Those of `functions` that have no mark in generation 0. */
+  /** Those of `functions` without a mark in generation 0. */
   unmarked: z.array(SymbolName),
   refused: z.array(RefusedMark),
 });
@@ -95,7 +95,7 @@ export const resultOf = <T extends z.ZodType>(value: T) =>
   ]);
 export type Result<T> = { ok: true; value: T } | { ok: false; error: AgentFailure };
 
-/** The thread of ours by which Frida came, and the address of its order (cli/frida/carrier.py). */
+/** Our thread through which Frida entered, and the address of its order (cli/frida/carrier.py). */
 export const Carrier = z.object({ thread: z.number(), order: Address });
 export type Carrier = z.infer<typeof Carrier>;
 
@@ -105,13 +105,13 @@ export const BeginRequest = z.object({
   owner: z.number(),
   /** File names or SONAMEs to adopt; null: every module with marks. */
   libraries: z.array(z.string()).nullable(),
-  /** Whether `libraries` are followed without marks too: the cli then chooses among their functions. */
+  /** Whether `libraries` are followed even without marks: the cli then selects among their functions. */
   unmarked: z.boolean(),
-  /** Folder for the files that libraries are staged in; null: they stay on the file they were loaded from. */
+  /** Folder for staged files; null: libraries stay mapped from the file they were loaded from. */
   stage: z.string().nullable(),
-  /** The host has just been spawned and stands still. */
+  /** The host has just been spawned and is stopped. */
   stopped: z.boolean(),
-  /** null: Frida came by the host's first thread. */
+  /** null: Frida entered through the host's first thread. */
   carrier: Carrier.nullable(),
 });
 export type BeginRequest = z.infer<typeof BeginRequest>;
@@ -130,7 +130,7 @@ export type BeginAnswer = z.infer<typeof BeginAnswer>;
 export const AdoptRequest = z.object({ library: z.string(), functions: z.array(UnmarkedFunction) });
 export type AdoptRequest = z.infer<typeof AdoptRequest>;
 
-/** What became of generation 0's functions without marks. */
+/** The result of adopting generation 0's unmarked functions. */
 export const AdoptAnswer = z.object({ adopted: z.array(SymbolName), refused: z.array(RefusedMark) });
 export type AdoptAnswer = z.infer<typeof AdoptAnswer>;
 
@@ -142,7 +142,7 @@ export const LoadRequest = z.object({
   hash: z.string(),
   /** The copy's marked functions: the cli has read its file already. Offsets are relative to the load base. */
   marks: z.array(z.object({ name: SymbolName, offset: z.number() })),
-  /** Its functions without marks that are switched too. */
+  /** Its unmarked functions that are switched too. */
   functions: z.array(UnmarkedFunction),
   timeoutMs: z.number(),
 });
@@ -150,11 +150,11 @@ export type LoadRequest = z.infer<typeof LoadRequest>;
 
 /** What a loaded copy offers; nothing runs in it yet. */
 export const LoadAnswer = z.object({
-  /** ms for dlopen, the copy's constructors included. */
+  /** ms for dlopen, including the copy's constructors. */
   loadMs: z.number(),
   /** ms for matching and adopting. */
   adoptMs: z.number(),
-  /** Functions that are switched to, but whose entries in this copy could not be led through the table. */
+  /** Functions that are switched to, but whose entries in this copy could not be redirected through the table. */
   plain: z.array(RefusedMark),
 });
 export type LoadAnswer = z.infer<typeof LoadAnswer>;
@@ -162,17 +162,17 @@ export type LoadAnswer = z.infer<typeof LoadAnswer>;
 /** A variable that lives through all generations. */
 export const StateVariable = z.object({
   name: z.string(),
-  /** The author's text. */
+  /** As written in the source. */
   type: z.string(),
   /** In bytes. */
   size: z.number(),
   align: z.number(),
-  /** Of the live value: the storage of the first generation that had it. */
+  /** Of the live value, in the storage of the first generation that had it. */
   address: Address,
 });
 export type StateVariable = z.infer<typeof StateVariable>;
 
-/** What a generation wants to be called around a switch to it: addresses relative to its load base. */
+/** A generation's switch hooks: addresses relative to its load base. */
 export const Hooks = z.object({ before: z.number().nullable(), after: z.number().nullable() });
 export type Hooks = z.infer<typeof Hooks>;
 
@@ -190,21 +190,21 @@ export const SwitchAnswer = z.object({
   generation: Generation,
   /** The after-hook had not returned in time. */
   late: z.boolean(),
-  /** Why the after-hook was not called at all; null: it was, or there is none. */
+  /** Why the after-hook was not called at all; null if it was, or there is none. */
   uncalled: z.string().nullable(),
 });
 export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
 
 /**
- * Where a name leads for generation 0: "own" its own definition, "none" no definition in the global scope (then its own
- * as well), else the path of the module that supplies it.
+ * What a name resolves to in generation 0: "own" its own definition, "none" no definition in the global scope (so its
+ * own as well), otherwise the path of the module that supplies it.
  */
 export const Provider = z.string();
 
 export const StatusRequest = z.object({
   /**
-   * Of each thread the addresses within `ranges` that it executes at or that lie on its stack: every return address, and
-   * what looks like one. null: not to be had.
+   * For each thread, the addresses within `ranges` where it executes or that are on its stack: every return address,
+   * and whatever looks like one. null: unavailable.
    */
   stacks: z.array(z.array(z.number())).nullable(),
 });
@@ -225,10 +225,10 @@ export const AgentMethods = {
   switchTo: [SwitchRequest, resultOf(SwitchAnswer)],
   providers: [z.object({ library: z.string(), names: z.array(SymbolName) }), resultOf(z.array(Provider))],
   state: [z.object({ library: z.string() }), resultOf(z.array(StateVariable))],
-  /** Where the copies are that threads may be inside of; empty where each library has one. */
+  /** The address ranges of copies that threads may be inside of; empty if each library has only one. */
   ranges: [z.object({}), resultOf(z.array(z.object({ start: z.number(), end: z.number() })))],
   status: [StatusRequest, resultOf(z.array(LibraryStatus))],
-  /** The last call: restore generation 0 (or keep what runs) so that unloading the script changes nothing. */
+  /** The last call: restores generation 0 (or keeps what runs) so that unloading the script changes nothing. */
   end: [z.object({ keep: z.boolean() }), resultOf(z.object({ restored: z.boolean() }))],
 } as const;
 export type AgentMethods = typeof AgentMethods;
@@ -241,7 +241,7 @@ export type AgentExports = {
   [M in AgentMethod]: (argument: AgentArgument<M>) => Result<AgentAnswer<M>> | Promise<Result<AgentAnswer<M>>>;
 };
 
-/** What the agent says unasked, through send(). */
+/** What the agent reports by itself, through send(). */
 export const AgentEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("library:found"), library: FoundLibrary }),
   z.object({ type: z.literal("log"), level: z.enum(["error", "info", "debug", "trace"]), text: z.string() }),

@@ -1,6 +1,6 @@
 /**
  * One JSON object per line between the cli and cli/frida/bridge.py. The whole contract between the two processes:
- * BRIDGE_PROTOCOL is raised with every change of this file, and bridge.py says the same number in `ready`.
+ * BRIDGE_PROTOCOL is raised with every change of this file, and bridge.py states the same number in `ready`.
  */
 import { z } from "zod";
 import { Pid } from "./ids.js";
@@ -19,10 +19,10 @@ export interface BridgeRequests {
   /** Creates and loads the agent in the attached target; an earlier one is unloaded first. */
   load: { pid: number; source: string };
   call: { pid: number; method: string; argument: unknown };
-  /** Of each thread the addresses within these ranges on its stack; null where stacks cannot be read in time. */
+  /** For each thread, the addresses within these ranges on its stack; null if stacks cannot be read in time. */
   stacks: { pid: number; ranges: { start: number; end: number }[] };
   resume: { pid: number };
-  /** Unloads the agent and detaches: the target goes on. */
+  /** Unloads the agent and detaches; the target continues. */
   detach: { pid: number };
   input: { pid: number; base64: string };
   resize: { pid: number; cols: number; rows: number };
@@ -41,7 +41,7 @@ export const BridgeMessage = z.union([
   z.object({ event: z.literal("message"), pid: Pid, message: z.unknown() }),
   z.object({ event: z.literal("output"), pid: Pid, stream: z.enum(["stdout", "stderr", "tty"]), base64: z.string() }),
   z.object({ event: z.literal("detached"), pid: Pid, reason: z.string(), crash: z.string().nullable() }),
-  /** The process has executed another program: the agent went with the one before. */
+  /** The process has executed another program: the agent went with the old one. */
   z.object({ event: z.literal("replaced"), pid: Pid }),
   /** Only for a target the bridge spawned: it is the parent. */
   z.object({ event: z.literal("exited"), pid: Pid, exitCode: z.number().nullable(), signal: z.number().nullable() }),

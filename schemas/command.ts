@@ -1,4 +1,4 @@
-/** What may be said to a session: on stdin under --json, and by the screen's keys. */
+/** The commands of a session: on stdin under --json, and from the screen's keys. */
 import { z } from "zod";
 import { Generation } from "./ids.js";
 

@@ -1,4 +1,4 @@
-/** hotpatch.json: the settings of spawn and attach that a project wants to keep. Flags win over it. */
+/** hotpatch.json: a project's options for spawn and attach. Flags win over it. */
 import { z } from "zod";
 import { SETTING_NAMES, SETTINGS, type SettingName } from "./settings.js";
 

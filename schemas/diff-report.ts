@@ -1,4 +1,4 @@
-/** What `hotpatch diff` says of two builds: the contract of its --json. */
+/** What `hotpatch diff --json` says about two builds: a contract. */
 import { z } from "zod";
 import { ErrorCode } from "./error.js";
 import { FunctionResult } from "./event.js";
@@ -9,12 +9,12 @@ const Build = z.object({ path: z.string(), buildId: z.string().nullable() });
 export const DiffReport = z.object({
   old: Build,
   new: Build,
-  /** Why a switch from the old to the new build would be refused; null: it would be done. */
+  /** Why a switch from the old to the new build would be refused; null if it would not. */
   refused: z.object({ code: ErrorCode, detail: z.string() }).nullable(),
-  /** As in a session's events: what the switch would do to each, by itself. */
+  /** As in a session's events: what the switch would do to each on its own. */
   functions: z.array(
     FunctionResult.extend({
-      /** For people; the same as `name` where nothing demangles it. */
+      /** For people; the same as `name` if it cannot be demangled. */
       demangled: SymbolName,
     }),
   ),

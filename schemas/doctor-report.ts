@@ -1,25 +1,25 @@
-/** What `hotpatch doctor` says of a machine, and of one process: the contract of its --json. */
+/** What `hotpatch doctor --json` says about a machine and a process: a contract. */
 import { z } from "zod";
 import { ErrorCode } from "./error.js";
 import { Pid } from "./ids.js";
 
 export const DoctorCheck = z.object({
-  /** What was looked at, in a word or two. */
+  /** What was checked, in a word or two. */
   about: z.string(),
   ok: z.boolean(),
   /** Whether nothing works without it; otherwise something works less well. */
   needed: z.boolean(),
   /** What was found. */
   says: z.string(),
-  /** null when all is well. */
+  /** null if all is well. */
   cure: z.string().nullable(),
-  /** The code with which attach or spawn would refuse; null where they would not. */
+  /** The code with which attach or spawn would refuse; null if they would not. */
   code: ErrorCode.nullable(),
 });
 export type DoctorCheck = z.infer<typeof DoctorCheck>;
 
 export const DoctorReport = z.object({
-  /** Whether all that is needed is there. */
+  /** Whether everything needed is present. */
   ok: z.boolean(),
   pid: Pid.nullable(),
   checks: z.array(DoctorCheck),

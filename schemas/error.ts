@@ -1,7 +1,7 @@
-/** Error codes and the one shape in which a failure travels: between processes, to scripts and to the screen. */
+/** Error codes, and the one form of a failure between processes, for scripts and on the screen. */
 import { z } from "zod";
 
-/** Stable words; each has one function in cli/errors.ts and one heading in docs/errors.md. */
+/** Stable; each has a function in cli/errors.ts and a heading in docs/errors.md. */
 export const ErrorCode = z.enum([
   "no-such-process",
   "ambiguous-process",
@@ -52,7 +52,7 @@ export const ErrorCode = z.enum([
 ]);
 export type ErrorCode = z.infer<typeof ErrorCode>;
 
-/** The five things every error says. */
+/** The five parts of every error. */
 export const ErrorReport = z.object({
   code: ErrorCode,
   /** What was attempted, on what. One sentence. */

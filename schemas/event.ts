@@ -6,14 +6,14 @@ import { Generation, Pid } from "./ids.js";
 export const FunctionStatus = z.enum(["switched", "unchanged", "new", "missing", "refused"]);
 export type FunctionStatus = z.infer<typeof FunctionStatus>;
 
-/** On what evidence a function's signature and data layout were found to be the same. */
+/** The evidence that a function's signature and data layout are the same. */
 export const Check = z.enum(["dwarf", "record", "mangled", "unchecked"]);
 export type Check = z.infer<typeof Check>;
 
 export const FunctionResult = z.object({
   name: z.string(),
   status: FunctionStatus,
-  /** Why it was refused, or what is different all the same, or why it is unchecked. */
+  /** Why it was refused, what differs nevertheless, or why it is unchecked. */
   reason: z.string().optional(),
   check: Check,
 });
@@ -41,7 +41,7 @@ export const StatusLibrary = z.object({
       generation: Generation,
       check: Check,
       oldThreads: z.number().nullable(),
-      /** "file:line" of its running body, where it is known. */
+      /** "file:line" of its running body, if known. */
       source: z.string().optional(),
     }),
   ),
@@ -55,7 +55,7 @@ export const SessionEvent = z.discriminatedUnion("type", [
     pid: Pid,
     backend: z.enum(["native", "python"]),
     host: z.string(),
-    /** Frida's, and what it runs on. */
+    /** Frida's, and that of what it runs on. */
     version: z.string(),
     hotpatch: z.string(),
   }),
@@ -64,7 +64,7 @@ export const SessionEvent = z.discriminatedUnion("type", [
     ...base,
     pid: Pid,
     host: z.string(),
-    /** The process that was the target so far. The same one when it has become another program. */
+    /** The previous target. The same process if it has executed another program. */
     from: Pid,
   }),
   z.object({
@@ -108,7 +108,7 @@ export const SessionEvent = z.discriminatedUnion("type", [
     functions: z.array(FunctionResult),
     ms: z.number(),
     why: z.enum(["artifact", "rollback", "restore"]),
-    /** Present when the generation runs only because --partial or --force was given. */
+    /** Present if the generation runs only because of --partial or --force. */
     override: Override.optional(),
   }),
   z.object({
@@ -152,5 +152,5 @@ export const SessionEvent = z.discriminatedUnion("type", [
 export type SessionEvent = z.infer<typeof SessionEvent>;
 
 type OmitAt<E> = E extends unknown ? Omit<E, "at"> : never;
-/** An event before the session stamps its time. */
+/** An event before the session adds its time. */
 export type UntimedEvent = OmitAt<SessionEvent>;

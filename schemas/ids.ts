@@ -1,7 +1,7 @@
-/** The small values both sides exchange. No I/O; the agent imports the types only. */
+/** The small values that both sides exchange. No I/O; the agent imports only the types. */
 import { z } from "zod";
 
-/** A running or once running copy's number, per library; 0 is what the host itself loaded. */
+/** The number of a copy that runs or ran, per library; 0 is what the host itself loaded. */
 export const Generation = z.number().int().nonnegative();
 export type Generation = z.infer<typeof Generation>;
 
@@ -9,7 +9,7 @@ export type Generation = z.infer<typeof Generation>;
 export const Address = z.string().regex(/^0x[0-9a-f]+$/i);
 export type Address = z.infer<typeof Address>;
 
-/** A process id of the operating system. */
+/** A process id. */
 export const Pid = z.number().int().positive();
 export type Pid = z.infer<typeof Pid>;
 

@@ -1,4 +1,4 @@
-/** What `hotpatch inspect` says of one library: the contract of its --json. */
+/** What `hotpatch inspect --json` says about a library: a contract. */
 import { z } from "zod";
 import { SymbolName } from "./ids.js";
 
@@ -7,14 +7,14 @@ export const LibraryReport = z.object({
   format: z.enum(["ELF", "PE"]),
   soname: z.string().nullable(),
   buildId: z.string().nullable(),
-  /** Whether the layout of live data can be compared with that of another build. */
+  /** Whether layouts can be compared with another build's. */
   debugInfo: z.boolean(),
   /** hotpatch_is_patched() works. */
   flag: z.boolean(),
   functions: z.array(
     z.object({
       name: SymbolName,
-      /** For people; the same as `name` where nothing demangles it. */
+      /** For people; the same as `name` if it cannot be demangled. */
       demangled: z.string(),
       patchable: z.boolean(),
       reason: z.string().nullable(),
@@ -23,7 +23,7 @@ export const LibraryReport = z.object({
   /** `size` and `align` in bytes. */
   state: z.array(z.object({ name: z.string(), type: z.string(), size: z.number(), align: z.number() })),
   hooks: z.object({ before: z.boolean(), after: z.boolean() }),
-  /** What will not follow an edit, or hinders it, and what cures it. */
+  /** What an edit will not reach, or what hinders it, and the cure. */
   notes: z.array(z.object({ what: z.string(), cure: z.string() })),
 });
 export type LibraryReport = z.infer<typeof LibraryReport>;

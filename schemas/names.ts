@@ -1,11 +1,11 @@
-/** How marked functions are named. Code that both sides run: no zod here, the agent would carry it into the target. */
+/** How marked functions are named. Runs on both sides; no zod, which the agent would carry into the target. */
 
 // Source: names seen from gcc 12 (-flto, ipa-cp, ipa-sra, fnsplit) and clang 14 (ThinLTO promotes with .llvm.HASH).
 // .localalias is gcc's second name for an exported function that its own file calls.
 const SUFFIX = /\.(?:lto_priv|constprop|part|isra)\.\d+$|\.(?:cold|localalias)(?:\.\d+)?$|\.llvm\.\d+$/;
 const FRAGMENT = /\.(?:cold|part)(?:\.\d+)?$/;
 
-/** A symbol's name as its author wrote it (mangled as before): without .lto_priv.N, .constprop.N, .cold, ... */
+/** A symbol's name without compiler suffixes (still mangled): .lto_priv.N, .constprop.N, .cold, ... */
 export function cleanName(symbol: string): string {
   for (let name = symbol; ; ) {
     const shorter = name.replace(SUFFIX, "");
@@ -14,18 +14,18 @@ export function cleanName(symbol: string): string {
   }
 }
 
-/** A part that the compiler split off a function: reached from that one only, so no function of its own. */
+/** A part that the compiler split off a function: reached only from there, so not a function in its own right. */
 export const isFragment = (symbol: string): boolean => FRAGMENT.test(symbol);
 
-/** A mapped file's path without what the kernel appends once the file was deleted or replaced. Source: proc(5). */
+/** A mapped file's path without the suffix that the kernel appends after deletion or replacement. Source: proc(5). */
 export const pathAsItWas = (path: string): string => path.replace(/ \(deleted\)$/, "");
 
-/** Why a function whose address is no multiple of 8 cannot be patched, and the one way it comes about in C++. */
+/** Why a function whose address is not a multiple of 8 cannot be patched, and how that happens in C++. */
 export const UNALIGNED =
   "its entry is not aligned to 8 bytes, so it cannot be replaced by one store (with gcc, a constructor or destructor must be marked inside its class too)";
 
 /**
- * Functions under the names by which generations are matched. Statics of one name are told apart by their source file,
+ * Functions by the names used to match generations. Statics of one name are distinguished by their source file,
  * "name [file.c]"; those that still share a name cannot be.
  */
 export function tellApart<T extends { readonly name: string; readonly file: string | null }>(
@@ -45,7 +45,7 @@ export function tellApart<T extends { readonly name: string; readonly file: stri
   return { unique, ambiguous };
 }
 
-/** Why functions of one name cannot be patched, with the places in their sources as far as records say them. */
+/** Why functions of one name cannot be patched, with their source locations if records have them. */
 export function whyAmbiguous(twins: readonly { readonly place: string | null }[]): string {
   const places = twins.flatMap(({ place }) => place ?? []).sort();
   return `${twins.length} marked functions have this name${places.length > 0 ? `: ${places.join(", ")}` : ""}`;
@@ -66,7 +66,7 @@ function group<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, 
  * A copy's file name: libgame.so -> libgame.g3.so, libgame.so.1.2 -> libgame.g3.so.1.2, the second attempt to load
  * generation 3 -> libgame.g3-2.so. gdb, perf and backtraces show it; no two copies of a process share one, because a
  * loader that knows a name does not open the file again.
- * @param attempt how many attempts to load this generation failed before
+ * @param attempt how many attempts to load this generation have failed
  */
 export function copyName(library: string, generation: number, attempt: number): string {
   const name = library.slice(library.lastIndexOf("/") + 1);
@@ -75,10 +75,10 @@ export function copyName(library: string, generation: number, attempt: number): 
   return `${stem ?? name}${mark}${ending ?? ""}`;
 }
 
-/** A file in the private folder of some session. */
+/** A file in some session's private folder. */
 const COPY = /\/hotpatch-\d+-[^/]*\/[^/]*$/;
 
-/** The file name of a library; of one of our copies (see {@link copyName}) the name of the library that it is of. */
+/** A library's file name; for one of our copies (see {@link copyName}), that of its library. */
 export function libraryName(path: string): { readonly name: string; readonly generation: number | null } {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const made = COPY.test(path) ? /^(.+)\.g(\d+)(?:-\d+)?((?:\.[^/]*)?)$/.exec(name) : null;

@@ -1,11 +1,11 @@
 /**
- * Owns bounds-checked little-endian reads of a file's bytes, and the error every ELF reader throws.
- * Must not know what a section or a symbol is, must not do I/O, and must not allocate by a count it has not checked.
+ * Bounds-checked little-endian reads of a file's bytes, and the error every ELF reader throws.
+ * Must not know what a section or a symbol is, must not do I/O, and must not allocate by an unchecked count.
  */
 
 /**
  * - `incomplete`: zero-filled or truncated, so a later look may find it whole;
- * - `invalid`: not an ELF, or nonsense inside;
+ * - `invalid`: not an ELF file, or inconsistent;
  * - `executable`: an ELF of the right kind, but a program;
  * - `architecture`: a whole ELF, but of another class, byte order or machine.
  */
@@ -31,7 +31,7 @@ export class ElfBytes {
   // Names may share tails, so a crafted file could have n symbols with names of n bytes. In a linked file all names
   // together are smaller than the file (each is stored at most twice: .strtab, .dynstr).
   #nameBudget: number;
-  // Tables of records become objects some times their size; in a linked file no two of them share bytes.
+  // Tables of records become objects several times their size; in a linked file no two of them overlap.
   #recordBudget: number;
 
   constructor(buffer: Buffer) {
@@ -63,7 +63,7 @@ export class ElfBytes {
   u32(offset: number): number {
     return this.buffer.readUInt32LE(offset);
   }
-  /** Above 2^53 the result is rounded: no such value passes a bounds check, so none is ever used as a place. */
+  /** Above 2^53 the result is rounded: no such value passes a bounds check, so none is ever used as an offset. */
   u64(offset: number): number {
     return this.buffer.readUInt32LE(offset + 4) * HIGH + this.buffer.readUInt32LE(offset);
   }
@@ -77,7 +77,7 @@ export class ElfBytes {
     return this.buffer.subarray(offset, offset + size);
   }
 
-  /** True when the range holds zeros only: what a writer that has not come so far leaves behind. */
+  /** Whether the range is all zeros: what a writer that has not got that far leaves behind. */
   isZero(offset: number, size: number): boolean {
     for (let at = offset; at < offset + size; at++) if (this.buffer[at] !== 0) return false;
     return true;

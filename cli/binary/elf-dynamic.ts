@@ -1,5 +1,5 @@
 /**
- * Owns what the loader sees: PT_LOAD ranges and the tables that .dynamic points to (symbols, relocations, strings).
+ * What the loader sees: PT_LOAD ranges and the tables that .dynamic points to (symbols, relocations, strings).
  * Must not need section headers (a file may have none), must not do I/O and must not change the bytes.
  * Source: System V gABI ch. 5 "Dynamic Section"; x86-64 psABI 1.0 table 4.9 (relocation types).
  */
@@ -41,7 +41,7 @@ const RELA_SIZE = 24;
 
 /** One dynamic relocation. */
 export interface ElfRelocation {
-  /** Where its 24-byte record lies in the file. */
+  /** File offset of its 24-byte record. */
   readonly fileOffset: number;
   /** The address it writes to, relative to the load base. */
   readonly offset: number;
@@ -74,7 +74,7 @@ export class Memory {
     }
   }
 
-  /** The PT_LOAD segment that holds an address, or null. */
+  /** The PT_LOAD segment that contains an address, or null. */
   segmentAt(address: number): ElfSegment | null {
     let low = 0;
     let high = this.loads.length - 1;
@@ -101,7 +101,7 @@ export class Memory {
     return segment.offset + (address - segment.addr);
   }
 
-  /** A table the loader finds by address. @throws ElfError invalid when no segment holds all of it. */
+  /** A table the loader finds by address. @throws ElfError invalid if no segment contains all of it. */
   table(bytes: ElfBytes, address: number, size: number, what: string): Table {
     const segment = this.segmentAt(address);
     const inside = segment === null ? 0 : address - segment.addr;
@@ -113,13 +113,13 @@ export class Memory {
   }
 }
 
-/** The entries of .dynamic and the tables they lead to. Built only when the file has a PT_DYNAMIC with contents. */
+/** The entries of .dynamic and the tables they point to. Built only if the file has a PT_DYNAMIC with contents. */
 export class Dynamic {
   readonly #bytes: ElfBytes;
   readonly #memory: Memory;
   readonly #values = new Map<number, number>();
   readonly #neededAt: number[] = [];
-  /** Entries before DT_NULL; 0 is how a file looks whose .dynamic is not written yet. */
+  /** Entries before DT_NULL; 0 if .dynamic is not written yet. */
   readonly entries: number;
 
   constructor(bytes: ElfBytes, memory: Memory, segment: ElfSegment) {
@@ -143,7 +143,7 @@ export class Dynamic {
   }
 
   get isPie(): boolean {
-    // Bit 27; `&` would do for 32 bits, but a nonsense value may have more.
+    // Bit 27; `&` works on 32 bits, but a bogus value may have more.
     return Math.floor((this.#values.get(DT_FLAGS_1) ?? 0) / DF_1_PIE) % 2 === 1;
   }
 
@@ -168,14 +168,14 @@ export class Dynamic {
     return this.#neededAt.map((index) => this.text(index, "DT_NEEDED"));
   }
 
-  /** Where the dynamic symbols are; null when .dynamic names none. */
+  /** Where the dynamic symbols are; null if .dynamic names none. */
   symbols(sections: readonly ElfSection[], relocations: () => readonly ElfRelocation[]): Table | null {
     const address = this.#values.get(DT.SYMTAB);
     if (address === undefined) return null;
     const section = sections.find((one) => one.type === SHT_DYNSYM && one.addr === address);
     let count = section === undefined ? this.#hashedSymbols() : Math.floor(section.size / SYMBOL_SIZE);
     if (section === undefined) {
-      // A GNU hash table lists defined symbols only; with none it says nothing about the undefined ones before them.
+      // A GNU hash table lists defined symbols only; an empty one says nothing about the undefined ones before them.
       for (const one of relocations()) count = Math.max(count, one.symbol + 1);
     }
     return this.#memory.table(this.#bytes, address, count * SYMBOL_SIZE, ".dynsym");
@@ -200,7 +200,7 @@ export class Dynamic {
     }
   }
 
-  /** All RELA records, those of the PLT last. Packed DT_RELR ones name no symbol and are not among them. */
+  /** All RELA records, those of the PLT last. Packed DT_RELR ones name no symbol and are left out. */
   relocations(): ElfRelocation[] {
     const size = this.#values.get(DT.RELASZ) ?? 0;
     const pltSize = this.#values.get(DT.PLTRELSZ) ?? 0;
@@ -215,7 +215,7 @@ export class Dynamic {
     this.#bytes.claim(Math.max(plain.size, plt.size), "the relocation table");
     const list: ElfRelocation[] = [];
     this.#read(plain, list, null);
-    // Some linkers let DT_RELASZ cover the PLT's records too (ld.so allows for it): none is listed twice.
+    // Some linkers let DT_RELASZ include the PLT's records (ld.so allows for it): list none twice.
     this.#read(plt, list, plain);
     return list;
   }

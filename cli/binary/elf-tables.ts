@@ -1,5 +1,5 @@
 /**
- * Owns the records of an ELF64 file as plain objects: header, program headers, section headers, symbols, notes.
+ * The records of an ELF64 file as plain objects: header, program headers, section headers, symbols, notes.
  * Must not follow addresses (elf-dynamic.ts does) and must not do I/O.
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
@@ -19,7 +19,7 @@ export const STT_OBJECT = 1;
 export const STT_FUNC = 2;
 export const STT_FILE = 4;
 export const STT_GNU_IFUNC = 10;
-/** Section indices from here on are special (SHN_ABS, SHN_COMMON, ...): no place in the library. */
+/** Section indices from here on are special (SHN_ABS, SHN_COMMON, ...). */
 export const SHN_LORESERVE = 0xff00;
 const SHT_NULL = 0;
 const HEADER_SIZE = 64;
@@ -74,17 +74,17 @@ export interface ElfSymbol {
   readonly type: number;
   /** STV_*: 0 default, 1 internal, 2 hidden, 3 protected. */
   readonly visibility: number;
-  /** 0: undefined here. From SHN_LORESERVE on: no section. */
+  /** 0: undefined here. From SHN_LORESERVE on: not a section. */
   readonly sectionIndex: number;
-  /** Its place in its own table. */
+  /** Its index in its own table. */
   readonly index: number;
-  /** Where its 24-byte record lies in the file. */
+  /** File offset of its 24-byte record. */
   readonly fileOffset: number;
   /** For a local symbol of .symtab, the source file (STT_FILE) named before it; otherwise null. */
   readonly file: string | null;
 }
 
-/** e_machine as people say it, for the architectures a developer is likely to meet. */
+/** Names for e_machine, for the architectures a developer is likely to meet. */
 const MACHINES: Readonly<Record<number, string>> = {
   3: "x86 (32-bit)",
   8: "MIPS",
@@ -146,7 +146,7 @@ export function readSections(bytes: ElfBytes): ElfSection[] {
   if (table === 0) return [];
   if (entrySize !== SECTION_SIZE) throw new ElfError("invalid", `section headers of ${entrySize} bytes`);
   bytes.require(table, SECTION_SIZE, "the section table");
-  // gABI: counts that do not fit into the header stand in section 0.
+  // gABI: counts that do not fit into the header are in section 0.
   if (count === 0) count = bytes.u64(table + 32);
   if (names === 0xffff) names = bytes.u32(table + 40);
   bytes.require(table, count * SECTION_SIZE, "the section table");

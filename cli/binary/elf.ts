@@ -1,5 +1,5 @@
 /**
- * Owns reading ELF64 little-endian files: header, segments, sections, symbols, Build-ID, and the full check a library
+ * Reads little-endian ELF64 files: header, segments, sections, symbols, Build-ID, and the full check that a library
  * must pass before it may be loaded. Pure over bytes: no I/O, nothing is changed.
  * Must not trust a count or an offset: a file caught while it is written, or a fuzzed one, ends in an ElfError.
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
@@ -38,7 +38,7 @@ const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const PT_NOTE = 4;
 const PT_GNU_RELRO = 0x6474e552;
-/** ELF files that are no libraries, by e_type. */
+/** ELF files that are not libraries, by e_type. */
 const OTHER_TYPES = new Map<number, readonly [ElfErrorKind, string]>([
   [ET_REL, ["invalid", "an object file"]],
   [ET_EXEC, ["executable", "an executable"]],
@@ -48,7 +48,7 @@ const PAGE = 4096;
 /** x86-64 user addresses have 47 bits. */
 const ADDRESS_END = 2 ** 47;
 
-/** An ELF file. Everything after the three tables is read when asked for, once. */
+/** An ELF file. Everything beyond the three tables is read on demand, once. */
 export class Elf {
   readonly bytes: ElfBytes;
   readonly header: ElfHeader;
@@ -106,7 +106,7 @@ export class Elf {
       ...notes.map((one) => ({ offset: one.offset, size: one.fileSize })),
       ...sections.map((one) => ({ offset: one.offset, size: one.size })),
     ];
-    // Notes never overlap but for one being in both lists, so a crafted pile of them is not searched for ever.
+    // A note may be in both lists, but notes never overlap otherwise: a crafted pile of them is not searched for ever.
     let left = 2 * this.bytes.length;
     for (const { offset, size } of ranges) {
       left -= size;
@@ -155,7 +155,7 @@ export class Elf {
     return this.bytes.slice(section.offset, section.size, `section ${section.name}`);
   }
 
-  /** The PT_LOAD segment that holds an address, or null. */
+  /** The PT_LOAD segment that contains an address, or null. */
   segmentAt(address: number): ElfSegment | null {
     return this.#memory.segmentAt(address);
   }
@@ -165,19 +165,19 @@ export class Elf {
     return this.#memory.writableAt(address);
   }
 
-  /** Where an address lies in the file; null for .bss and where nothing is loaded. */
+  /** The file offset of an address; null for .bss and where nothing is loaded. */
   fileOffsetOf(address: number): number | null {
     return this.#memory.fileOffsetOf(address);
   }
 }
 
-/** How to read. `segmentsOnly`: leave out the section table, so that a prefix of the file is enough. */
+/** `segmentsOnly`: skip the section table, so that a prefix of the file is enough. */
 export interface ReadOptions {
   readonly segmentsOnly?: boolean;
 }
 
 /**
- * Reads the header and the segment and section tables; the rest is read when asked for.
+ * Reads the header and the segment and section tables; the rest is read on demand.
  * @throws ElfError see {@link ElfErrorKind}; `architecture` for anything but 64-bit little-endian x86-64.
  */
 export function readElf(buffer: Buffer, options: ReadOptions = {}): Elf {
@@ -188,8 +188,8 @@ export function readElf(buffer: Buffer, options: ReadOptions = {}): Elf {
 }
 
 /**
- * The full check before a library may be loaded: a file that is cut short kills the process that maps it (SIGBUS), so
- * nothing here is left to the loader.
+ * The full check before a library may be loaded: a truncated file kills the process that maps it (SIGBUS), so nothing
+ * is left to the loader.
  * @throws ElfError see {@link ElfErrorKind}
  */
 export function validateLibrary(buffer: Buffer): Elf {
@@ -199,7 +199,7 @@ export function validateLibrary(buffer: Buffer): Elf {
     throw new ElfError(kind, `this is ${what}, not a shared library`);
   }
   checkSegments(elf);
-  // Section 0 is no section; its fields may hold counts.
+  // Section 0 is not a section; its fields may hold counts.
   for (const section of elf.sections) if (section.type !== SHT_NULL) elf.contentsOf(section);
   checkDynamic(elf);
   return elf;
@@ -244,7 +244,7 @@ function checkDynamic(elf: Elf): void {
       throw new ElfError("invalid", `a relocation writes to 0x${one.offset.toString(16)}, outside the segments`);
     }
   }
-  // Read once here, so that no later step meets a name that cannot be read.
+  // Read here, so that no later step meets an unreadable name.
   for (const name of [elf.soname, ...elf.needed, elf.buildId]) {
     if (name === "") throw new ElfError("invalid", "DT_SONAME or DT_NEEDED is an empty name");
   }

@@ -1,4 +1,4 @@
-/** What a library offers by name besides its marks: exported variables and switch hooks. Pure. */
+/** What a library exports besides its marks: variables and switch hooks. Pure. */
 import { HOOKS } from "../../schemas/abi.js";
 import type { Hooks } from "../../schemas/agent.js";
 import { type Elf, SHN_LORESERVE, STB_GNU_UNIQUE, STT_FUNC, STT_OBJECT } from "./elf.js";
@@ -9,7 +9,10 @@ const isDefined = ({ sectionIndex }: { readonly sectionIndex: number }): boolean
 export interface ExportedVariable {
   /** In bytes. */
   readonly size: number;
-  /** STB_GNU_UNIQUE (statics of C++ inline functions and templates): one in the process, however libraries are opened. */
+  /**
+   * STB_GNU_UNIQUE (statics of C++ inline functions and templates): unique in the process, however libraries are
+   * opened.
+   */
   readonly unique: boolean;
 }
 
@@ -22,7 +25,7 @@ export function writableExports(elf: Elf): Map<string, ExportedVariable> {
   return exports;
 }
 
-/** What the library wants to be called around a switch to it (docs/marks.md, "Hooks"). */
+/** The library's switch hooks (docs/marks.md, "Hooks"). */
 export function switchHooks(elf: Elf): Hooks {
   const at = (name: string): number | null => {
     const found = elf.dynamicSymbols().find((one) => one.name === name && one.type === STT_FUNC && isDefined(one));

@@ -1,14 +1,14 @@
 /**
- * Owns what an executable's bytes say about a host: can hotpatch work in it, and which names are its own.
- * Must not read /proc or any file, and must not choose the user's words: errors.ts does.
+ * What an executable's bytes say about a host: can hotpatch work in it, and which names does it define.
+ * Must not read /proc or any file.
  */
 import { R_X86_64 } from "../../schemas/abi.js";
 import { type Elf, ElfError, ET_DYN, ET_EXEC, readElf } from "./elf.js";
 
 /**
- * `detail` is for `ok` and `musl` the loader's path, otherwise the reason in words.
+ * `detail`: the loader's path for `ok` and `musl`, otherwise the reason in words.
  * - `static`: no dynamic loader, so nothing can be loaded into it;
- * - `architecture`: not an x86-64 ELF executable, or no ELF that can be read.
+ * - `architecture`: not an x86-64 ELF executable, or not a readable ELF file.
  */
 export interface HostKind {
   readonly kind: "ok" | "static" | "musl" | "architecture";
@@ -36,7 +36,7 @@ export function hostKind(bytes: Buffer): HostKind {
 }
 
 /**
- * Was the executable built with ThreadSanitizer? It ends the process (exit code 66) as soon as Frida enters. gcc's needs a
+ * Was the executable built with ThreadSanitizer? It exits the process (code 66) as soon as Frida enters. gcc's needs a
  * library, clang's is in the executable; both have this name.
  */
 export function hasThreadSanitizer(bytes: Buffer): boolean {
@@ -58,12 +58,12 @@ function loaderItself(elf: Elf): string | null {
     // in the first case, and is refused either way.
     return name !== null && /^(ld-|libc\.musl-)/.test(name) ? name : null;
   } catch (error) {
-    if (error instanceof ElfError) return null; // a prefix, or nonsense behind it: then it has no loader that we know
+    if (error instanceof ElfError) return null; // a prefix, or garbage after it: no known loader
     throw error;
   }
 }
 
-/** The variables an executable holds in its own .bss although a library defines them (R_X86_64_COPY). */
+/** The variables that an executable has in its own .bss although a library defines them (R_X86_64_COPY). */
 export function copyRelocations(elf: Elf): Set<string> {
   const symbols = elf.dynamicSymbols();
   const names = new Set<string>();

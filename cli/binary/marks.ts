@@ -1,15 +1,15 @@
 /**
- * Owns what a library's own file says about its marks: marked functions, their entries and flags.
- * Must not decide whether a mark may be patched (the plan does), must not do I/O and must not change the bytes.
+ * A library's marks, from its file: marked functions, their entries and flags.
+ * Must not decide whether a mark may be patched, must not do I/O and must not change the bytes.
  */
 import { ENTRY_NOPS, ENTRY_SIZE, FLAG_MAGIC, SECTIONS } from "../../schemas/abi.js";
 import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
 import { type FunctionRecord, type Records, readRecords } from "./records.js";
 
-/** Sections that hold marked code. */
+/** Sections with marked code. */
 export const CODE_SECTIONS: ReadonlySet<string> = new Set([SECTIONS.functions, SECTIONS.inline]);
-/** What a flag begins with; the byte after it is the flag. */
+/** Precedes the flag byte. */
 export const FLAG = Buffer.from(FLAG_MAGIC, "latin1");
 const SHT_NOBITS = 8;
 const SHT_NULL = 0;
@@ -20,7 +20,7 @@ const SHF_EXECINSTR = 4;
  * gcc: ms_hook_prologue, `lea 0x0(%rsp),%rsp`. clang: patchable_function_entry(8,0), `nopl 0x200(%rax,%rax,1)`, and the
  * Rust stub's. The third, `nopl 0x0(%rax,%rax,1)`, is the 8-byte nop of newer LLVM and of GNU as (*not tested* here).
  * CET, measured with gcc 12.2 and clang 14 at -fcf-protection=none, branch and full, -O0 and -O2: gcc puts its endbr64
- * (f3 0f 1e fa) BEHIND these 8 bytes, at byte 8, so the entry is the same; clang puts it BEFORE them unless the function
+ * (f3 0f 1e fa) AFTER these 8 bytes, at byte 8, so the entry is the same; clang puts it BEFORE them unless the function
  * is nocf_check, which the header sets: an entry that starts with endbr64 is therefore a mark without nocf_check.
  */
 const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: Buffer }> = [
@@ -29,44 +29,49 @@ const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: B
   { kind: "clang", bytes: Buffer.from(ENTRY_NOPS.assembler, "hex") },
 ];
 /**
- * gcc ignores the section of a template, and keeps all else (measured, gcc 12): its instances are found by their entry, in
+ * gcc ignores a template's section but keeps the rest (measured, gcc 12): its instances are found by their entry, in
  * libraries that have marks or the flag. No compiler writes this form of the instruction by itself.
  */
 const TEMPLATE_ENTRY = Buffer.from(ENTRY_NOPS.gcc, "hex");
-/** So many int3 in a row are no instruction's operand. */
+/** This many int3 in a row are not an instruction's operand. */
 const INT3_RUN = 8;
 /** jmp rel32 */
 const JUMP = 0xe9;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
 
-/** A function whose entry lies in a marked section, or is a template's instance: a record names it, or else a symbol. */
+/**
+ * A function whose entry lies in a marked section, or a template instance; named by a record, otherwise by a symbol.
+ */
 export interface MarkedFunction {
-  /** Without the suffixes compilers add; what marks are matched by. Two functions of one file may share it. */
+  /** Without compiler suffixes; marks are matched by it. Two functions of one file may share it. */
   readonly name: string;
-  /** As the symbol table has it; the name once more where only a record names it. */
+  /** As in the symbol table; the same as the name if only a record has it. */
   readonly symbol: string;
   /** Address relative to the load base. */
   readonly value: number;
-  /** Bytes of its code; 0 where nobody says, or where it is but a jump to a body that lies elsewhere. */
+  /** Bytes of its code; 0 if unknown, or if it is merely a jump to a body elsewhere. */
   readonly size: number;
-  /** Source file of a static function (STT_FILE): tells two statics of one name apart; otherwise null. */
+  /** Source file of a static function (STT_FILE), to distinguish statics of one name; otherwise null. */
   readonly file: string | null;
-  /** "file:line" of the source, where a record says it. */
+  /** "file:line" of the source, if a record says. */
   readonly place: string | null;
-  /** Whose 8-byte entry it starts with; null when there is none, with the reason. */
+  /** Which compiler's 8-byte entry it starts with; null without one, with the reason. */
   readonly entry: "gcc" | "clang" | null;
   readonly reason: string | null;
-  /** Inline or a template's: every module that includes its header may have it, by the language's rule all the same. */
+  /**
+   * Inline or from a template: every module that includes its header may have a copy, identical by the language's
+   * rules.
+   */
   readonly inline: boolean;
 }
 
 export type Entry = Pick<MarkedFunction, "entry" | "reason">;
 
-/** All a file says about its marks. */
+/** Everything a file says about its marks. */
 export interface Marks {
   readonly functions: readonly MarkedFunction[];
   readonly sections: readonly ElfSection[];
-  /** Size of the marked sections. 0: nothing is marked. */
+  /** Bytes of the marked sections. 0: nothing is marked. */
   readonly codeBytes: number;
   /** Marked code that no symbol covers, padding not counted. Above 0 the library is stripped. */
   readonly unnamedBytes: number;
@@ -114,7 +119,7 @@ export function readMarks(elf: Elf): Marks {
 
 const total = (sections: readonly ElfSection[]): number => sections.reduce((sum, one) => sum + one.size, 0);
 
-/** Sections of a linked file do not overlap; a crafted pile of them would be searched over and over. */
+/** Sections of a linked file do not overlap; a crafted pile of them would be searched repeatedly. */
 function checkTotal(elf: Elf, sections: readonly ElfSection[]): void {
   for (const section of sections) elf.contentsOf(section);
   if (total(sections) > elf.bytes.length) throw new ElfError("invalid", "its marked sections overlap");
@@ -140,7 +145,7 @@ function templates(elf: Elf): Map<ElfSection, Set<number>> {
 function symbolsBySection(elf: Elf, sections: readonly ElfSection[]): Map<number, ElfSymbol[]> {
   const map = new Map<number, ElfSymbol[]>(sections.map((one) => [one.index, []]));
   if (sections.length === 0) return map;
-  // .symtab first: it knows the source files. .dynsym is what strip leaves.
+  // .symtab first: it has the source files. .dynsym survives strip.
   for (const table of [elf.symbols(), elf.dynamicSymbols()]) {
     for (const symbol of table) map.get(symbol.sectionIndex)?.push(symbol);
   }
@@ -184,7 +189,7 @@ function functionsIn(
   for (const symbol of symbols) {
     if (symbol.type !== STT_FUNC || symbol.name === "" || recorded.has(symbol.value)) continue;
     const name = cleanName(symbol.name);
-    // A split-off part of a function that is here is no function of its own: it is reached from that one only.
+    // A part split off a function in this list is not a function in its own right: it is reached only from there.
     if (isFragment(symbol.name) && whole.has(name)) continue;
     const key = `${symbol.value} ${name}`;
     if (found.has(key)) continue;
@@ -204,7 +209,7 @@ function functionsIn(
   return [...named, ...found.values()].sort((a, b) => a.value - b.value);
 }
 
-/** Whether a jump stands behind the entry, as in Rust's marks: then the bytes here say nothing of the body. */
+/** Whether a jump follows the entry, as in Rust's marks: then the bytes here say nothing about the body. */
 function leadsElsewhere(elf: Elf, { addr, size, offset }: ElfSection, value: number): boolean {
   const at = value + 8 - addr;
   return at < size && elf.bytes.u8(offset + at) === JUMP;
@@ -216,7 +221,7 @@ function entryOf(elf: Elf, section: ElfSection, value: number): Entry {
   return entryAt(value, inside ? elf.bytes.slice(section.offset + at, 8, "an entry") : null);
 }
 
-/** @param bytes the 8 at `address`; null when the marked section ends before */
+/** @param bytes the 8 at `address`; null if the marked section ends before */
 export function entryAt(address: number, bytes: Buffer | null): Entry {
   const none = (reason: string) => ({ entry: null, reason });
   if (bytes === null) return none("its first 8 bytes are outside the marked section");
@@ -234,7 +239,7 @@ function unnamedIn(
   records: readonly FunctionRecord[],
 ): number {
   const code = elf.contentsOf(section);
-  // A record gives no size: what follows its entry is its own, up to the next one that is named.
+  // A record has no size: a function extends to the next named one.
   const starts = [...records.map((one) => one.entry), ...symbols.map((one) => one.value)].sort((a, b) => a - b);
   const recorded = records.map(({ entry }) => ({
     value: entry,
@@ -263,7 +268,7 @@ function endOfRun(sorted: readonly number[], value: number): number {
 }
 
 /**
- * Bytes of a gap from the first that is not padding. Once code has begun its own nops cannot be told apart, but runs of
+ * Bytes of a gap after leading padding. Once code has begun, its own nops cannot be told apart, but runs of
  * int3 can: gcc's ms_hook_prologue puts 32 of them before every function (measured, gcc 12).
  */
 function codeIn(gap: Buffer): number {
@@ -279,8 +284,9 @@ function codeIn(gap: Buffer): number {
 }
 
 /**
- * Length of the zero byte, int3 or nop at a place, or 0. The long forms are 0f 1f with a displacement of zero, after any
- * number of 66 and 2e prefixes (what GNU as and LLVM fill with); clang's entry has the displacement 0x200, so it is code.
+ * Length of the zero byte, int3 or nop at a place, or 0. The long forms are 0f 1f with a displacement of zero, after
+ * any number of 66 and 2e prefixes (what GNU as and LLVM fill with); clang's entry has the displacement 0x200, so it is
+ * code.
  */
 export function paddingAt(gap: Buffer, start: number): number {
   const first = gap[start];
@@ -298,7 +304,7 @@ export function paddingAt(gap: Buffer, start: number): number {
 function flagsIn(elf: Elf, section: ElfSection): number[] {
   const bytes = elf.contentsOf(section);
   const places: number[] = [];
-  // Found by their text: weak duplicates may be kept, and nothing promises how the linker aligns them.
+  // Found by their text: weak duplicates may be kept, and the linker's alignment is not guaranteed.
   for (let at = bytes.indexOf(FLAG); at >= 0; at = bytes.indexOf(FLAG, at + FLAG.length)) {
     if (at + FLAG.length < bytes.length) places.push(section.offset + at);
   }

@@ -1,6 +1,6 @@
 /**
- * Owns reading the marks of a PE32+ library (.dll), as mingw-w64 writes them. For `inspect` only: nothing on Windows is
- * patched. Pure, bounds-checked; must not do I/O.
+ * Reads the marks of a PE32+ library (.dll) written by mingw-w64. For `inspect` only: nothing is patched on Windows.
+ * Pure, bounds-checked; must not do I/O.
  * Source: Microsoft PE/COFF specification, "COFF File Header", "Section Table", "COFF Symbol Table", ".edata".
  */
 import { SECTIONS } from "../../schemas/abi.js";
@@ -29,7 +29,7 @@ interface PeSection {
 export interface PeFunction {
   readonly symbol: string;
   readonly value: number;
-  /** Null when the 8-byte entry is there. */
+  /** Null if the 8-byte entry is present. */
   readonly reason: string | null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Owns walking a section of records: magic with version, size of the record, padding between records, and how a record's
- * pointers are resolved in a file. What a record says, state.ts and records.ts know. Pure, bounds-checked.
+ * Walks a section of records: magic with version, record size, padding between records, and how a record's pointers are
+ * resolved in a file. state.ts and records.ts know what records mean. Pure, bounds-checked.
  * Source: docs/marks.md, "The contract, byte by byte".
  */
 import { RECORD, RECORD_VERSION, type RecordForm } from "../../schemas/abi.js";
@@ -8,24 +8,24 @@ import { type Elf, ElfError, type ElfRelocation, type ElfSection } from "./elf.j
 import type { ElfBytes } from "./elf-bytes.js";
 
 const SHT_NOBITS = 8;
-/** Of every record, in bytes; between records may be padding of so many zeros. */
+/** Bytes. Records are aligned to this; between them there may be this much zero padding. */
 const LONGEST_TEXT = 4096;
 
-/** How a file's format resolves what stands in a record. */
+/** How a file format resolves a record's pointers. */
 export interface Pointers {
-  /** Address, relative to the load base, that the pointer at byte `at` of the section leads to; 0 for a null pointer. */
+  /** Address, relative to the load base, in the pointer at byte `at` of the section; 0 for a null pointer. */
   pointed(at: number, inFile: bigint): number;
-  /** Null when the address is not in the file. */
+  /** Null if the address is not in the file. */
   text(address: number): string | null;
 }
 
-/** One record, to be asked for its fields by their offsets in it. */
+/** One record, with its fields accessed by offset. */
 export class RecordBytes {
   readonly #form: RecordForm;
   readonly #bytes: Buffer;
   readonly #at: number;
   readonly #pointers: Pointers;
-  /** Parts behind the head. */
+  /** Parts after the head. */
   readonly parts: number;
 
   constructor(form: RecordForm, bytes: Buffer, at: number, pointers: Pointers) {
@@ -57,7 +57,7 @@ export class RecordBytes {
     return this.#pointers.pointed(this.#at + field, this.bits(field));
   }
 
-  /** @throws ElfError when the pointer leads nowhere */
+  /** @throws ElfError if the pointer is null or points outside the file */
   text(field: number, what: string): string {
     const text = this.#pointers.text(this.pointer(field));
     if (text === null || text === "") throw new ElfError("invalid", `a record of ${this.#form.section} has no ${what}`);
@@ -72,8 +72,8 @@ export class RecordBytes {
 }
 
 /**
- * The records in a section's bytes, in their order.
- * @throws ElfError when one is of another version or does not fit the section
+ * The records in a section's bytes, in order.
+ * @throws ElfError if one has another version or does not fit the section
  */
 export function* recordsIn(form: RecordForm, bytes: Buffer, pointers: Pointers): Generator<RecordBytes> {
   for (let at = 0; at + RECORD.align <= bytes.length; ) {
@@ -88,7 +88,7 @@ export function* recordsIn(form: RecordForm, bytes: Buffer, pointers: Pointers):
   }
 }
 
-/** @throws ElfError as `recordsIn` does, and when the sections overlap */
+/** @throws ElfError like `recordsIn`, and if the sections overlap */
 export function* recordsOf(elf: Elf, form: RecordForm): Generator<{ record: RecordBytes; section: ElfSection }> {
   const sections = elf.sections.filter((one) => one.name === form.section && one.type !== SHT_NOBITS && one.size > 0);
   if (sections.length === 0) return;
@@ -123,13 +123,13 @@ function checkHead({ section, magic, head, part }: RecordForm, bytes: Buffer, at
     throw new ElfError("invalid", `the record at ${at} of ${section} is not ${expected} bytes long`);
 }
 
-/** What a pointer leads to: its relocation says so, or where relocations are packed (RELR) the file itself. */
+/** The target of a pointer: from its relocation, or from the file itself if relocations are packed (RELR). */
 function pointedTo(elf: Elf, relocation: ElfRelocation | undefined, inFile: bigint): number {
   if (relocation === undefined) return Number(inFile);
   const symbol = relocation.symbol === 0 ? undefined : elf.dynamicSymbols()[relocation.symbol];
   return (symbol?.value ?? 0) + relocation.addend;
 }
 
-/** The NUL-terminated text at a place in the file. @throws ElfError when it is too long or not terminated */
+/** The NUL-terminated text at a file offset. @throws ElfError if it is too long or not terminated */
 export const textAt = (bytes: ElfBytes, start: number): string =>
   bytes.text(start, Math.min(LONGEST_TEXT, bytes.length - start), 0, "a record");

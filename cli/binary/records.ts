@@ -1,6 +1,6 @@
 /**
- * Owns the records by which a library says what its marked functions are called and what their callers rely on: sections
- * hp_marks and hp_types. Pure: reads a file's bytes, changes nothing.
+ * The records in which a library names its marked functions and what their callers rely on: sections hp_marks and
+ * hp_types. Pure: reads a file's bytes, changes nothing.
  * Source: docs/marks.md, "The contract, byte by byte".
  */
 import { MARK_RECORD, TYPE_RECORD } from "../../schemas/abi.js";
@@ -9,35 +9,35 @@ import { type RecordBytes, recordsOf } from "./record-section.js";
 
 const FUNCTION = MARK_RECORD.at;
 const TYPE = TYPE_RECORD.at;
-/** The offset of what has none: a variant of an enum. */
+/** The offset of an enum variant, which has none. */
 const NO_OFFSET = 0xffffffffffffffffn;
 
-/** Of an argument or a result. */
+/** The layout of an argument or a result. */
 export interface Layout {
   /** In bytes. */
   readonly size: number;
   readonly align: number;
-  /** Equal for equal layouts; 0n: no more is known than size and alignment. */
+  /** Equal for equal layouts; 0n: only size and alignment are known. */
   readonly hash: bigint;
 }
 
-/** What is known of a marked function. */
+/** A marked function's record. */
 export interface FunctionRecord {
   readonly name: string;
   /** Address relative to the load base. */
   readonly entry: number;
-  /** As the author wrote it; null where nobody says. */
+  /** As written in the source; null if unknown. */
   readonly signature: string | null;
-  /** "file:line"; null where nobody says. */
+  /** "file:line"; null if unknown. */
   readonly place: string | null;
-  /** Arguments in their order, the result last; empty where nobody says. */
+  /** Arguments in order, the result last; empty if unknown. */
   readonly layouts: readonly Layout[];
 }
 
 /** A field of a type, or a variant. */
 export interface TypePart {
   readonly name: string;
-  /** The field's type, or what stands behind the variant's name. */
+  /** The field's type, or what follows the variant's name. */
   readonly text: string;
   /** In bytes; null for a variant. */
   readonly offset: number | null;
@@ -55,16 +55,16 @@ export interface Records {
   readonly functions: readonly FunctionRecord[];
   /** By their names. */
   readonly types: ReadonlyMap<string, TypeRecord>;
-  /** "rustc version 1.95.0 (...)"; null for other languages, and where the file does not say. */
+  /** "rustc version 1.95.0 (...)"; null for other languages, and if the file does not say. */
   readonly compiler: string | null;
 }
 
-/** Compilers leave their names in this section; strip lets them be. */
+/** Compilers record their names in this section; it survives strip. */
 const COMMENT = ".comment";
 
 /**
  * All records of a file.
- * @throws ElfError when one is of another version, does not fit its section or points outside the file
+ * @throws ElfError if one has another version, does not fit its section or points outside the file
  */
 export function readRecords(elf: Elf): Records {
   return {

@@ -1,8 +1,8 @@
 /**
- * Owns where a copy's loader looks for what the copy needs: `$ORIGIN` means the folder of the file that is loaded, and a
- * copy lies in another one than its library. Pure over bytes.
- * The longer text needs a place of its own: a new string table at the end of the file, mapped by a program header that
- * only tools read (a PT_NOTE). That of the control-flow properties is left: the loader reads it.
+ * Expands `$ORIGIN` in a copy's run path: it means the folder of the loaded file, and a copy lies in another folder
+ * than its library. Pure over bytes. The longer text goes into a new string table at the end of the file, mapped by
+ * reusing a program header that only tools read (a PT_NOTE), but not that of the control-flow properties, which the
+ * loader reads.
  * Source: ld.so(8), "Dynamic string tokens"; gABI ch. 5, Elf64_Phdr and Elf64_Dyn.
  */
 import type { Elf } from "./elf.js";
@@ -25,7 +25,9 @@ const ORIGIN = /\$(?:ORIGIN\b|\{ORIGIN\})/;
 
 const pageAlign = (value: number): number => Math.ceil(value / PAGE) * PAGE;
 
-/** Expands `$ORIGIN` in a search path for each folder in turn, the other places once; null when a folder cannot be said. */
+/**
+ * Expands `$ORIGIN` in a search path for each folder in turn, other entries once; null if a folder cannot be expressed.
+ */
 export function expandOrigin(path: string, folders: readonly string[]): string | null {
   if (folders.some((folder) => /[:$]/.test(folder))) return null;
   const places = path.split(":").flatMap((place) => {
@@ -38,9 +40,9 @@ export function expandOrigin(path: string, folders: readonly string[]): string |
 /**
  * The copy with its library's folders in place of `$ORIGIN`.
  * @param bytes of the copy so far
- * @param elf of the library it was made of
- * @param folders where the library lies, as the target calls them
- * @returns `bytes` themselves where nothing is to be expanded, or the file has no header to spare
+ * @param elf of the library it was made from
+ * @param folders of the library, as the target sees them
+ * @returns `bytes` themselves if there is nothing to expand, or the file has no header to spare
  */
 export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]): Buffer {
   const entries = dynamicEntries(elf);
@@ -80,7 +82,7 @@ export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]
   return copy;
 }
 
-/** Entries of .dynamic with their places in the file. */
+/** Entries of .dynamic with their file offsets. */
 function dynamicEntries(elf: Elf): { readonly tag: number; readonly value: number; readonly at: number }[] {
   const segment = elf.segments.find((one) => one.type === PT_DYNAMIC);
   const start = segment === undefined ? null : elf.fileOffsetOf(segment.addr);
@@ -101,7 +103,7 @@ function spareHeader(elf: Elf): number | null {
   return index < 0 ? null : index;
 }
 
-/** In the place of the spare one, but behind all that are loaded: the loader takes them in the order of addresses. */
+/** Replaces the spare one, but after all PT_LOAD headers: the loader expects them in address order. */
 function putHeader(copy: Buffer, elf: Elf, header: Buffer, spare: number): void {
   const at = (index: number) => elf.bytes.u64(PHDRS_AT) + index * PHDR_SIZE;
   const last = elf.segments.findLastIndex((one) => one.type === PT_LOAD);

@@ -1,5 +1,5 @@
 /**
- * The section names of an ELF64 file, by reading its tables only: a few hundred bytes of a library of any size.
+ * The section names of an ELF64 file, reading only its tables: a few hundred bytes of a library of any size.
  * Must not do I/O: the caller reads. Source: System V gABI ch. 4, Elf64_Ehdr and Elf64_Shdr.
  */
 
@@ -10,11 +10,11 @@ const MAGIC = 0x464c457f;
 const ELFCLASS64 = 2;
 const HEADER = 64;
 const SECTION = 64;
-/** More than any library has; what says more is not read. */
+/** More than any library has; files that claim more are not read. */
 const MOST_SECTIONS = 4096;
 const MOST_BYTES = 1024 * 1024;
 
-/** Empty for what is no ELF64 file, has no sections or breaks off. */
+/** Empty if it is not an ELF64 file, has no sections or is truncated. */
 export function sectionNames(read: Read): string[] {
   const header = read(0, HEADER);
   if (header.length < HEADER || header.readUInt32LE(0) !== MAGIC || header[4] !== ELFCLASS64) return [];

@@ -1,5 +1,5 @@
 /**
- * Owns the records of persistent variables in section hp_state. Pure: reads a file's bytes, changes nothing.
+ * The records of persistent variables in section hp_state. Pure: reads a file's bytes, changes nothing.
  * Source: docs/marks.md, "hp_state, byte by byte".
  */
 import { STATE_RECORD } from "../../schemas/abi.js";
@@ -11,20 +11,20 @@ const AT = STATE_RECORD.at;
 /** A variable that lives through all generations. */
 export interface StateRecord {
   readonly name: string;
-  /** The author's text. */
+  /** As written in the source. */
   readonly type: string;
   /** In bytes. */
   readonly size: number;
   readonly align: number;
   /** Address of its own storage, relative to the load base. */
   readonly storage: number;
-  /** Offset in the file of the 8-byte pointer to the first owner's storage: 0 in what a build wrote. */
+  /** File offset of the 8-byte pointer to the first owner's storage; the pointer is 0 in what a build wrote. */
   readonly pointerOffset: number;
 }
 
 /**
- * The records of a file, in their order.
- * @throws ElfError when a record is of another version, does not fit its section or points outside the file
+ * The records of a file, in order.
+ * @throws ElfError if a record has another version, does not fit its section or points outside the file
  */
 export const readState = (elf: Elf): StateRecord[] =>
   [...recordsOf(elf, STATE_RECORD)].map(({ record, section }) => stateRecord(record, section.offset));

@@ -1,4 +1,4 @@
-/** The commands, their flags and their help: from argv to the action that was asked for, with its options. */
+/** Flags, help text, and merging with hotpatch.json, including the question whether a found one is trusted. */
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { Given } from "../../schemas/settings.js";
@@ -8,10 +8,10 @@ import { requireTrust } from "./config-trust.js";
 import { asker } from "./confirm.js";
 import { merge, settingOption, settingOptions } from "./settings.js";
 
-/** What the command line asks for. */
+/** What the command line can request. */
 export interface Actions {
   session(options: SessionOptions, output: OutputOptions): Promise<void>;
-  /** The pid of a running process; null when the user chose none. */
+  /** The pid of a running process; null if the user chose none. */
   choose(): Promise<number | null>;
   inspect(path: string, output: InspectOptions): void;
   /** @param wanted pid or exact name; null: the machine alone */
@@ -36,7 +36,7 @@ const sessionOptions = (command: Command): Command => {
     .option("--log <file>", "append an NDJSON log to this file")
     .option(
       "-v, --verbose",
-      "more detail in the log (-vv: everything)",
+      "more detail in logs and errors (-vv: everything)",
       (_: string, before: number | undefined) => (before ?? 0) + 1,
     )
     .option("--config <file>", "settings file (default: hotpatch.json in the current folder or above)");
@@ -114,7 +114,7 @@ export function parser(version: string, actions: Actions): Command {
   return program;
 }
 
-/** Null when the user was asked for a process and chose none. */
+/** Null if the user was asked for a process and chose none. */
 async function arrivalOf(
   command: Command,
   { form }: OutputOptions,
@@ -128,7 +128,7 @@ async function arrivalOf(
   return pid === null ? null : { kind: "attach", target: String(pid) };
 }
 
-/** Both ends are a terminal, and one that can move its cursor. */
+/** stdin and stdout are a terminal that can move its cursor. */
 const canShowScreen = (): boolean =>
   process.stdin.isTTY === true && process.stdout.isTTY === true && !["dumb", "", undefined].includes(process.env.TERM);
 

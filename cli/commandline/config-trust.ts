@@ -1,6 +1,6 @@
 /**
- * Which found hotpatch.json may run commands: one that the user said yes to, as long as it stays as it was. A clone of
- * somebody's project, or a folder somewhere above, must not run anything just because hotpatch was started in it.
+ * Which found hotpatch.json may run commands: one that the user approved, until it changes. A clone of somebody's
+ * project, or a parent folder, must not run anything just because hotpatch was started in it.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -12,16 +12,16 @@ import { HotpatchError, untrustedConfig } from "../errors.js";
 import { printable } from "../text/printable.js";
 import type { FoundConfig, Unnamed } from "./config.js";
 
-/** Path of a hotpatch.json -> sha256 of what it said when it was trusted. */
+/** Path of a hotpatch.json -> sha256 of its contents when it was trusted. */
 const Trusted = z.record(z.string(), z.string());
 type Trusted = z.infer<typeof Trusted>;
 
-/** Asks a yes-or-no question; null: there is nobody to ask. */
+/** Asks a yes-or-no question; null if there is nobody to ask. */
 export type Ask = ((question: string) => Promise<boolean>) | null;
 
 /**
- * Rejects with untrusted-config when the settings would run commands that the user has not agreed to.
- * @param buildGiven the command line has a build of its own, so that the file's is not run
+ * Rejects with untrusted-config if the settings would run commands that the user has not approved.
+ * @param buildGiven the command line has its own build, so the file's is not run
  */
 export async function requireTrust({ config, unnamed }: FoundConfig, buildGiven: boolean, ask: Ask): Promise<void> {
   if (unnamed === null) return;
@@ -33,11 +33,11 @@ export async function requireTrust({ config, unnamed }: FoundConfig, buildGiven:
   try {
     remember(unnamed);
   } catch {
-    // No place to write it (a read-only home): the next start asks again, which is what the user will notice.
+    // It cannot be written (a read-only home): the next start asks again, so the user will notice.
   }
 }
 
-/** What the settings run by themselves: the build, and what the loader is told to load into the host. */
+/** What the settings execute by themselves: the build, and what the loader is told to load into the host. */
 function commandsOf({ build, env = {} }: Config, buildGiven: boolean): string[] {
   const loads = Object.entries(env).filter(([name]) => name.startsWith("LD_"));
   return [
@@ -49,7 +49,7 @@ function commandsOf({ build, env = {} }: Config, buildGiven: boolean): string[] 
 const storePath = (): string =>
   join(process.env.XDG_CONFIG_HOME || join(homedir(), ".config"), "hotpatch", "trusted.json");
 
-/** Nothing is trusted by a store that is not there or cannot be understood: the user is asked again. */
+/** A missing or unreadable store trusts nothing: the user is asked again. */
 function readTrusted(): Trusted {
   try {
     return Trusted.parse(JSON.parse(readFileSync(storePath(), "utf8")));

@@ -1,4 +1,6 @@
-/** hotpatch.json: which file it is, whether it may be heeded, and what it says. What the words mean is schemas/config.ts. */
+/**
+ * hotpatch.json: which file it is, whether it may be used, and what it says. schemas/config.ts defines the settings.
+ */
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -6,7 +8,7 @@ import { Config } from "../../schemas/config.js";
 import { badConfig, HotpatchError, untrustedConfig } from "../errors.js";
 import { trustedOwners } from "../system/trusted-owners.js";
 
-/** A file that nobody named, with the hash of what it says. */
+/** A file that nobody named, with the hash of its contents. */
 export interface Unnamed {
   readonly path: string;
   readonly hash: string;
@@ -14,13 +16,13 @@ export interface Unnamed {
 
 export interface FoundConfig {
   readonly config: Config;
-  /** Where the relative paths in it start. */
+  /** The folder that its relative paths start from. */
   readonly folder: string;
-  /** Null when --config named the file, or there is none. */
+  /** Null if --config named the file, or there is none. */
   readonly unnamed: Unnamed | null;
 }
 
-/** Throws bad-config, and untrusted-config for a file that somebody else can write. */
+/** @throws HotpatchError bad-config; untrusted-config for a file that somebody else can write */
 export function readConfig(named: string | null): FoundConfig {
   const path = named === null ? findConfig(process.cwd()) : resolve(named);
   if (path === null) return { config: {}, folder: process.cwd(), unnamed: null };
@@ -46,7 +48,7 @@ function readText(path: string, named: boolean): string {
   }
 }
 
-/** Who else decides what stands in the file; null: nobody. */
+/** Who else controls the file's contents; null if nobody. */
 function foreignHand(file: number): string | null {
   const { uid, mode } = fstatSync(file);
   if (!trustedOwners().has(uid)) return `it belongs to user ${uid}`;

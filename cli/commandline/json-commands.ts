@@ -1,4 +1,4 @@
-/** Commands on stdin under --json: one object per line. Its end means `end` only if stdin was a pipe that was open. */
+/** Commands on stdin under --json: one object per line. End of input means `end` only if stdin was an open pipe. */
 import { fstatSync } from "node:fs";
 import { Command } from "../../schemas/command.js";
 
@@ -8,9 +8,9 @@ export interface CommandSink {
   end(reason: string): void;
 }
 
-/** A longer line is not a command: it is refused without being kept. */
+/** Characters. A longer line is refused without being buffered. */
 const LONGEST = 64 * 1024;
-/** Characters of a bad line that its error repeats. */
+/** Characters of a bad line that its error quotes. */
 const SHOWN = 200;
 
 /** Reads until stdin ends; `close` stops it and lets the process exit. */
@@ -54,7 +54,7 @@ function isPipe(): boolean {
     const stat = fstatSync(0);
     return stat.isFIFO() || stat.isSocket();
   } catch {
-    return false; // closed from the start: like </dev/null
+    return false; // closed from the start, like </dev/null
   }
 }
 

@@ -1,4 +1,6 @@
-/** The NDJSON log of --log: events and what -v adds, with levels. Written at once, so that a crash loses nothing. */
+/**
+ * The NDJSON log of --log: events and what -v adds, with levels. Written immediately, so that a crash loses nothing.
+ */
 import { openSync, writeSync } from "node:fs";
 import { release } from "node:os";
 import type { ErrorReport } from "../../schemas/error.js";
@@ -16,10 +18,10 @@ export interface Log {
 const SILENT: Log = { write: () => {} };
 
 /**
- * A log that can no longer be written (disk full) is given up: a session does not end for it.
+ * A log that can no longer be written (disk full) is abandoned; the session continues.
  * @param verbosity 0: error and info; 1: debug too; 2: all
- * @param onLost told once
- * @throws HotpatchError usage when the file cannot be opened
+ * @param onLost called once
+ * @throws HotpatchError usage if the file cannot be opened
  */
 export function openLog(path: string | null, verbosity: number, onLost: (report: ErrorReport) => void): Log {
   if (path === null) return SILENT;
@@ -39,7 +41,7 @@ export function openLog(path: string | null, verbosity: number, onLost: (report:
   };
 }
 
-/** What each run's part of a log begins with. */
+/** The first entry of each run. */
 export const logStarted = (): object => ({
   type: "log:started",
   hotpatch: VERSION,
@@ -49,7 +51,7 @@ export const logStarted = (): object => ({
 
 function opened(path: string): number {
   try {
-    return openSync(path, "a", 0o600); // ours alone: with -vv it holds all that the target printed
+    return openSync(path, "a", 0o600); // private: with -vv it contains everything the target printed
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new HotpatchError(usage(`cannot write the log ${path}`, why), error);

@@ -1,4 +1,4 @@
-/** `hotpatch diff`: the judgement of a session over two files. Touches no process. */
+/** `hotpatch diff`: judges two files as a session would. Touches no process. */
 import { basename } from "node:path";
 import type { StateVariable } from "../../schemas/agent.js";
 import type { DiffReport } from "../../schemas/diff-report.js";
@@ -18,7 +18,7 @@ import { NoLibraryFile, readGiven } from "../system/file-identity.js";
 
 const NOTHING_TOUCHED = "no process was touched";
 
-/** @throws HotpatchError when one of the files is not there, or is no library with marks */
+/** @throws HotpatchError if one of the files does not exist, or is not a library with marks */
 export function diffLibraries(oldPath: string, newPath: string): DiffReport {
   const [before, after] = [read(oldPath), read(newPath)];
   const evidence = new LayoutEvidence(layoutsOf(after, newPath));
@@ -50,7 +50,7 @@ export function diffLibraries(oldPath: string, newPath: string): DiffReport {
   };
 }
 
-/** As if the host shared every exported variable: what it does is not in the files. */
+/** Assumes that the host shares every exported variable: the files do not tell. */
 const ALL_SHARED: readonly string[] = [];
 
 function read(path: string): Inspected {
@@ -89,7 +89,7 @@ function diffState(
   });
 }
 
-/** A variable of the old build, as a target that runs it has it. */
+/** A variable of the old build, as it would live in a target that runs it. */
 const liveAs = ({ name, type, size, align }: StateRecord): StateVariable => ({
   name,
   type,

@@ -1,4 +1,4 @@
-/** Owns the proof that it works: a small host is started, entered by the agent, left and ended. */
+/** Proves that it works: starts a small host, has the agent enter and leave it, and ends it. */
 import { AGENT_PROTOCOL } from "../../schemas/protocol.js";
 import { attachFailed, reportOf, UNTOUCHED } from "../errors.js";
 import type { Backend } from "../frida/target.js";
@@ -7,7 +7,7 @@ import { type Finding, fine, problem } from "../preflight/finding.js";
 import { agentSource } from "../session/arrive.js";
 import { letGo, stopHost } from "../session/shutdown.js";
 
-/** Everywhere, and waits for its input. */
+/** Exists everywhere, and waits for input. */
 const HOST = "/bin/sh";
 
 /** Takes about half a second. */

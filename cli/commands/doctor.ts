@@ -1,4 +1,4 @@
-/** `hotpatch doctor`: is everything there to work, and may this process be patched? Runs the checks of preflight/. */
+/** `hotpatch doctor`: can hotpatch work here, and may this process be patched? Runs the checks of preflight/. */
 import type { DoctorCheck, DoctorReport } from "../../schemas/doctor-report.js";
 import { HotpatchError } from "../errors.js";
 import { openBackend } from "../frida/open.js";
@@ -35,7 +35,7 @@ async function machine(): Promise<DoctorCheck[]> {
   ];
 }
 
-/** Without a backend there is nothing to try. */
+/** Without a backend there is no trial. */
 async function frida(): Promise<DoctorCheck[]> {
   try {
     const backend = await openBackend("auto");
@@ -53,7 +53,7 @@ async function frida(): Promise<DoctorCheck[]> {
 
 async function target(pid: number): Promise<DoctorCheck[]> {
   const facts = factsOf(pid);
-  if (facts === null) return []; // it has ended since it was found
+  if (facts === null) return []; // it has exited since it was found
   return Promise.all(targetChecks.map(async ({ about, look }) => asCheck(about, await look(facts))));
 }
 

@@ -1,4 +1,4 @@
-/** `hotpatch inspect`: what one library file offers, and what will not follow an edit. Touches no process. */
+/** `hotpatch inspect`: what a library file offers, and what an edit will not reach. Touches no process. */
 import { HOOKS } from "../../schemas/abi.js";
 import type { LibraryReport } from "../../schemas/library-report.js";
 import { tellApart, whyAmbiguous } from "../../schemas/names.js";
@@ -20,8 +20,8 @@ const NOTHING_TOUCHED = "no process was touched";
 const SHOWN = 6;
 
 /**
- * @param globs functions without marks to report on as well
- * @throws HotpatchError when there is no such file, or it is not a library that can be read
+ * @param globs unmarked functions to report on as well
+ * @throws HotpatchError if there is no such file, or it is not a readable library
  */
 export function inspectLibrary(path: string, globs: readonly string[] = []): LibraryReport {
   let bytes: Buffer;
@@ -186,7 +186,10 @@ function noteVtables(elf: Elf): Note[] {
   ];
 }
 
-/** Source: DF_STATIC_TLS; measured: 6 generations with 256 bytes each, then "cannot allocate memory in static TLS block". */
+/**
+ * Source: DF_STATIC_TLS; measured: 6 generations with 256 bytes each, then "cannot allocate memory in static TLS
+ * block".
+ */
 function noteTls(elf: Elf): Note[] {
   if (elf.dynamic?.hasStaticTls !== true) return [];
   return [

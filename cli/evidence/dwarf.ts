@@ -3,7 +3,7 @@ import { Comparison, type Verdict as Found } from "../layout/compare.js";
 import type { Layouts } from "../layout/type.js";
 import type { Verdict, Verdicts } from "./verdict.js";
 
-/** What is compared with one new build: it may have run before in parts, each from another generation. */
+/** Compares the running bodies, which may come from different generations, with one new build. */
 export class LayoutEvidence {
   readonly #after: Layouts;
   readonly #comparisons = new Map<Layouts, Comparison>();
@@ -14,8 +14,8 @@ export class LayoutEvidence {
 
   /**
    * @param names of functions that both sides have
-   * @param before the layouts that a function's running body was built with; null where nobody knows
-   * @returns a verdict for each name; one that debug information says nothing of has a reason and rests on its name
+   * @param before the layouts that a function's running body was built with; null if unknown
+   * @returns a verdict for each name; one that debug information does not cover has a reason and rests on its name
    */
   functions(names: Iterable<string>, before: (name: string) => Layouts | null): Verdicts {
     return new Map(
@@ -27,7 +27,7 @@ export class LayoutEvidence {
     );
   }
 
-  /** What has changed in the type of a persistent variable; nothing where that cannot be told. */
+  /** What has changed in the type of a persistent variable; empty if unknown. */
   state(name: string, before: Layouts | null): readonly string[] {
     const found = before === null ? GONE : this.#with(before).state(name);
     return found.kind === "changed" ? found.changes.map((change) => `state ${name}: ${change}`) : [];
@@ -45,7 +45,7 @@ export class LayoutEvidence {
 
 const GONE: Found = { kind: "unknown", reason: "the file of the running build is gone" };
 
-/** C++ names hold the types of the arguments. */
+/** C++ names encode the argument types. */
 export const checkByName = (name: string): "mangled" | "unchecked" => (/^_Z/.test(name) ? "mangled" : "unchecked");
 
 function verdictOf(name: string, found: Found): Verdict {

@@ -1,26 +1,26 @@
-/** Compares what the records of two builds say of a function: its signature, and the layouts of what it is given. Pure. */
+/** Compares a function's records in two builds: its signature and the layouts of its arguments and result. Pure. */
 import type { FunctionRecord, Layout, Records } from "../binary/records.js";
 import { changedTypes, type Types } from "./types.js";
 import type { Change, Verdict, Verdicts } from "./verdict.js";
 
-/** What is known of a library's functions and types: those of a build, or of all that runs. */
+/** What is known about a library's functions and types: those of one build, or of everything that runs. */
 export interface Recorded {
   readonly functions: ReadonlyMap<string, FunctionRecord>;
   readonly types: Types;
-  /** Of Rust code; null where it is not known. */
+  /** For Rust code; null if unknown. */
   readonly compiler: string | null;
 }
 
 export const NOTHING_RECORDED: Recorded = { functions: new Map(), types: new Map(), compiler: null };
 
-/** Two functions of one name are refused elsewhere; here the last counts. */
+/** Two functions with one name are refused elsewhere; here the last one wins. */
 export const recorded = ({ functions, types, compiler }: Records): Recorded => ({
   functions: new Map(functions.map((one) => [one.name, one])),
   types,
   compiler,
 });
 
-/** Of the functions that both sides have a record of. */
+/** For the functions that have a record on both sides. */
 export function compareRecords(before: Recorded, after: Recorded): Verdicts {
   const verdicts = new Map<string, Verdict>();
   for (const [name, now] of after.functions) {
@@ -32,7 +32,7 @@ export function compareRecords(before: Recorded, after: Recorded): Verdicts {
   return verdicts;
 }
 
-/** Two versions of rustc may lay the same type out differently, and pass it otherwise, wherever `repr(C)` is not written. */
+/** Without `repr(C)`, two versions of rustc may lay out and pass the same type differently. */
 const compilerChange = (before: string | null, after: string | null): Change | null =>
   before === null || after === null || before === after
     ? null

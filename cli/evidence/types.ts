@@ -1,13 +1,13 @@
-/** Names what changed in the types of a library, by the records of both builds. Pure. */
+/** Names what changed in a library's types, from the records of both builds. Pure. */
 import type { TypePart, TypeRecord } from "../binary/records.js";
 
 export type Types = ReadonlyMap<string, TypeRecord>;
 
 /**
- * The changes of types that the text names, directly or by the types of their fields: "struct game::Player: size 8 -> 16;
- * field hp: u32 at 0 -> f32 at 0". Types are looked up by the last word of their names, as texts name them; two of one
- * last word are both taken for the one that is meant.
- * @param text types as their author wrote them
+ * The changes of types that the text names, directly or by the types of their fields: "struct game::Player: size 8 ->
+ * 16; field hp: u32 at 0 -> f32 at 0". Types are looked up by the last component of their names, as texts name them; if
+ * two types share it, both are reported.
+ * @param text types as written in the source
  */
 export function changedTypes(before: Types, after: Types, text: string): string[] {
   const old = byLastWord(before);
@@ -38,7 +38,7 @@ function byLastWord(types: Types): Map<string, TypeRecord[]> {
 
 const said = ({ text, offset }: TypePart): string => (offset === null ? text || "nothing" : `${text} at ${offset}`);
 
-/** One line, or none where both are the same. */
+/** One line, or none if both are the same. */
 function difference(before: TypeRecord, after: TypeRecord): string[] {
   const changes: string[] = [];
   if (before.size !== after.size) changes.push(`size ${before.size} -> ${after.size}`);

@@ -1,25 +1,25 @@
-/** What a comparison of two builds of a function ends in. Every kind of evidence speaks in these words. */
+/** The result of comparing two builds of a function, in the form that every kind of evidence uses. */
 import type { Check } from "../../schemas/event.js";
 
-/** A change that callers built earlier, or live data, cannot bear. */
+/** A change that breaks callers built earlier, or live data. */
 export interface Change {
   readonly code: "signature-changed" | "layout-changed";
-  /** Each says what it was and what it is. */
+  /** Each gives old and new. */
   readonly reasons: readonly string[];
 }
 
 export interface Verdict {
-  /** What it rests on. */
+  /** The evidence it rests on. */
   readonly check: Check;
   /** Null: the function may be switched. */
   readonly change: Change | null;
-  /** What is different although callers and data can bear it. */
+  /** Differences that are harmless to callers and data. */
   readonly remarks?: readonly string[];
-  /** Why nothing stricter was found to rest on. */
+  /** Why there was no stricter evidence. */
   readonly reason?: string;
 }
 
-/** By function. One that is missing has no evidence on one of the two sides. */
+/** By function. A missing one lacks evidence on one of the two sides. */
 export type Verdicts = ReadonlyMap<string, Verdict>;
 
 /** The functions that may not be switched. */
@@ -27,8 +27,8 @@ export const changesIn = (verdicts: Verdicts): Map<string, Change> =>
   new Map([...verdicts].flatMap(([name, { change }]) => (change === null ? [] : [[name, change]])));
 
 /**
- * One verdict for each function that either kind of evidence knows. Debug information says more than records do, so it
- * counts where it has anything to say; a change that records alone see (another version of rustc) is one all the same.
+ * One verdict for each function that either kind of evidence covers. Debug information says more than records do, so it
+ * takes precedence where it covers a function; a change that only records show (another version of rustc) still counts.
  */
 export function strictest(dwarf: Verdicts, records: Verdicts): Verdicts {
   const all = new Map(records);
@@ -38,7 +38,7 @@ export function strictest(dwarf: Verdicts, records: Verdicts): Verdicts {
     else if (verdict.check !== "dwarf") all.set(name, record);
     else if (verdict.change === null) all.set(name, record.change === null ? verdict : record);
     else {
-      // Records have the signature in its author's words.
+      // Records have the signature as it was written.
       const both = [verdict, record].every(({ change }) => change?.code === "signature-changed");
       all.set(name, both ? { ...verdict, change: record.change } : verdict);
     }

@@ -1,29 +1,29 @@
 /**
- * Owns the judgement whether code built with one set of layouts may run on data that was laid out by another, per function
- * and persistent variable. What counts as a change, and what as a remark only, is docs/layout.md. Pure; must not know where
- * layouts come from.
+ * Decides, per function and persistent variable, whether code built with one set of layouts may run on data laid out by
+ * another. docs/layout.md lists what counts as a change and what is only a remark. Pure; must not know where layouts
+ * come from.
  */
 import { compareRecords, passedByReference, type Words } from "./record.js";
 import { signatureText, type Types, typeText } from "./text.js";
 import { type EnumType, type Known, type Layouts, type Signature, type TypeId, type TypeNode, VOID } from "./type.js";
 
 export type Verdict =
-  /** `remarks`: what is different although the data can be used as before. */
+  /** `remarks`: differences that leave the data usable. */
   | { readonly kind: "same"; readonly remarks: readonly string[] }
   | {
       readonly kind: "changed";
-      /** The signature itself, not only what is reached through it. */
+      /** The signature itself changed, not only types reachable from it. */
       readonly signature: boolean;
       readonly changes: readonly string[];
       readonly remarks: readonly string[];
     }
   | { readonly kind: "unknown"; readonly reason: string };
 
-/** More pairs of types than any two builds have; above it nothing is said. */
+/** More pairs of types than any two builds have; above it the answer is unknown. */
 const MOST_PAIRS = 1_000_000;
-/** int*** and the like: deeper than people write. */
+/** int*** and the like: deeper than anybody writes. */
 const DEEPEST = 64;
-/** Types in the places of one type: more than any has. */
+/** Counterparts of one type: more than any has. */
 const MOST_PLACES = 100_000;
 const TOO_LARGE = "its types refer to each other in too many ways to compare";
 
@@ -32,27 +32,27 @@ interface Pair {
   readonly after: TypeId;
 }
 
-/** What one pair of types says by itself. */
+/** The result for one pair of types by itself. */
 interface Own {
   readonly changes: string[];
   readonly remarks: string[];
-  /** Why nothing can be said of it. */
+  /** Why it cannot be compared. */
   unknown: string | null;
-  /** What it leads to. */
+  /** The pairs it refers to. */
   readonly next: Pair[];
-  /** Types of two names in one place: another type if their layouts differ, else a new name. */
+  /** Differently named types in one place: another type if their layouts differ, otherwise a rename. */
   readonly renamed: { readonly pair: Pair; readonly change: string; readonly remark: string }[];
 }
 
-/** Compares two builds; remembers what it has compared. */
+/** Compares two builds; caches what it has compared. */
 export class Comparison {
   readonly #before: Layouts;
   readonly #after: Layouts;
   readonly #owns = new Map<number, Own>();
-  /** Pairs from which nothing but sameness is reachable. */
+  /** Pairs from which no difference is reachable. */
   readonly #clean = new Set<number>();
   readonly #byReference = { before: new Map<TypeId, boolean>(), after: new Map<TypeId, boolean>() };
-  /** Of the pair that is being compared. */
+  /** Of the pair being compared. */
   #places = 0;
 
   constructor(before: Layouts, after: Layouts) {
@@ -96,7 +96,7 @@ export class Comparison {
   }
 
   #verdict(root: Own): Verdict {
-    // Sets: a type that each of many units describes anew is told once.
+    // Sets: a type that many units describe is reported once.
     const [changed, remarked] = [new Set<string>(), new Set<string>()];
     let unknown: string | null = null;
     const visited = this.#walk(root, (own) => {
@@ -138,7 +138,7 @@ export class Comparison {
 
   /**
    * Everything reachable from a pair's own comparison, each once.
-   * @param through also what has been renamed: whether that is a change is then decided by what it reaches
+   * @param through also follow renamed types: what they reach decides whether they changed
    * @returns the pairs; null when there are too many
    */
   #walk(root: Own, look: (own: Own) => void, through = false): Set<number> | null {
@@ -206,7 +206,7 @@ export class Comparison {
   #signatures(own: Own, before: Signature, after: Signature, words: Words, depth = 0): void {
     const [a, b] = [before.parameters, after.parameters];
     if (a.length !== b.length || before.variadic !== after.variadic) return void own.changes.push(words.change);
-    // One sentence names all that is different in one signature.
+    // One sentence names all differences in one signature.
     const inner = emptyOwn();
     const pairs = [[before.result, after.result] as const, ...a.map((one, i) => [one, b[i] ?? VOID] as const)];
     for (const [x, y] of pairs) {
@@ -226,7 +226,7 @@ export class Comparison {
     own.renamed.push(...inner.renamed);
   }
 
-  /** Two types in one place. Records and enums are compared in their turn; all else at once. */
+  /** Two types in one place. Records and enums are queued for comparison; everything else is compared at once. */
   #types(own: Own, before: TypeId, after: TypeId, words: Words, depth = 0): void {
     if (depth > DEEPEST || ++this.#places > MOST_PLACES) {
       own.unknown ??= TOO_LARGE;
@@ -302,7 +302,7 @@ function compareEnums(a: EnumType, b: EnumType, { changes, remarks }: Own): void
   if (a.size !== b.size) changes.push(`size ${a.size} -> ${b.size}`);
   else if (a.signed !== b.signed && a.signed !== null && b.signed !== null)
     changes.push(`${sign(a.signed)} -> ${sign(b.signed)}`);
-  // A value that is no constant any more is undefined behaviour in Rust; in C and C++ it is only unexpected.
+  // A value that is no longer a constant is undefined behaviour in Rust; in C and C++ it is merely unexpected.
   const lost = a.closed || b.closed ? changes : remarks;
   for (const [name, value] of a.constants) {
     const now = b.constants.get(name);

@@ -1,17 +1,17 @@
-/** Owns what of a struct, class, union or Rust enum may change, and what may not. The table is docs/layout.md. Pure. */
+/** Decides what may change in a struct, class, union or Rust enum; the table is in docs/layout.md. Pure. */
 import { fieldName, fieldText, type Types, typeText } from "./text.js";
 import type { Field, RecordType, TypeId, TypeNode, Variants } from "./type.js";
 
-/** How a difference in one place is told. */
+/** How a difference in one place is worded. */
 export interface Words {
   readonly change: string;
   readonly remark: string;
 }
 
-/** Deeper inheritance, or more structs in each other, than people write. */
+/** Deeper inheritance, or deeper nesting, than anybody writes. */
 const DEEPEST = 64;
 
-/** Compares the types of two fields; differences are told in `words`, among those of `found`. */
+/** Compares the types of two fields; adds differences to `found`, worded by `words`. */
 interface Inside {
   types(before: TypeId, after: TypeId, words: Words): void;
 }
@@ -21,7 +21,7 @@ interface Found {
   readonly remarks: string[];
 }
 
-/** @param found takes what is different, in the order of the fields */
+/** @param found collects the differences, in field order */
 export function compareRecords(
   a: RecordType,
   b: RecordType,
@@ -44,8 +44,9 @@ export function compareRecords(
 const BY_REFERENCE = 4;
 
 /**
- * Whether a call passes an argument of this type by reference, because the type or a part of it must not be copied bitwise.
- * @param known what was found for types so far: a struct may hold another in many ways
+ * Whether a call passes an argument of this type by reference, because the type or a part of it must not be copied
+ * bitwise.
+ * @param known results so far: a struct may contain another in many ways
  */
 export function passedByReference(types: Types, id: TypeId, known: Map<TypeId, boolean>, depth = 0): boolean {
   const found = known.get(id);
@@ -61,7 +62,7 @@ export function passedByReference(types: Types, id: TypeId, known: Map<TypeId, b
   return result;
 }
 
-/** By name; those without one by their order; what is left on both sides in one place has a new name. */
+/** Pairs by name, unnamed ones by order; what remains on both sides at one place was renamed. */
 function compareFields(
   before: readonly Field[],
   after: readonly Field[],
@@ -106,14 +107,14 @@ function byKey(fields: readonly Field[], types: Types): Map<string, Field> {
   let nameless = 0;
   for (const field of fields) {
     const key = field.kind !== "field" ? `${field.kind} ${typeText(types, field.type)}` : field.name;
-    // Names of padding and anonymous members may come twice.
+    // Names of padding and anonymous members may occur twice.
     if (key === null || key === "" || map.has(key)) map.set(` ${nameless++}`, field);
     else map.set(key, field);
   }
   return map;
 }
 
-/** Data that lives is of one of the old variants: each must be where it was. New ones harm nobody yet. */
+/** Live data holds one of the old variants: each must be where it was. New ones are harmless. */
 function compareVariants(a: Variants, b: Variants, before: Types, after: Types, inside: Inside, found: Found): void {
   const { changes, remarks } = found;
   const discriminants: [readonly Field[], readonly Field[]] = [
@@ -135,7 +136,7 @@ function compareVariants(a: Variants, b: Variants, before: Types, after: Types, 
   for (const name of cases.keys()) remarks.push(`variant ${name} added`);
 }
 
-/** What is in each slot of the vtable that an object begins with: a class overrides what its first base put there. */
+/** The slots of an object's primary vtable: a class overrides what its first base put there. */
 function slotsOf(record: RecordType, types: Types): Map<number, string> {
   const lines: RecordType[] = [];
   for (let at: RecordType | undefined = record; at !== undefined && lines.length < DEEPEST; ) {
@@ -149,7 +150,7 @@ function slotsOf(record: RecordType, types: Types): Map<number, string> {
   return slots;
 }
 
-/** Objects that live keep their vtable, and callers that were built earlier count its slots as they were. */
+/** Live objects keep their vtable, and callers built earlier use its old slots. */
 function compareVirtuals(
   before: ReadonlyMap<number, string>,
   after: ReadonlyMap<number, string>,

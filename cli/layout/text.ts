@@ -1,7 +1,7 @@
 /** Layouts in words, for messages. Pure. */
 import type { Field, Signature, TypeId, TypeNode } from "./type.js";
 
-/** Pointers to pointers to ..., before a text gives up. */
+/** Levels of pointers and the like before a text gives up. */
 const DEEPEST = 12;
 
 export type Types = readonly TypeNode[];
@@ -38,7 +38,7 @@ export function typeText(types: Types, id: TypeId, depth = 0): string {
   }
 }
 
-/** @param name what stands before the arguments */
+/** @param name precedes the arguments */
 export function signatureText(
   types: Types,
   { result, parameters, variadic }: Signature,
@@ -56,7 +56,7 @@ export function fieldName(types: Types, { kind, name, type }: Field): string {
   return name === null ? typeText(types, type) : `field ${name}`;
 }
 
-/** Type and place: `int at 8`, `int:3 at 8 bit 5`. */
+/** Type and offset: `int at 8`, `int:3 at 8 bit 5`. */
 export function fieldText(types: Types, { bit, width, type }: Field): string {
   const what = `${typeText(types, type)}${width === null ? "" : `:${width}`}`;
   if (bit === null) return what;

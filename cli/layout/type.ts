@@ -1,6 +1,6 @@
 /**
- * The words in which data layouts are spoken of: what a function takes and gives, and every type reachable from there.
- * Plain data, cyclic through ids. Knows nothing of where it was read from.
+ * The vocabulary of data layouts: what a function takes and returns, and every type reachable from there. Plain data,
+ * cyclic through ids, independent of where it was read from.
  */
 
 /** Index into {@link Layouts.types}. */
@@ -8,22 +8,22 @@ export type TypeId = number;
 /** The id of `void` in every list of types. */
 export const VOID: TypeId = 0;
 
-/** A member of a record, or the part that a base class is. */
+/** A member of a record, or a base class subobject. */
 export interface Field {
   readonly kind: "field" | "base" | "virtual base";
   /** Null for an anonymous struct or union, and for bases. */
   readonly name: string | null;
-  /** Its place in bits from the record's start; null where it is found at run time (virtual bases). */
+  /** Offset in bits from the record's start; null if it is computed at run time (virtual bases). */
   readonly bit: number | null;
-  /** Width of a bitfield in bits; null for what is none. */
+  /** Width of a bitfield in bits; null for other members. */
   readonly width: number | null;
   readonly type: TypeId;
 }
 
-/** The alternatives of a Rust enum that holds data. */
+/** The variants of a Rust enum with data. */
 export interface Variants {
   readonly discriminant: Field | null;
-  /** `value` null: every discriminant that is not another's. */
+  /** `value` null: every discriminant that no other variant has. */
   readonly cases: readonly {
     readonly name: string;
     readonly value: string | null;
@@ -34,17 +34,17 @@ export interface Variants {
 export interface RecordType {
   readonly kind: "record";
   readonly tag: "struct" | "class" | "union" | "enum";
-  /** With its scopes, a::b::c; null for one without a name. */
+  /** Qualified, a::b::c; null if unnamed. */
   readonly name: string | null;
   /** In bytes. */
   readonly size: number;
-  /** In bytes, where the author asked for one. */
+  /** In bytes, if given explicitly. */
   readonly align: number | null;
-  /** Whether calls pass it by reference although its type is no reference: 4 (DW_CC_*). Else 5, or null where nobody says. */
+  /** DW_CC_*: 4 if calls pass it by reference although its type is not a reference; otherwise 5, or null if unknown. */
   readonly passing: number | null;
   readonly fields: readonly Field[];
   readonly variants: Variants | null;
-  /** Slot of its vtable -> the virtual function its own class puts there, as result name(types). */
+  /** Vtable slot -> the virtual function that its own class puts there, as result name(types). */
   readonly virtuals: ReadonlyMap<number, string>;
 }
 
@@ -66,7 +66,7 @@ export type TypeNode =
   | { readonly kind: "base"; readonly name: string; readonly size: number; readonly encoding: number }
   | { readonly kind: "pointer"; readonly mark: "*" | "&" | "&&"; readonly to: TypeId }
   | { readonly kind: "member pointer"; readonly to: TypeId; readonly of: TypeId }
-  /** Elements in each dimension; null where the type does not say. `vector`: passed in vector registers. */
+  /** Elements in each dimension; null if the type does not say. `vector`: passed in vector registers. */
   | {
       readonly kind: "array";
       readonly of: TypeId;
@@ -77,21 +77,21 @@ export type TypeNode =
   | { readonly kind: "atomic"; readonly of: TypeId }
   | EnumType
   | RecordType
-  /** Declared here and defined nowhere in the library: its code cannot depend on the layout. */
+  /** Declared but defined nowhere in the library: its code cannot depend on the layout. */
   | { readonly kind: "opaque"; readonly name: string }
-  /** A type of which a name is all there is: decltype(nullptr), `!`. */
+  /** A type that is nothing but a name: decltype(nullptr), `!`. */
   | { readonly kind: "named"; readonly name: string }
-  /** What could not be read, and why: nothing that reaches it has been compared. */
+  /** A type that could not be read, and why: nothing that reaches it is compared. */
   | { readonly kind: "unknown"; readonly name: string; readonly reason: string };
 
 export interface Signature {
   readonly result: TypeId;
   readonly parameters: readonly TypeId[];
-  /** More arguments may follow. */
+  /** Variadic. */
   readonly variadic: boolean;
 }
 
-/** Something a name leads to, or why nothing is known of it. */
+/** What a name refers to, or why that is unknown. */
 export type Known<T> = { readonly known: true; readonly value: T } | { readonly known: false; readonly reason: string };
 
 /** The layouts that the marks of one build depend on. */

@@ -1,5 +1,5 @@
 /**
- * Step: names that shared one entry and do so no longer. A call through the shared entry cannot tell which of them it
+ * Names that shared one entry and no longer do. A call through the shared entry cannot tell which of them it
  * means, so it would reach the wrong function. Pure.
  */
 import type { RefusedMark } from "../../schemas/agent.js";
@@ -11,7 +11,10 @@ export type Entries = ReadonlyMap<string, number>;
 /** Names of one entry: aliases, folded functions. */
 export type Alias = readonly string[];
 
-/** A constructor's or destructor's variants are one function to the language: sharing or not is the compiler's choice. */
+/**
+ * The variants of a constructor or destructor are one function to the language; whether they share is up to the
+ * compiler.
+ */
 const STRUCTOR = /[CD][0-9](?:I|E|Ev|B)/;
 
 export function aliasesOf(entries: Entries): Alias[] {
@@ -23,7 +26,7 @@ export function aliasesOf(entries: Entries): Alias[] {
 /**
  * @param aliases those of earlier generations
  * @param after entries of the new build
- * @param code of the new build: functions that are apart and the same do no harm
+ * @param code of the new build: separate functions with the same code are harmless
  */
 export function partedAliases(aliases: readonly Alias[], after: Entries, code: Code): RefusedMark[] {
   return aliases.flatMap((names) => {

@@ -1,11 +1,11 @@
 /**
- * Whether callers of a function without a mark really call it. Compilers inline, clone and look into what they can see,
- * and then an edit is silently not seen by its callers. Decided by what the library's debug information says of how it
- * was built. Pure. Measured cases: docs/decisions/0010.
+ * Whether callers of an unmarked function really call it. Compilers inline, clone and analyse what they can see, and
+ * then callers silently miss an edit. Decided from what the library's debug information says about how it was built.
+ * Pure. Measured cases: docs/decisions/0010.
  */
 import type { Compiled } from "../binary/dwarf/producers.js";
 
-/** Why a function is not to be switched, and the cure; null when it may be. */
+/** Why a function must not be switched, and the cure. */
 export interface BuildIssue {
   readonly reason: string;
   readonly cure: string;
@@ -16,15 +16,15 @@ const CURE_GCC =
 const CURE_CLANG =
   "build with clang -O0, or with gcc and its live-patching flags (docs/marks.md); or mark the functions";
 
-/** The flags that keep gcc -O1 and above from inlining, cloning, and from looking into a callee. */
+/** Keep gcc -O1 and above from inlining, cloning and analysing a callee. */
 const FOR_PATCHING = ["-fno-inline", "-flive-patching=inline-only-static"];
-/** They let gcc use what it sees of exported functions, too. */
+/** Let gcc rely on the bodies of exported functions, too. */
 const NOT_REPLACEABLE = /-fno-semantic-interposition|-Ofast|-fwhole-program/;
 
 /**
- * @param compiled the source file that the function's code belongs to; null: none says so
- * @param replaceable whether it is exported so that another library may define it instead
- * @param commandLines what -frecord-command-line has left in the file: clang says its flags nowhere else
+ * @param compiled the source file that the function's code belongs to; null if unknown
+ * @param replaceable whether it is exported, so that another library may interpose it
+ * @param commandLines what -frecord-command-line left in the file: clang records its flags nowhere else
  */
 export function whyUntrusted(
   compiled: Compiled | null,

@@ -1,9 +1,9 @@
-/** Names as their authors wrote them, by the system's c++filt; as they are where there is none. */
+/** Demangles names with the system's c++filt; without one, names stay as they are. */
 import { spawnSync } from "node:child_process";
 
-/** ms for all names of a library: c++filt takes about 2 us for each. */
+/** ms for all names of a library: c++filt takes about 2 us per name. */
 const LIMIT_MS = 5000;
-/** Rust's legacy mangling ends in a hash of the crate, which says nothing to a reader. */
+/** Rust's legacy mangling ends in a hash of the crate, which is noise to a reader. */
 const RUST_HASH = /::h[0-9a-f]{16}$/;
 
 /**

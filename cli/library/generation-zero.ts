@@ -1,4 +1,4 @@
-/** Step: the files of what a target has loaded already, as far as they can still be read. */
+/** The files of what a target has already loaded, as far as they can still be read. */
 import { statSync } from "node:fs";
 import type { FoundLibrary } from "../../schemas/agent.js";
 import { type Choose, type Inspected, inspect } from "../steps/inspect.js";
@@ -7,8 +7,8 @@ import type { View } from "../system/mount-namespace.js";
 import { mappingsOf, type ProcMapping } from "../system/proc.js";
 
 /**
- * The file that the target has mapped: by its path while that still leads to the same file, else through
- * /proc/PID/map_files (which needs privileges). Null when neither works or it is not readable as a library.
+ * The file that the target has mapped: by its path while that is still the same file, otherwise through
+ * /proc/PID/map_files (which needs privileges). Null if neither works or it is not readable as a library.
  */
 export function generationZero(
   pid: number,
@@ -21,11 +21,11 @@ export function generationZero(
     const inspection = inspect(found.path, found.library, readWhole(source), "", choose);
     return inspection.kind === "fit" ? inspection.artifact : null;
   } catch {
-    return null; // replaced and out of reach: the session goes on without it
+    return null; // replaced and out of reach: the session continues without it
   }
 }
 
-/** What an earlier session's copy says of itself; null when its file is gone. */
+/** Reads the copy of an earlier session; null if its file is gone. */
 export function keptCopy(
   found: FoundLibrary,
   generation: number,
@@ -41,13 +41,13 @@ export function keptCopy(
   }
 }
 
-/** Whether a writer of `artifact` would write into the target's memory. */
+/** Whether writing `artifact` in place would change the target's memory. */
 export function mapsArtifact(pid: number, found: FoundLibrary, artifact: string): boolean {
   if (found.staged !== null) return false;
   try {
     return statSync(artifact, { bigint: true }).ino === mapping(pid, found).inode;
   } catch {
-    return false; // the target or the file is gone: nothing can be written into
+    return false; // the target or the file is gone
   }
 }
 
@@ -57,12 +57,12 @@ function mappedFile(pid: number, found: FoundLibrary, view: View): string {
     const path = view.here(found.path);
     if (statSync(path, { bigint: true }).ino === inode) return path;
   } catch {
-    // the path leads nowhere any more: the mapping itself may still be read
+    // the path no longer exists: the mapping itself may still be readable
   }
   return `/proc/${pid}/map_files/${range}`;
 }
 
-/** What stands at the library's base. */
+/** The mapping at the library's base. Source: proc(5), /proc/PID/maps. */
 function mapping(pid: number, { base }: FoundLibrary): ProcMapping {
   const found = mappingsOf(pid).find(({ start }) => start === BigInt(base));
   if (found === undefined) throw new Error(`nothing is mapped at ${base}`);

@@ -1,6 +1,6 @@
-/** Work that is done when it is first asked for, and not again. */
+/** Work that is done once, on first use. */
 
-/** Holds what `make` gave; what it needed is let go. */
+/** Keeps the result of `make`, and releases what it needed. */
 export function lazy<T>(make: () => T): () => T {
   let get = (): T => {
     const made = make();

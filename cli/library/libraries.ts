@@ -1,4 +1,6 @@
-/** The libraries of one target: which are wanted, which have been found, and what runs. Reads files; says nothing. */
+/**
+ * The libraries of one target: which are wanted, which have been found, and what runs. Reads files; emits no events.
+ */
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import type { FoundLibrary } from "../../schemas/agent.js";
@@ -31,10 +33,10 @@ export class Libraries {
     return this.#wanted.length === 0 ? null : this.#wanted.flatMap(namesOf);
   }
 
-  /** Takes in what the agent adopted, with generation 0's own file as far as it can still be read. */
+  /** Adds what the agent adopted, with generation 0's own file if it can still be read. */
   add(pid: number, found: FoundLibrary): { library: FollowedLibrary; zero: Inspected | null } {
     const view = viewOf(pid);
-    // A link of another file system may lead anywhere in ours.
+    // A link in another file system may point anywhere in ours.
     const opened = (view.same ? found.openedAs : null) ?? found.path;
     const files = [found.path, opened].map((path) => basename(path));
     const wanted = this.#wanted.find((path) => namesOf(path).some((name) => files.includes(name)));
@@ -51,7 +53,7 @@ export class Libraries {
     return { library, zero };
   }
 
-  /** How functions without marks are picked in this library's files; null when none are asked for. */
+  /** How unmarked functions are picked in this library's files; null if none are requested. */
   chooserFor({ unmarked, unpatchable }: FollowedLibrary): Choose | null {
     if (!this.#chooser.asked && unmarked.size === 0) return null;
     return (elf, marks) => this.#chooser.choose(elf, marks, unmarked, unpatchable);
@@ -61,7 +63,7 @@ export class Libraries {
     return this.#found.get(name);
   }
 
-  /** Those of this name; all without one. */
+  /** Those with this name; all if undefined. */
   named(name?: string): FollowedLibrary[] {
     return [...this.#found.values()].filter((l) => name === undefined || l.name === name);
   }
@@ -112,12 +114,12 @@ function isStill(path: string, hash: string): boolean {
   }
 }
 
-/** Whether the file at the artifact's path is something else than what runs: built while nobody watched. */
+/** Whether the file at the artifact's path differs from what runs: built while nobody was watching. */
 export function differs({ artifact, runs }: FollowedLibrary): boolean {
   try {
     return existsSync(artifact) && contentHash(readWhole(artifact)) !== runs.hash;
   } catch (error) {
-    return error instanceof NoLibraryFile; // that is refused with its reason; of another file the next change is seen
+    return error instanceof NoLibraryFile; // refused with its reason; for any other file the next change is noticed
   }
 }
 

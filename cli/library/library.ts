@@ -1,4 +1,4 @@
-/** What the session knows of one library in the target. Data and small questions; no I/O. */
+/** What the session knows about one library in the target. Data and small queries; files are read on first use. */
 import { dirname } from "node:path";
 import type { FoundLibrary, Hooks, RefusedMark } from "../../schemas/agent.js";
 import type { Check, FunctionResult, StatusLibrary } from "../../schemas/event.js";
@@ -12,7 +12,7 @@ import { type Alias, aliasesOf, type Entries } from "./aliases.js";
 import { NO_SOURCES, type Sources } from "./source-lines.js";
 
 export const NO_HOOKS: Hooks = { before: null, after: null };
-/** Of a generation whose file is gone. */
+/** For a generation whose file is gone. */
 const UNKNOWN = {
   code: null,
   records: NOTHING_RECORDED,
@@ -25,13 +25,13 @@ export interface KnownGeneration {
   /** ms since the session began; negative or 0: before it. */
   readonly at: number;
   readonly buildId: string | null;
-  /** sha256 of the artifact it was made of; null where unknown. */
+  /** sha256 of the artifact it was made from; null if unknown. */
   readonly hash: string | null;
-  /** Of the functions that are its own, not those it inherits; null where its file is gone. */
+  /** For its own functions, not those it inherits; null if its file is gone. */
   readonly code: Code | null;
-  /** What it was built with; null where its file is gone. Read when it is first asked for. */
+  /** What it was built with; null if its file is gone. Read on first use. */
   readonly layouts: () => Layouts | null;
-  /** Where its own functions are defined. Looked up when it is first asked for. */
+  /** Where its own functions are defined. Looked up on first use. */
   readonly sources: () => Promise<Sources>;
   readonly records: Recorded;
   readonly hooks: Hooks;
@@ -45,34 +45,34 @@ export class FollowedLibrary {
   readonly loadedFrom: string;
   /** Path that the build writes. */
   readonly artifact: string;
-  /** Where it lies, as the target calls it: as the host opened it, in truth, and where it is built. */
+  /** Its folders as the target sees them: where the host opened it, the resolved one, and where it is built. */
   readonly folders: readonly string[];
   readonly generations = new Map<number, KnownGeneration>();
   /** Every function any generation has had. */
   readonly functions: Set<string>;
-  /** Those of them that have no mark in generation 0. */
+  /** Those without a mark in generation 0. */
   readonly unmarked: Set<string>;
-  /** Functions that --functions asks for and that generation 0 could not give: they stay out of this session. */
+  /** Functions that --functions selects but generation 0 cannot provide: they stay out of this session. */
   readonly unpatchable = new Map<string, RefusedMark>();
-  /** Functions that were one in some generation. */
+  /** Functions that shared an entry in some generation. */
   readonly aliases: Alias[] = [];
-  /** Generation 0's exported variables; empty where its file is gone. */
+  /** Generation 0's exported variables; empty if its file is gone. */
   exports: ReadonlyMap<string, ExportedVariable> = new Map();
   running: number;
   /** Generation -> function -> the generation whose body runs while that one does. */
   readonly #bodies = new Map<number, ReadonlyMap<string, number>>();
-  /** On what each function's last switch rested. */
+  /** The evidence for each function's last switch. */
   readonly #checks = new Map<string, Check>();
-  /** Copies tried with the next number whose load failed: a file name is never used twice. */
+  /** Failed loads of copies with the next number: a file name is never used twice. */
   attempts = 0;
-  /** The artifact that was judged last: its writing (file-identity.ts), and sha256 of its bytes. */
+  /** The artifact last judged: its identity (file-identity.ts) and the sha256 of its bytes. */
   judged: { readonly writing: string; readonly hash: string } | null = null;
   /** Set while an artifact of this library waits in the queue. */
   pending = false;
-  /** Ends a settle that a newer change has overtaken. */
+  /** Aborts a settle overtaken by a newer change. */
   overtake = new AbortController();
 
-  /** @param built the artifact as the target calls it; null: it cannot see it */
+  /** @param built the artifact as the target sees it; null if it cannot */
   constructor(found: FoundLibrary, artifact: string, built: string | null = null) {
     this.name = found.library;
     this.loadedFrom = found.path;
@@ -86,7 +86,7 @@ export class FollowedLibrary {
     this.#bodies.set(found.running, new Map(found.functions.map((f) => [f.name, f.generation])));
   }
 
-  /** The number a copy gets when it has been loaded and accepted. */
+  /** The number of the next copy that is loaded and accepted. */
   get next(): number {
     return Math.max(...this.generations.keys()) + 1;
   }
@@ -102,8 +102,8 @@ export class FollowedLibrary {
   }
 
   /**
-   * What callers and live data of the library rely on: of each function and type what the running generation says, else
-   * the oldest one that says anything.
+   * What callers and live data of the library rely on: for each function and type what the running generation says,
+   * otherwise the oldest one that says anything.
    */
   get recorded(): Recorded {
     const all = [this.runs, ...this.generations.values()].map((generation) => generation.records).reverse();
@@ -114,7 +114,7 @@ export class FollowedLibrary {
     };
   }
 
-  /** Takes in a copy that has been loaded and accepted. */
+  /** Adds a copy that has been loaded and accepted. */
   add(generation: KnownGeneration, entries: Entries): void {
     const own = [...(generation.code?.keys() ?? [])].map((name) => [name, generation.generation] as const);
     this.#bodies.set(generation.generation, new Map([...this.#bodiesOf(this.running), ...own]));
@@ -124,14 +124,14 @@ export class FollowedLibrary {
     for (const name of generation.code?.keys() ?? []) this.functions.add(name);
   }
 
-  /** What a function's running body was built with; null where nobody knows. */
+  /** What a function's running body was built with; null if unknown. */
   layoutsBehind(name: string): Layouts | null {
     return this.#layoutsOf(this.#bodiesOf(this.running).get(name) ?? this.running);
   }
 
   /**
-   * What a build means to callers and live data. Compared are the bodies that run: live data that an earlier generation
-   * laid out is used by those already.
+   * What a build means to callers and live data. It is compared with the running bodies, which already use the live
+   * data that earlier generations laid out.
    * @param after functions of the build
    */
   judge(after: Code, layouts: Layouts | null, records: Recorded): Verdicts {
@@ -144,7 +144,7 @@ export class FollowedLibrary {
     );
   }
 
-  /** What has changed in the types of persistent variables, by the build that had each last. */
+  /** What has changed in the types of persistent variables, against the last build that had each. */
   changedState(layouts: Layouts): string[] {
     const evidence = new LayoutEvidence(layouts);
     const numbers = [this.running, ...[...this.generations.keys()].sort((a, b) => b - a)];
@@ -154,7 +154,7 @@ export class FollowedLibrary {
     });
   }
 
-  /** Generation 0's functions without marks: those that lead through the table now, and those that do not. */
+  /** Generation 0's unmarked functions: those that now redirect through the table, and those that do not. */
   adopt(names: readonly string[], refused: readonly RefusedMark[]): void {
     const zero = this.generations.get(0);
     const fresh = names.filter((name) => !this.functions.has(name));
@@ -166,7 +166,7 @@ export class FollowedLibrary {
     for (const one of refused) this.unpatchable.set(one.name, one);
   }
 
-  /** What a switch to a known generation does to each function. Nothing is refused: it is the way back. */
+  /** What a switch to a known generation does to each function. Nothing is refused: going back must always work. */
   changesTo(generation: number): FunctionResult[] {
     const after = this.generations.get(generation);
     const known = [...this.functions];
@@ -182,7 +182,7 @@ export class FollowedLibrary {
     for (const { name, check } of functions) this.#checks.set(name, check);
   }
 
-  /** Where each function's running body is defined, as far as is known. */
+  /** Where each function's running body is defined, if known. */
   async sources(): Promise<Sources> {
     const bodies = this.#bodiesOf(this.running);
     const found = new Map<string, string>();
@@ -211,7 +211,7 @@ export class FollowedLibrary {
     return bodies;
   }
 
-  /** For errors. */
+  /** What runs, as error texts put it. */
   get runsText(): string {
     return `generation ${this.running} of ${this.name}${this.running === 0 ? " (the host's own code)" : ""}`;
   }

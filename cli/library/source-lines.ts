@@ -1,4 +1,4 @@
-/** Where functions are defined, by binutils' addr2line; nothing where there is none, or no debug information. */
+/** Where functions are defined, from binutils' addr2line; empty without it or without debug information. */
 import { execFile } from "node:child_process";
 
 /** Function -> "file:line". */
@@ -9,12 +9,12 @@ export const NO_SOURCES: Sources = new Map();
 /** ms: a library of 10 MB takes a tenth of it. */
 const LIMIT_MS = 1000;
 const LONGEST = 16 * 1024 * 1024;
-/** Bytes from an entry to the body: gcc's line table begins behind the entry (measured, gcc 12). */
+/** Bytes from an entry to the body: gcc's line table begins after the entry (measured, gcc 12). */
 const ENTRY = 8;
 
 /**
  * Never rejects.
- * @param path a file that stays what it is meanwhile
+ * @param path a file that does not change meanwhile
  * @param entries function -> address relative to the load base
  */
 export function sourcesOf(path: string, entries: ReadonlyMap<string, number>): Promise<Sources> {
@@ -23,7 +23,7 @@ export function sourcesOf(path: string, entries: ReadonlyMap<string, number>): P
   return new Promise((resolve) => {
     const options = { timeout: LIMIT_MS, maxBuffer: LONGEST };
     const child = execFile("addr2line", ["-a", "-i", "-e", path], options, (error, stdout) => {
-      // One block for each address: itself, and the places inlined into each other, the function's own last.
+      // One block per address: the address, then the chain of inlined locations, the function's own last.
       const blocks = stdout
         .trimEnd()
         .split(/^0x[0-9a-f]+\n/m)
@@ -36,7 +36,7 @@ export function sourcesOf(path: string, entries: ReadonlyMap<string, number>): P
         new Map(names.flatMap((name, i) => (/^\?\?|:[?0]$/.test(known[i] ?? "??") ? [] : [[name, known[i] ?? ""]]))),
       );
     });
-    child.stdin?.on("error", () => {}); // it has ended before it read all: no lines, and that is seen above
+    child.stdin?.on("error", () => {}); // it exited before reading everything: no lines, which is handled above
     child.stdin?.end(`${[...entries.values()].map((address) => `0x${(address + ENTRY).toString(16)}`).join("\n")}\n`);
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Whose definition a name leads to, for generation 0: the rule by which a copy's references are bound to the copy. Only
- * what generation 0 itself takes from itself is bound; a host's override of a weak default stays the host's.
+ * Whose definition a name resolves to in generation 0: this decides which references of a copy are bound to the copy.
+ * Only what generation 0 takes from itself is bound; a host's override of a weak default remains the host's.
  */
 import { readlinkSync } from "node:fs";
 import { libraryName, pathAsItWas } from "../../schemas/names.js";
@@ -11,7 +11,7 @@ import { viewOf } from "../system/mount-namespace.js";
 import { mappingsOf } from "../system/proc.js";
 
 interface Host {
-  /** Whether a module's path, as the target has it, is the executable's. */
+  /** Whether a module's path, as the target sees it, is the executable's. */
   is(path: string): boolean;
   /** Whether the executable itself defines the name. */
   supplies(name: string): boolean;
@@ -29,15 +29,15 @@ export function providersOf(pid: number, names: readonly string[], provided: rea
     if (provider === "own" || provider === "none") own.add(name);
     else {
       host ??= readHost(pid);
-      // Seen from the loader the executable "supplies" what it only refers to: the address of its own PLT stub for a
-      // function, its COPY of an object's first bytes. Neither is a definition of its own.
+      // To the loader, the executable "supplies" even what it only refers to: its own PLT stub for a function, its COPY
+      // of an object's initial bytes. Neither is a definition.
       if (provider !== undefined && host.is(provider) && !host.supplies(name)) own.add(name);
     }
   });
   return own;
 }
 
-/** Unreadable: then the loader's view stands, for no path is the executable's. */
+/** Unreadable: no path matches the executable, so the loader's answer stands. */
 const UNKNOWN: Host = { is: () => false, supplies: () => true };
 
 function readHost(pid: number): Host {
@@ -55,7 +55,10 @@ function readHost(pid: number): Host {
   }
 }
 
-/** File names of the target's libraries that define a name which the loader could not find for a copy; of copies their libraries. */
+/**
+ * File names of the target's libraries that define a name the loader could not find for a copy; copies count as their
+ * library.
+ */
 export function definersOf(pid: number, name: string): string[] {
   const view = viewOf(pid);
   const code = mappingsOf(pid).filter(({ executable }) => executable);

@@ -1,4 +1,6 @@
-/** Which functions without a mark are switched too, and why others that were asked for are not. Asks c++filt, nobody else. */
+/**
+ * Which unmarked functions are switched too, and why others that were requested are not. Runs c++filt, nothing else.
+ */
 import type { RefusedMark } from "../../schemas/agent.js";
 import { tellApart } from "../../schemas/names.js";
 import { type Compiled, compiledIn } from "../binary/dwarf/producers.js";
@@ -9,7 +11,7 @@ import { type Choice, NO_CHOICE } from "../steps/inspect.js";
 import { type BuildIssue, whyUntrusted } from "./build-flags.js";
 import { demangle } from "./demangle.js";
 
-/** Chooses by name in one library after the other. Remembers demangled names: builds have the same ones again. */
+/** Selects by name in one library after another. Caches demangled names, which recur in every build. */
 export class Chooser {
   readonly #globs: readonly RegExp[];
   readonly #demangled = new Map<string, readonly string[]>();
@@ -19,14 +21,14 @@ export class Chooser {
     this.#globs = globs.map(globToRegExp);
   }
 
-  /** Whether anything was asked for. */
+  /** Whether anything was requested. */
   get asked(): boolean {
     return this.#globs.length > 0;
   }
 
   /**
-   * @param known functions without marks that earlier generations have, chosen whatever the globs say
-   * @param unpatchable functions that generation 0 could not give, and that are the library's own business since
+   * @param known unmarked functions of earlier generations, selected whatever the globs say
+   * @param unpatchable functions that generation 0 cannot provide, which are left to the library itself
    */
   choose(
     elf: Elf,
@@ -66,7 +68,7 @@ export class Chooser {
     return { functions, refused };
   }
 
-  /** By the symbol, the name without what compilers append, and the demangled name with and without parameters. */
+  /** Matches the symbol, the name without compiler suffixes, and the demangled name with and without parameters. */
   #matcher(functions: readonly PlainFunction[]): (one: PlainFunction) => boolean {
     if (!this.asked) return () => false;
     const fresh = [...new Set(functions.map((one) => one.name))].filter((name) => !this.#demangled.has(name));
@@ -99,7 +101,7 @@ function buildIssueOf(one: PlainFunction, marked: ReadonlySet<string>, buildIssu
   return { code: "untrusted-build", reason, cure: "mark it" };
 }
 
-/** Why no jump can stand at its start. A later generation of it can be switched to all the same. */
+/** Why no jump fits at its start. A later generation of it can still be switched to. */
 function entryIssueOf(one: PlainFunction, branch: string | null): Refusal | null {
   const needed = one.jump - one.value + JUMP_SIZE;
   if (one.room < needed)

@@ -1,6 +1,6 @@
 /**
- * Owns the question whether a process has descriptors left for an agent. One that gets none hangs half-way in, and one that
- * takes the last would make the host's own `open` and `accept` fail.
+ * Checks that a process has descriptors left for an agent. An agent that gets none hangs half-way in; one that takes
+ * the last would make the host's own `open` and `accept` fail.
  */
 import { readdirSync } from "node:fs";
 import { tooFewDescriptors } from "../errors.js";
@@ -8,9 +8,11 @@ import { readProc } from "../system/proc.js";
 import type { ProcessFacts } from "../system/process-facts.js";
 import { type Finding, fine, problem } from "./finding.js";
 
-/** Frida keeps its own above the first 32, and fills those for a moment. Source: FileDescriptorTablePadder, Frida 17. */
+/**
+ * Frida keeps its descriptors above the first 32, and briefly fills those. Source: FileDescriptorTablePadder, Frida 17.
+ */
 const FILLED = 32;
-/** That must be left above: twice what an attach takes (8 measured, Frida 17.26.2). */
+/** Free descriptors required: twice what an attach takes (8 measured, Frida 17.26.2). */
 const NEEDED = 16;
 
 export function checkDescriptors({ pid }: ProcessFacts): Finding {
@@ -21,7 +23,7 @@ export function checkDescriptors({ pid }: ProcessFacts): Finding {
   try {
     open = readdirSync(`/proc/${pid}/fd`).length;
   } catch {
-    return fine("its descriptors cannot be counted"); // another check says why it is out of reach
+    return fine("its descriptors cannot be counted"); // another check says why
   }
   const left = Number(limit) - Math.max(open, FILLED);
   if (left >= NEEDED) return fine(`${open} of ${limit} are open`);

@@ -1,4 +1,4 @@
-/** Owns the question whether a program may be a host at all: its architecture, its loader, its C library. */
+/** Checks that a program can be a host at all: its architecture, its loader, its C library. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { pathAsItWas } from "../../schemas/names.js";
 import { hasThreadSanitizer, hostKind } from "../binary/host.js";

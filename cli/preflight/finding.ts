@@ -1,7 +1,7 @@
-/** What a check found: the shapes that preflight throws from and `hotpatch doctor` shows. */
+/** What a check found: preflight throws from it, and `hotpatch doctor` shows it. */
 import type { ErrorReport } from "../../schemas/error.js";
 
-/** All is well; `says` tells what is there. */
+/** All is well; `says` describes what was found. */
 export interface Fine {
   readonly ok: true;
   readonly says: string;
@@ -13,7 +13,7 @@ export interface Problem {
   readonly problem: ErrorReport;
 }
 
-/** Of the machine: attach and spawn do not look at it, but would fail, or do less. */
+/** A property of the machine that attach and spawn do not check, but that makes them fail or do less. */
 export interface Lack {
   readonly ok: false;
   readonly lack: string;

@@ -1,6 +1,6 @@
 /**
- * Owns the question whether the limits of a process leave room for Frida and the agent. Where memory or threads run out in
- * the middle, Frida ends the process: looked at beforehand, because nothing can be put right then.
+ * Checks that the limits of a process leave room for Frida and the agent. If memory or threads run out half-way, Frida
+ * kills the process, and it is too late to recover.
  */
 import { dirname, join } from "node:path";
 import { REGISTRY } from "../../schemas/abi.js";
@@ -12,31 +12,31 @@ import { type Finding, fine, problem } from "./finding.js";
 const MIB = 2 ** 20;
 
 /**
- * What attaching takes, measured with Frida 17.26.2 and glibc 2.36: 9 or 10 threads that stay and up to 5 that hold a
- * library each, for which glibc reserves a stack and, as far as they allocate, 64 MiB of addresses; and the agent. In all
- * 718 MB of addresses and 111 MB of data with stacks of 8 MiB. Hosts that had room for less died: one with 200 MB, one
- * with two more threads. One that an earlier session has been in uses most of it again (155 MB and 56 MB).
+ * What attaching takes, measured with Frida 17.26.2 and glibc 2.36: 9 or 10 threads that stay, up to 5 that hold one
+ * library each, and the agent. For each thread glibc reserves a stack and, if it allocates, 64 MiB of addresses. In
+ * total 718 MB of addresses and 111 MB of data with 8 MiB stacks. Hosts with less room died: one with 200 MB, one with
+ * room for two more threads. A second session in a host reuses most of it (155 MB and 56 MB).
  */
 const NEEDED = {
   threads: 16,
   first: { stacks: 15, addresses: (10 * 64 + 32) * MIB, data: 24 * MIB },
   again: { stacks: 10, addresses: 120 * MIB, data: 24 * MIB },
 } as const;
-/** The largest file in memory that the agent makes: the registry, with its header. What Frida unpacks on our side. */
+/** The largest memory file that the agent creates (the registry with its header); what Frida unpacks on our side. */
 const FILE_BYTES = { target: 2 * MIB + 4096, ours: 32 * MIB } as const;
-/** Of a thread where the stack has no limit. Source: glibc, ARCH_STACK_DEFAULT_SIZE. */
+/** A thread's stack if there is no stack limit. Source: glibc, ARCH_STACK_DEFAULT_SIZE. */
 const STACK_BYTES = 2 * MIB;
-/** CAP_SYS_ADMIN, CAP_SYS_RESOURCE: the number of processes is not limited for its owner. Source: linux/capability.h. */
+/** CAP_SYS_ADMIN, CAP_SYS_RESOURCE: exempt from the limit on processes. Source: linux/capability.h. */
 const UNCOUNTED = (1n << 21n) | (1n << 24n);
 
-/** What /proc/PID/limits calls it, and prlimit(1). */
+/** A limit's name in /proc/PID/limits, and its option in prlimit(1). */
 type Limit = readonly [name: string, option: string, what: string];
 const ADDRESSES: Limit = ["Max address space", "--as", "its address space (RLIMIT_AS)"];
 const DATA: Limit = ["Max data size", "--data", "its data (RLIMIT_DATA)"];
 const FILES: Limit = ["Max file size", "--fsize", "the size of files (RLIMIT_FSIZE)"];
 const THREADS: Limit = ["Max processes", "--nproc", "its user's processes and threads (RLIMIT_NPROC)"];
 
-/** @param starting a process like this one is going to be started: its limits are inherited, nothing is in use yet */
+/** @param starting for a process about to be started by this one: limits are inherited, nothing is in use yet */
 export function checkLimits(target: ProcessFacts, starting = false): Finding {
   const { pid } = target;
   const text = readProc(`/proc/${pid}/limits`);
@@ -81,7 +81,7 @@ export function checkOwnLimits(): Finding {
 /** How many threads and processes its control group may still have. */
 function checkGroup(pid: number, starting: boolean): Finding | null {
   for (const folder of groupsOf(pid)) {
-    const most = Number(readProc(join(folder, "pids.max")) ?? Number.NaN); // "max" is no number
+    const most = Number(readProc(join(folder, "pids.max")) ?? Number.NaN); // "max" becomes NaN
     const used = Number(readProc(join(folder, "pids.current")) ?? Number.NaN);
     if (!(used + NEEDED.threads > most)) continue;
     const detail = `its control group is limited to ${most} processes and threads (${folder}/pids.max): it has ${used}, and attaching needs up to ${NEEDED.threads} more`;
@@ -91,7 +91,7 @@ function checkGroup(pid: number, starting: boolean): Finding | null {
   return null;
 }
 
-/** Its control group's folder and those above, as far as we see them. Source: cgroups(7), /proc/PID/cgroup. */
+/** Its control group's folder and the parents visible to us. Source: cgroups(7), /proc/PID/cgroup. */
 function groupsOf(pid: number): string[] {
   const lines = (readProc(`/proc/${pid}/cgroup`) ?? "").split("\n").map((line) => /^\d+:([^:]*):(.*)$/.exec(line));
   return lines.flatMap((fields) => {
@@ -106,7 +106,7 @@ function groupsOf(pid: number): string[] {
   });
 }
 
-/** A limit; Infinity where there is none. Source: proc(5), /proc/PID/limits. */
+/** A limit; Infinity if there is none. Source: proc(5), /proc/PID/limits. */
 function limitIn(text: string, name: string, kind: "soft" | "hard" = "soft"): number {
   const line = text.split("\n").find((one) => one.startsWith(name)) ?? "";
   const [soft, hard] = line.slice(name.length).trim().split(/\s+/);
@@ -119,13 +119,13 @@ function statusBytes(pid: number, field: string): number {
   return 1024 * Number(new RegExp(`^${field}:\\s*(\\d+)`, "m").exec(text)?.[1] ?? 0);
 }
 
-/** What an earlier session left is used again. */
+/** What an earlier session left is reused. */
 const hasBeenEntered = (pid: number): boolean =>
   mappingsOf(pid).some(({ path }) => path.startsWith(`/memfd:${REGISTRY.name}`));
 
 const isCounted = ({ uid, capabilities }: ProcessFacts): boolean => uid !== 0 && (capabilities & UNCOUNTED) === 0n;
 
-/** All threads of a user: what the kernel counts. */
+/** All threads of a user, as the kernel counts them. */
 function threadsOf(user: number): number {
   let count = 0;
   for (const pid of allPids()) {

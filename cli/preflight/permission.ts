@@ -1,4 +1,4 @@
-/** Owns the question whether the kernel lets us into a process. Asks the kernel itself, and only then explains. */
+/** Checks that the kernel lets us into a process. Asks the kernel itself, and only then explains. */
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { attachDenied, noSuchProcess } from "../errors.js";
 import { readProc } from "../system/proc.js";
@@ -8,7 +8,7 @@ import { type Finding, type Fine, fine, type Lack, lacking, problem } from "./fi
 /** Source: linux/capability.h, bit 19. */
 const CAP_SYS_PTRACE = 1n << 19n;
 
-/** Why the kernel said no, where it can be known. */
+/** What decides whether the kernel lets us in. */
 interface Asking {
   readonly uid: number;
   readonly capabilities: bigint;
@@ -28,7 +28,7 @@ export const mayTraceAll = ({ capabilities }: Asking): boolean => (capabilities 
 const inContainer = (): boolean =>
   existsSync("/.dockerenv") || existsSync("/run/.containerenv") || process.env.container !== undefined;
 
-/** Which processes the kernel would let us into, before one is named. */
+/** Which processes the kernel would let us into, before a target is known. */
 export function checkTracing(us = asking()): Fine | Lack {
   const who = `user ${us.uid}${inContainer() ? " in a container" : ""}`;
   if (us.yama === 3)
@@ -67,8 +67,8 @@ export function checkPermission(target: ProcessFacts): Finding {
 }
 
 /**
- * Null when none of the known reasons applies.
- * @param shownAs whom the files in /proc/PID belong to: another user than the process's own when it is not dumpable
+ * Null if none of the known reasons applies.
+ * @param shownAs owner of the files in /proc/PID: not the process's own user if it is not dumpable
  * Source: ptrace(2), "Ptrace access mode checking"; kernel Documentation/admin-guide/LSM/Yama.rst.
  */
 export function whyDenied(target: ProcessFacts, us: Asking, shownAs: number | null): string | null {
@@ -91,11 +91,11 @@ export function whyDenied(target: ProcessFacts, us: Asking, shownAs: number | nu
   }
 }
 
-/** Root, instead of its user, where the process is not dumpable. Source: proc(5). */
+/** Root instead of its user if the process is not dumpable. Source: proc(5). */
 function shownOwner(pid: number): number | null {
   try {
     return statSync(`/proc/${pid}/status`).uid;
   } catch {
-    return null; // ended meanwhile
+    return null; // exited meanwhile
   }
 }

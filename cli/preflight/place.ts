@@ -1,8 +1,7 @@
 /**
- * Owns where a target's copies go: a folder that both sides see, that we may write, that the target may read, where
- * nobody else can exchange them, with room, and from which code may be mapped. Goes from the root folder down by
- * descriptors and follows no link: a hostile target could turn one towards our own files at any time.
- * Must execute nothing there.
+ * Finds the folder for a target's copies: both sides see it, we may write and the target may read it, nobody else can
+ * replace files in it, it has room, and code can be mapped from it. Walks from the root folder down through descriptors
+ * and follows no link: a hostile target could point one at our own files at any time. Must execute nothing there.
  */
 import { closeSync, constants, fstatSync, mkdtempSync, openSync, realpathSync, rmdirSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,21 +14,23 @@ import { settleTemp, weaknessOf } from "../system/temp-folder.js";
 import { trustedOwners } from "../system/trusted-owners.js";
 import { type Finding, fine, problem } from "./finding.js";
 
-/** Bytes that must be free: room for a few copies of a middling library. */
+/** Bytes that must be free: a few copies of a medium-sized library. */
 const FREE_BYTES = 16 * 1024 * 1024;
-/** A descriptor that needs no permission to read, only to pass. Source: asm-generic/fcntl.h; node does not name it. */
+/** Opens with search permission only, without read permission. Source: asm-generic/fcntl.h; node does not define it. */
 const O_PATH = 0o10000000;
-/** CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: folder permissions do not hold its owner. Source: linux/capability.h. */
+/** CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: exempt from folder permissions. Source: linux/capability.h. */
 const CAP_DAC = 0b110n;
 
 export interface Place {
-  /** What the target calls it. */
+  /** Its path in the target. */
   readonly path: string;
-  /** The open folder: it stays within reach when the target, and its /proc/PID/root, has ended. The holder closes it. */
+  /** The open folder, which stays reachable after the target and its /proc/PID/root are gone. The caller closes it. */
   readonly folder: number;
 }
 
-/** In the order of preference, without links. Not beside the library: that is watched, and often under version control. */
+/**
+ * In order of preference, links resolved. Not next to the library: that is watched, and often under version control.
+ */
 export function candidates(): string[] {
   const { XDG_RUNTIME_DIR: runtime } = process.env;
   const all = [tmpdir(), "/var/tmp", "/tmp", ...(runtime ? [runtime] : []), "/dev/shm"];
@@ -40,11 +41,11 @@ function realPath(folder: string): string {
   try {
     return realpathSync(folder);
   } catch {
-    return folder; // not there: its own reason says so
+    return folder; // missing: reported when it is examined
   }
 }
 
-/** The first candidate that serves, or why none does. `passed`: one line for each that was passed over. */
+/** The first suitable candidate, or null. `passed`: one line for each that was passed over. */
 export function findPlace(target: ProcessFacts): { place: Place | null; passed: string[] } {
   const view = viewOf(target.pid);
   const passed: string[] = [];
@@ -63,7 +64,7 @@ export function checkPlace(target: ProcessFacts): Finding {
   return fine(`${place.path}${passed.length === 0 ? "" : ` (${passed.join("; ")})`}`);
 }
 
-/** The temporary folder is settled by it, as a session does at its start. */
+/** Settles the temporary folder, as a session does at its start. */
 export function checkTemp(): Finding {
   try {
     settleTemp();
@@ -80,9 +81,9 @@ export function checkOwnPlace(): Finding {
   return us === null ? fine("not checked: /proc is not mounted") : checkPlace(us);
 }
 
-/** Why copies cannot be put there, or the folder's descriptor. */
+/** The folder's descriptor, or why copies cannot go there. */
 function look(there: string, target: ProcessFacts, view: View): string | number {
-  // Whoever the target belongs to decides over what it loads anyway.
+  // The target's owner controls what it loads anyway.
   const trusted = new Set([...trustedOwners(), target.uid]);
   const free = (target.capabilities & CAP_DAC) !== 0n;
   let folder = openSync(view.here("/"), O_PATH | constants.O_DIRECTORY);
@@ -107,7 +108,7 @@ function look(there: string, target: ProcessFacts, view: View): string | number 
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     if (code === "ENOTDIR") return "a component of the path is a link or not a folder";
-    return message.split(", ")[0] ?? message; // without the path under which we went there
+    return message.split(", ")[0] ?? message; // without the path that we used
   } finally {
     if (!fit) closeSync(folder);
   }
@@ -115,7 +116,7 @@ function look(there: string, target: ProcessFacts, view: View): string | number 
 
 const inside = (folder: number, name: string): string => `/proc/self/fd/${folder}/${name}`;
 
-/** Why a folder that is safe is of no use, or null. */
+/** Why a safe folder is unsuitable, or null. */
 function useless(folder: number, target: number): string | null {
   const { bavail, bsize } = statfsSync(inside(folder, "."));
   if (bavail * bsize < FREE_BYTES) return `only ${Math.floor((bavail * bsize) / 1024)} KiB are free`;
@@ -125,8 +126,8 @@ function useless(folder: number, target: number): string | null {
 }
 
 /**
- * By the mount that the descriptor is on, as the target has it. To try it, by executing a file, would be an answer too;
- * but in a folder of a hostile target's that file may be the target's by then, and we may be root.
+ * From the options of the descriptor's mount, as the target sees them. Executing a file would also tell, but in a
+ * hostile target's folder that file may be the target's by then, and we may be root.
  * Source: proc(5), mnt_id in /proc/PID/fdinfo, options in the sixth field of /proc/PID/mountinfo.
  */
 function isNoexec(folder: number, target: number): boolean {
@@ -137,7 +138,7 @@ function isNoexec(folder: number, target: number): boolean {
   return line?.split(" ")[5]?.split(",").includes("noexec") ?? false;
 }
 
-/** The execute bit of owner, group or others, as the kernel chooses it; access lists are not looked at. */
+/** The execute bit of owner, group or others, as the kernel selects it; ACLs are ignored. */
 function passable(folder: { mode: number; uid: number; gid: number }, { uid, gid, groups }: ProcessFacts): boolean {
   if (folder.uid === uid) return (folder.mode & 0o100) !== 0;
   if (folder.gid === gid || groups.includes(folder.gid)) return (folder.mode & 0o010) !== 0;

@@ -1,4 +1,4 @@
-/** Owns the question whether Frida finds its way in a target that has another root folder than we have. */
+/** Checks that Frida can work in a target whose root folder differs from ours. */
 import { existsSync } from "node:fs";
 import { sandboxedHost } from "../errors.js";
 import { viewOf } from "../system/mount-namespace.js";

@@ -1,7 +1,6 @@
 /**
- * Owns the question whether a target's seccomp would kill it for what an agent does there. Strict mode always would. A
- * filter that is the target's own is read and tried on each of the agent's system calls; one that cannot be read counts
- * as one that kills.
+ * Checks whether a target's seccomp would kill it for what an agent does. Strict mode always would. A filter of the
+ * target's own is read and evaluated for each of the agent's system calls; an unreadable one counts as one that kills.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -31,7 +30,7 @@ export function checkSeccomp(target: ProcessFacts): Finding {
       ),
     );
   const ours = factsOf(process.pid);
-  // In a container all processes have the container's filters, and hotpatch itself lives with them.
+  // In a container all processes have the container's filters, and hotpatch itself survives them.
   if (ours !== null && mode === ours.seccompMode && count === ours.seccompFilters)
     return fine(`the same ${count ?? "unknown"} filters as hotpatch itself`);
   const filters = readFilters(pid);
@@ -49,7 +48,7 @@ export function checkSeccomp(target: ProcessFacts): Finding {
     : problem(sandboxedHost(pid, against, START_WITHOUT));
 }
 
-/** The first of the agent's calls that the filters would not bear, in words. */
+/** The first of the agent's calls that the filters do not allow, in words; null if they allow all. */
 export function objection(filters: readonly Buffer[]): string | null {
   for (const [name, call] of AGENT_CALLS) {
     const said = answer(filters, call);

@@ -1,9 +1,9 @@
 /**
- * Owns the question whether another hotpatch session has a process. Whoever wants one takes its lock first: a socket with an
- * abstract name, which the kernel gives to one process only and takes back when that ends, however it ends. Two tools that
- * enter one process at the same moment have killed it.
+ * Makes sure that a process has at most one hotpatch session. A session first takes the process's lock: a socket with
+ * an abstract name, which the kernel grants to one owner and releases when that exits, however it exits. Two tools
+ * entering one process at the same moment have killed it.
  *
- * The lock holds within a network namespace. From another one the target's own memory tells, once a session has begun.
+ * The lock works within a network namespace. From another one, the target's own memory tells once a session has begun.
  */
 import { connect, createServer, type Server } from "node:net";
 import { REGISTRY } from "../../schemas/abi.js";
@@ -14,28 +14,28 @@ import { type Finding, fine, problem } from "./finding.js";
 
 /** Bytes of an abstract name, all of it: node 20 pads shorter ones with zeros, later versions do not. */
 const NAME_SIZE = 107;
-/** ms that the holder of a lock has to say who it is. */
+/** ms that the holder of a lock has to identify itself. */
 const ANSWER_MS = 500;
 /** Bytes of the registry's header that are read. */
 const HEADER = 28;
 
-/** A pid is used again, together with its start time never. */
+/** Pids are reused; a pid with its start time is unique. */
 function nameOf(pid: number): string | null {
   const started = startTimeOf(pid);
   return started === null ? null : `\0${`hotpatch/${pid}/${started}/`.padEnd(NAME_SIZE, ".")}`;
 }
 
-/** Pids whose lock this process has: it need not ask itself, and on a busy machine would not answer in time. */
+/** Pids whose lock this process holds: asking itself is pointless, and on a busy machine would time out. */
 const ours = new Set<number>();
 
-/** The locks of one session: of its target, and of what that starts. */
+/** The locks of one session: for its target, and for what that starts. */
 export class SessionLocks {
   readonly #held = new Map<number, Server>();
 
   /** Rejects with attach-busy. */
   async take(pid: number): Promise<void> {
     const name = nameOf(pid);
-    if (name === null || this.#held.has(pid)) return; // it has ended: what comes next says so
+    if (name === null || this.#held.has(pid)) return; // it has exited: the next step reports that
     const server = createServer((asking) => {
       asking.on("error", () => {}); // it has gone
       asking.end(`${process.pid}\n`);
@@ -61,7 +61,7 @@ export class SessionLocks {
   }
 }
 
-/** The process that holds the lock; 0: somebody who does not say; null: nobody. */
+/** The pid that holds the lock; 0 if the holder does not tell; null if nobody does. */
 async function holderOf(pid: number): Promise<number | null> {
   const name = nameOf(pid);
   if (name === null) return null;
@@ -90,7 +90,7 @@ const heldBy = (holder: number | null): string =>
     ? "another hotpatch session is about to attach to it"
     : `the hotpatch session with pid ${holder} (${namesOf(holder)[0] ?? "unknown"}) is attached to it`;
 
-/** Whether a session has it that is not ours. */
+/** Whether another session is attached to it. */
 export async function checkSession({ pid }: ProcessFacts): Promise<Finding> {
   const holder = ours.has(pid) ? null : await holderOf(pid);
   if (holder !== null) return problem(attachBusy(pid, heldBy(holder)));
@@ -99,14 +99,14 @@ export async function checkSession({ pid }: ProcessFacts): Promise<Finding> {
   return fine("no other hotpatch session is attached");
 }
 
-/** The living session that the target's registry names; null: none, or it cannot be read. */
+/** The live session named in the target's registry; null if there is none, or it cannot be read. */
 function registeredOwner(pid: number): number | null {
   const start = mappingsOf(pid).find(({ path }) => path.startsWith(`/memfd:${REGISTRY.name}`))?.start;
   const header = start === undefined ? null : memoryOf(pid, start, HEADER);
   if (header === null) return null; // ended meanwhile, or not ours to read: another check says so
   if (header.toString("latin1", 0, REGISTRY.magic.length) !== REGISTRY.magic) return null;
   const [owner, attached] = [header.readUInt32LE(REGISTRY.at.owner), header.readUInt32LE(REGISTRY.at.process)];
-  // A forked child has its parent's page, but not its session; and it knows itself by the pid of its own namespace.
+  // A forked child has its parent's page but not its session, and records its pid in its own namespace.
   const itself = factsOf(pid)?.pids ?? [pid];
   return owner !== 0 && itself.includes(attached) && factsOf(owner) !== null ? owner : null;
 }

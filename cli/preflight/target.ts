@@ -1,6 +1,6 @@
 /**
- * The checks of a process before anything touches it, in their order. Attach throws the first problem; `hotpatch doctor`
- * shows them all. Only a seccomp filter of its own makes one of them touch it: to read that, it is stopped for a moment.
+ * The checks of a process before anything touches it, in order. Attach throws the first problem; `hotpatch doctor`
+ * shows them all. Only reading a seccomp filter of its own touches the process: it is stopped for a moment.
  */
 import { attachBusy, HotpatchError, headlessHost, noSuchProcess, stoppedProcess } from "../errors.js";
 import { factsOf, isHeadless, namesOf, type ProcessFacts } from "../system/process-facts.js";
@@ -15,7 +15,7 @@ import { checkSeccomp } from "./seccomp.js";
 import { checkSession } from "./sessions.js";
 
 export interface TargetCheck {
-  /** What is looked at, in a word or two. */
+  /** What is checked, in a word or two. */
   readonly about: string;
   look(target: ProcessFacts): Finding | Promise<Finding>;
 }
@@ -33,7 +33,7 @@ export const targetChecks: readonly TargetCheck[] = [
   { about: "copies", look: checkPlace },
 ];
 
-/** Rejects with what would make the attach fail, or harm the process. */
+/** Rejects with whatever would make the attach fail or harm the process. */
 export async function refuseUnfit(pid: number): Promise<void> {
   const target = factsOf(pid);
   if (target === null) throw new HotpatchError(noSuchProcess(`pid ${pid}`, "it has just exited"));
@@ -50,7 +50,7 @@ function checkTracer({ pid, tracer }: ProcessFacts): Finding {
   return problem(attachBusy(pid, `it is traced by pid ${tracer} (${namesOf(tracer)[0] ?? "unknown"})`));
 }
 
-/** A session would leave a stopped process running, which is not what whoever stopped it asked for. */
+/** A session would resume a stopped process, against the will of whoever stopped it. */
 function checkState({ pid, state }: ProcessFacts): Finding {
   if (isHeadless(pid)) return problem(headlessHost(pid));
   return state === "T" ? problem(stoppedProcess(pid)) : fine("it runs");

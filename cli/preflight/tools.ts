@@ -1,11 +1,11 @@
-/** Owns the question whether machine, node and the programs that hotpatch calls are as it needs them. */
+/** Checks the machine, node, and the programs that hotpatch calls. */
 import { spawnSync } from "node:child_process";
 import { type Fine, fine, type Lack, lacking } from "./finding.js";
 
 const OLDEST_NODE = [20, 19] as const;
 const ANSWER_MS = 5000;
 
-/** `glibc` is absent where node runs on another C library, and then Frida's agent would too. */
+/** `glibc` is absent if node runs on another C library, where Frida's agent would not work either. */
 export function checkPlatform(): Fine | Lack {
   const { platform, arch } = process;
   const header = (process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined)?.header;
@@ -40,7 +40,7 @@ export function checkDemangler(): Fine | Lack {
   return lacking("no c++filt on PATH: C++ and Rust names are shown mangled", "install binutils", false);
 }
 
-/** The first line of what a program says of itself, or null where there is none. */
+/** The first line of a program's --version, or null if there is no such program. */
 function versionOf(program: string): string | null {
   const { status, stdout } = spawnSync(program, ["--version"], { encoding: "utf8", timeout: ANSWER_MS });
   return status === 0 ? (stdout.split("\n")[0] ?? program) : null;

@@ -1,4 +1,4 @@
-/** Owns the question whether the sources can be watched: does it, as a session would. */
+/** Checks that the sources can be watched, by watching them as a session would. */
 import { watchSources } from "../steps/watch-sources.js";
 import { readProc } from "../system/proc.js";
 import { type Fine, fine, type Lack, lacking } from "./finding.js";

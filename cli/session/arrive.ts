@@ -1,4 +1,4 @@
-/** Arriving: which process, may it be touched, and the agent into it. */
+/** Arriving: finds the process, checks that it may be touched, and gets the agent into it. */
 import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,11 +16,11 @@ import { findProcess } from "../system/process-facts.js";
 import { commandOf } from "../system/shebang.js";
 import type { SessionOptions } from "./options.js";
 
-/** The host's terminal when hotpatch has none. */
+/** The size of the host's terminal if hotpatch has none. */
 const COLS = 80;
 const ROWS = 24;
 
-/** The agent as it is loaded into a target. */
+/** The agent's source, as loaded into a target. */
 export const agentSource = (): string =>
   readFileSync(fileURLToPath(new URL("../../agent.js", import.meta.url)), "utf8");
 
@@ -66,7 +66,7 @@ export async function enter(backend: Backend, pid: number, locks: SessionLocks):
   return backend.attach(pid, agentSource());
 }
 
-/** `ld.so program` is a way to start one; Frida's loader needs a C library, which ld.so has not loaded yet. */
+/** `ld.so program` starts a program too, but Frida needs a C library, which ld.so has not loaded yet. */
 const isLoader = (program: string): boolean => /^ld(-linux|-musl|\.so|-\d)/.test(basename(realpathSync(program)));
 
 async function withBackend(options: SessionOptions, reach: (backend: Backend) => Promise<Target>) {

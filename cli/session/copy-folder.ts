@@ -1,4 +1,4 @@
-/** The private folder of one target's copies for one session, under the names it has for us and for the target. */
+/** The private folder for one target's copies in one session, with its path here and in the target. */
 import { closeSync } from "node:fs";
 import { basename, join } from "node:path";
 import { HotpatchError, noPlace } from "../errors.js";
@@ -9,13 +9,13 @@ import { startTimeOf } from "../system/proc.js";
 import { factsOf } from "../system/process-facts.js";
 
 /**
- * Removes what dead sessions left in the places we see. Not in those of targets with a mount namespace of their own: the
- * pids in the names there may be of another pid namespace, and their owners alive.
+ * Removes what dead sessions left in the folders we see. Not in those of targets with their own mount namespace: pids
+ * in names there may belong to another PID namespace, and their owners may be alive.
  */
 export const sweepPlaces = (): string[] => sweepFolders(candidates());
 
 export class CopyFolder {
-  /** What we call it. */
+  /** Its path here. */
   readonly here: string;
   readonly #place: Place;
   readonly #parent: string;
@@ -38,14 +38,14 @@ export class CopyFolder {
     this.#startTime = startTime;
   }
 
-  /** Rejects with copy-failed when there is no place that serves the target. */
+  /** Rejects with copy-failed if there is no suitable folder. */
   static async make(pid: number): Promise<CopyFolder> {
     const startTime = startTimeOf(pid);
     const target = factsOf(pid);
     if (target === null) throw new HotpatchError(noPlace(pid, "the process has ended"));
     const { place, passed } = findPlace(target);
     if (place === null) throw new HotpatchError(noPlace(pid, passed.join("\n")));
-    // The plain path reads better in errors, where the target has the same.
+    // The plain path reads better in errors, if the target has the same one.
     const parent = viewOf(pid).same ? place.path : `/proc/self/fd/${place.folder}`;
     const here = await makeFolder(parent, pid, startTime, target.uid).catch((error: Error) => {
       closeSync(place.folder);
@@ -54,35 +54,35 @@ export class CopyFolder {
     return new CopyFolder(place, parent, here, target, startTime);
   }
 
-  /** Whether the target has become another user's since, as daemons do that begin as root: it may not enter any more. */
+  /** Whether the target has changed its user since, as daemons started as root do: it can no longer enter. */
   get outgrown(): boolean {
     const target = factsOf(this.#pid);
     return target !== null && target.uid !== this.#uid;
   }
 
-  /** The target's name for the folder. */
+  /** The folder's path in the target. */
   get there(): string {
     return join(this.#place.path, basename(this.here));
   }
 
-  /** The target's name for a file in the folder. */
+  /** The path in the target of a file in the folder. */
   thereOf(path: string): string {
     return join(this.there, basename(path));
   }
 
-  /** @param all also those that earlier sessions left for this process: only its one session may do that */
+  /** @param all also those that earlier sessions left for this process: only its current session may do that */
   remove(all: boolean): void {
     if (all) removeFoldersOf([...candidates(), this.#parent], this.#pid, this.#startTime);
     else removeFolder(this.here);
   }
 
-  /** The target has died: what its core dump names stays for a day. Returns where; null when there is nothing. */
+  /** The target has died: what its core dump names is kept for a day. Returns where; null if there is nothing. */
   leaveForDebugger(): string | null {
     const left = leaveForDebugger([...new Set([...candidates(), this.#parent])], this.#pid, this.#startTime);
     return left.length === 0 ? null : left.map((path) => join(this.#place.path, basename(path))).join(", ");
   }
 
-  /** Lets the folder be. */
+  /** Leaves the folder alone. */
   close(): void {
     closeSync(this.#place.folder);
   }

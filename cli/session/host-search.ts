@@ -1,7 +1,7 @@
 /**
- * The processes of a spawned program, and which of them is the host: a shell script, a launcher or `env` starts or
- * becomes the program that loads the library. Reads /proc and the files that are mapped; touches no process.
- * Not by Frida's child gating: it holds every child of a launcher, and hangs those that close all files (decision 12).
+ * Finds the host among the processes of a spawned program: a shell script, a launcher or `env` starts or becomes the
+ * program that loads the library. Reads /proc and mapped files; touches no process. Frida's child gating would not do:
+ * it stops every child of a launcher, and hangs those that close all files (decision 12).
  */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
@@ -10,29 +10,29 @@ import { CODE_SECTIONS } from "../binary/marks.js";
 import { exeOf, mappingsOf, memoryOf, type ProcMapping, readProc } from "../system/proc.js";
 import { ProcessFamily } from "../system/process-family.js";
 
-/** ms between looks: at first, and once the first seconds have passed. */
+/** ms between polls: at first, and after the first seconds. */
 const EAGER_MS = 40;
 const PATIENT_MS = 400;
 const EAGER_FOR_MS = 20_000;
-/** ms that the others have to load a library once the program that was started has ended. */
+/** ms that the others have to load a library after the spawned program has exited. */
 const ORPHANED_MS = 5000;
-/** Tries to enter a process that has loaded the library, and ms after the first; each next one waits twice as long. */
+/** Attempts to enter a process that has loaded the library, and ms after the first; the wait doubles each time. */
 const MOST_TRIES = 6;
 const SECOND_TRY_MS = 100;
 
 export interface HostEvents {
   /**
-   * A member has loaded a wanted library. Resolves with whether it was entered: then nothing more is looked for.
-   * @param last whether it will not be tried again
+   * A member has loaded a wanted library. Resolves with whether it was entered, which ends the search.
+   * @param last whether this is the last attempt
    */
   onHost(pid: number, last: boolean): Promise<boolean>;
-  /** The program that was started has ended, and no other member will be the host. */
+  /** The spawned program has exited, and no other member can be the host. */
   onGone(): void;
 }
 
 /**
- * Looks for the host among `first` and what it starts until it is closed.
- * @param first the program that was started; the agent is in it
+ * Searches for the host among `first` and its descendants until closed.
+ * @param first the spawned program; the agent is in it
  * @param names file names of the wanted libraries; null: every library with marks
  */
 export class HostSearch {
@@ -122,13 +122,13 @@ function imageOf(pid: number): string {
 }
 
 /**
- * Whether the loader has done its work, so that Frida may enter: before that its attempt would kill the process. glibc's
- * constructor sets `environ`, the first of all constructors and after all relocations.
+ * Whether the loader has finished, so that Frida may enter: before that, an attempt would kill the process. glibc's
+ * constructor, which runs first of all constructors and after all relocations, sets `environ`.
  */
 function hasBegun(pid: number, exe: string, mapped: readonly ProcMapping[]): boolean {
   const libc = mapped.find(({ path }) => basename(path) === "libc.so.6");
   if (libc === undefined) return false;
-  // An executable that refers to `environ` has the variable itself.
+  // An executable that refers to `environ` contains the variable itself.
   for (const path of [exe, libc.path]) {
     const base = mapped.find((one) => one.path === path)?.start;
     const value = environIn(path);

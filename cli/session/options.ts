@@ -10,13 +10,13 @@ export interface SessionOptions extends Settings {
 /** How a report about files is shown. */
 export interface ReportOptions {
   readonly json: boolean;
-  /** Names as the linker has them, too. */
+  /** Also show mangled names. */
   readonly verbose: boolean;
 }
 
-/** What `hotpatch inspect` is asked. */
+/** The settings of `hotpatch inspect`. */
 export interface InspectOptions extends ReportOptions {
-  /** Functions without marks to report on, as globs. */
+  /** Unmarked functions to report on, as globs. */
   readonly functions: readonly string[];
 }
 
@@ -29,5 +29,5 @@ export interface OutputOptions {
   readonly verbosity: number;
 }
 
-/** Of what is logged. */
+/** Of log entries. */
 export type Level = "error" | "info" | "debug" | "trace";

@@ -1,6 +1,6 @@
 /**
- * The flow: what becomes of an artifact once its writer is done, up to new bodies that run, and the way back. Each step is
- * one file in steps/; this file only says what follows what. Knows nothing of arriving, watching and leaving.
+ * The pipeline from a written artifact to running bodies, and back. Each step is one file in steps/; this file only
+ * connects them. Knows nothing of arriving, watching and leaving.
  */
 import { basename, join } from "node:path";
 import type { AgentFailure } from "../../schemas/agent.js";
@@ -27,7 +27,7 @@ import { agentError, changeError, lateHook, refusedFunctions, refusedMark, uncal
 import type { TargetConnection } from "./target-connection.js";
 import { WholeLibrary } from "./whole-library.js";
 
-/** Why an artifact is looked at. Only a file that changed by itself must settle: the others are known to be complete. */
+/** Why an artifact is read. Only a file that changed by itself must settle: the others are known to be complete. */
 export type Reason = "changed on disk" | "the build ended" | "asked to reload" | "built before the session began";
 
 export class Pipeline {
@@ -39,7 +39,7 @@ export class Pipeline {
   readonly #elapsed: () => number;
 
   /**
-   * @param say takes every event
+   * @param say receives every event
    * @param elapsed ms since the session began
    */
   constructor(
@@ -68,7 +68,7 @@ export class Pipeline {
     if (settled.kind !== "settled")
       return this.#say({ type: "artifact:incomplete", library: name, path, reason: settled.reason });
     const { bytes, writing } = settled;
-    // Cargo links its result anew when the next build begins: nothing was written, and all is said.
+    // Cargo re-links its result when the next build begins: nothing was written, and everything was reported.
     if (
       reason === "changed on disk" &&
       library.judged?.writing === writing &&
@@ -102,7 +102,7 @@ export class Pipeline {
     if (loaded !== null) await this.#switch(library, library.newest, loaded, start, "artifact", compared.override);
   }
 
-  /** What the switch will do, or null when the build is refused. */
+  /** What the switch will do, or null if the build is refused. */
   #compare(library: FollowedLibrary, artifact: Inspected, layouts: Layouts): Compared | null {
     const { partial, force } = this.#options;
     const parted = partedAliases(library.aliases, artifact.entries, artifact.code);
@@ -129,8 +129,8 @@ export class Pipeline {
   }
 
   /**
-   * The copy is in the target, adopted, as the library's newest generation; nothing runs in it yet.
-   * @returns `functions`, with what came out about their entries; null when the copy was refused
+   * Loads and adopts the copy as the library's newest generation; nothing runs in it yet.
+   * @returns `functions`, with what was found out about their entries; null if the copy was refused
    */
   async #load(
     library: FollowedLibrary,
@@ -142,8 +142,8 @@ export class Pipeline {
     const { name, next: generation } = library;
     const { buildId, hash, entries, hooks, choice } = artifact;
     const records = recorded(artifact.marks.records);
-    // A function that is left out keeps its body for all its callers but those inside this copy: they were built for the
-    // copy's own, which therefore is not led through the table.
+    // A function that is left out keeps its body for all its callers except those inside this copy: they were built for
+    // the copy's own, which therefore does not redirect through the table.
     const left = new Set(functions.filter(({ status }) => status === "refused").map((one) => one.name));
     const marks = marksIn(artifact).filter(({ name }) => !left.has(name));
     const unmarked = choice.functions.filter(({ name }) => !left.has(name));
@@ -175,7 +175,7 @@ export class Pipeline {
     return withPlain(functions, loaded.value.plain);
   }
 
-  /** Two libraries that call each other: the second one's copy does not find what only the first one names. */
+  /** Two libraries that call each other: the second one's copy cannot find what only the first one lists as needed. */
   #unlinked({ code, detail }: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport | null {
     const [, symbol] = /undefined symbol: ([^\s,]+)/.exec(detail) ?? [];
     if (code !== "load-failed" || symbol === undefined) return null;
@@ -227,7 +227,7 @@ export class Pipeline {
     }
   }
 
-  /** The libraries that have this generation; none is an error. */
+  /** The libraries that have this generation; reports an error if none has. */
   #having(generation: number, named: string | undefined): FollowedLibrary[] {
     const all = this.#libraries.named(named);
     const able = all.filter((library) => library.generations.has(generation));
@@ -240,13 +240,13 @@ export class Pipeline {
     return able;
   }
 
-  /** Back to the host's own code the way every switch goes: its hooks are called, and it is told. */
+  /** Returns to the host's own code like any other switch, with hooks and events. */
   async restoreAll(): Promise<void> {
     for (const library of this.#libraries.named())
       if (library.running !== 0) await this.#switch(library, 0, library.changesTo(0), performance.now(), "restore");
   }
 
-  /** Says that the build is not taken. Returns null, for a step that was to give a result. */
+  /** Reports that the build is refused. Returns null, for steps that return a result. */
   #refuse(library: FollowedLibrary, report: ErrorReport, functions: readonly FunctionResult[] = []): null {
     const { code, message, detail, hint } = report;
     const refused = functions.map((f) => ({

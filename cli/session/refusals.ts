@@ -1,4 +1,4 @@
-/** What the agent or an artifact's own bytes refuse, in the catalogue's words. Asks c++filt for names, and nothing else. */
+/** Turns refusals by the agent, or by an artifact's own bytes, into error reports. Runs c++filt for names. */
 import { HOOKS } from "../../schemas/abi.js";
 import type { AgentFailure, RefusedMark } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
@@ -15,7 +15,7 @@ const SHOWN = 6;
 const some = (names: readonly string[]): string =>
   names.slice(0, SHOWN).join(", ") + (names.length > SHOWN ? ` and ${names.length - SHOWN} more functions` : "");
 
-/** What a report tells of a library. */
+/** What a report says about a library. */
 type ReportSubject = Pick<FollowedLibrary, "name" | "runsText" | "loadedFrom">;
 
 /** The switch has happened; its after-hook has not returned. */
@@ -31,7 +31,7 @@ export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: numb
 export const uncalledHook = (library: FollowedLibrary, reason: string): ErrorReport =>
   errors.hookUncalled(library.name, AFTER, `${reason}; the switch itself is complete`, library.runsText);
 
-/** Functions whose callers, or whose data, were built for something else. */
+/** Functions whose callers or data were built for something else. */
 export function changeError(changes: ReadonlyMap<string, Change>, { name, runsText }: ReportSubject): ErrorReport {
   const names = demangle([...changes.keys()]);
   const sharing = new Map<string, string[]>();
@@ -44,7 +44,7 @@ export function changeError(changes: ReadonlyMap<string, Change>, { name, runsTe
   return (signature ? errors.signatureChanged : errors.layoutChanged)(name, lines.join("\n"), runsText);
 }
 
-/** Live data that the new build would use as something else. @param changed what is different, if it is not the name */
+/** Live data that the new build would misuse. @param changed the differences, if it is not the name */
 export function stateError(claim: Claim, changed: readonly string[], { name, runsText }: ReportSubject): ErrorReport {
   if (claim.kind === "ambiguous")
     return errors.ambiguousName(`state ${claim.name}`, `two variables of ${name} have this name`, runsText);
@@ -70,7 +70,7 @@ export function refusedMark(
   }
 }
 
-/** Functions that cannot be patched: one report each, but one for all that were built in the same untrusted way. */
+/** Functions that cannot be patched: one report each, but a single one for all built in the same untrusted way. */
 export function refusedFunctions(refused: readonly RefusedMark[], library: FollowedLibrary): ErrorReport[] {
   const alike = new Map<string, RefusedMark[]>();
   for (const one of refused) {
@@ -84,10 +84,13 @@ export function refusedFunctions(refused: readonly RefusedMark[], library: Follo
   });
 }
 
-/** glibc's words for a mapping that the kernel refused; not those for thread-local storage, which no limit enlarges. */
+/**
+ * glibc's words for a mapping that the kernel refused; not those for thread-local storage, which raising limits does
+ * not help.
+ */
 const NO_MEMORY = /cannot (map|allocate memory\b(?! in static))|failed to map|cannot create shared object descriptor/;
 
-/** A copy that was not taken in, or not switched to. */
+/** A copy that was not adopted, or not switched to. */
 export function agentError(failure: AgentFailure, library: FollowedLibrary, generation: number): ErrorReport {
   const { code, detail } = failure;
   const { name, runsText } = library;

@@ -1,7 +1,6 @@
 /**
- * The story of a session, from arriving at a target to leaving it. What starts the pipeline is triggers.ts, what follows is
- * pipeline.ts: a save -> build -> settle -> inspect -> compare -> prepare -> load -> switch, for each library.
- * Longer than other files: it alone says in which order all others act, and every piece of it needs the rest.
+ * A session, from arriving at a target to leaving it: which libraries are followed, and what starts the pipeline
+ * (pipeline.ts) for each of them: a save -> build -> settle -> inspect -> compare -> prepare -> load -> switch.
  */
 import { basename } from "node:path";
 import { StringDecoder } from "node:string_decoder";
@@ -33,10 +32,10 @@ import { TargetConnection } from "./target-connection.js";
 import { Triggers } from "./triggers.js";
 import { VERSION } from "./version.js";
 
-/** ms that what is under way may take once the end was asked for. */
+/** ms that work in progress may take once the end was requested. */
 const UNDER_WAY_MS = 5000;
 
-/** ms that a host has to load its libraries before the session says that it has none. */
+/** ms that a host has to load its libraries before the session warns that it has none. */
 const NOTHING_MS = 5000;
 
 export class Session {
@@ -72,9 +71,9 @@ export class Session {
   readonly #gone: Promise<Gone>;
 
   /**
-   * @param say takes every event; it may be called until `run` has resolved
+   * @param say receives every event; may be called until `run` has resolved
    * @param elapsed ms since the session began
-   * @param note takes what only the log holds
+   * @param note receives what goes only to the log
    */
   constructor(
     options: SessionOptions,
@@ -98,7 +97,7 @@ export class Session {
     });
   }
 
-  /** From arriving to leaving. Resolves with the exit code; rejects with a HotpatchError when it could not arrive. */
+  /** From arriving to leaving. Resolves with the exit code; rejects with a HotpatchError if it could not arrive. */
   async run(): Promise<number> {
     settleTemp();
     sweepPlaces();
@@ -110,7 +109,7 @@ export class Session {
     });
     this.#connection.target = target;
     this.#backend = backend;
-    let ours = false; // not while another session has the target
+    let ours = false; // not while another session is attached to the target
     let kept = false;
     let failed = true;
     try {
@@ -130,7 +129,7 @@ export class Session {
       await letGo(this.#connection.target);
       if (failed && this.#options.arrival.kind === "spawn") await this.#stopStarted(target);
       await backend.close();
-      // A target that goes on with its copies keeps their files; a later session's sweep takes them when it has ended.
+      // A target that keeps running its copies keeps their files; a later session removes them once it has exited.
       this.#connection.leaveFolders(kept ? null : ours);
       this.#locks.releaseAll();
     }
@@ -142,7 +141,7 @@ export class Session {
     return this.#options.arrival.kind === "spawn" ? errors.ENDED : errors.LET_GO;
   }
 
-  /** Takes a command of --json or of a key, once the session is ready. Never throws: a failure is an event. */
+  /** Executes a command from --json or a key, once the session is ready. Never throws: a failure is an event. */
   command(command: Command): void {
     if (this.#early !== null && command.command !== "end") return void this.#early.push(command);
     switch (command.command) {
@@ -194,7 +193,7 @@ export class Session {
   async #follow(target: Target, { host, libraries, marksInExecutable }: BeginAnswer): Promise<void> {
     if (marksInExecutable > 0) this.#warn(errors.marksInExecutable(host, marksInExecutable));
     for (const library of libraries) this.#found(library);
-    // Functions without marks are adopted while a spawned host stands at its entry point.
+    // Unmarked functions are adopted while a spawned host is stopped at its entry point.
     if (this.#options.functions.length > 0) await this.#queue.idle;
     target.listen((event) => this.#hear(event));
     if (this.#options.arrival.kind === "spawn") {
@@ -227,7 +226,7 @@ export class Session {
     this.#launcher.seekHost(launcher, this.#libraries.wantedNames, onHost, (exited) => this.#finish(exited));
   }
 
-  /** Whether `pid` is the host from here on. `last`: it is not tried again. */
+  /** Whether `pid` is the host from here on. `last`: there is no further attempt. */
   async #moveTo(pid: number, launcher: Target, last: boolean): Promise<boolean> {
     if (this.#backend === null || !this.#launcher.seeking) return false;
     let begun: BeginAnswer;
@@ -351,7 +350,7 @@ export class Session {
   // Small things ------------------------------------------------------------------------------------------------------
 
   #failed(error: unknown, attempted: string): void {
-    // The end of the target or of the link is told once, at the end of the session.
+    // The end of the target or the connection is reported once, at the end of the session.
     if (error instanceof HotpatchError && ["target-died", "bridge-died"].includes(error.report.code)) return;
     this.#note("debug", { stack: error instanceof Error ? error.stack : String(error) });
     this.#error(errors.reportOf(error, attempted, this.#libraries.runsText));

@@ -1,14 +1,14 @@
-/** Leaving: what the agent, the host and the link are told at the end. Every wait is bounded: a target may be stopped. */
+/** Leaving: the requests to agent, host and bridge at the end. Every wait is bounded: a target may be stopped. */
 import type { Outcome, Target } from "../frida/target.js";
 
-/** ms a spawned host has between SIGTERM and SIGKILL, and after that until it is given up. */
+/** ms a spawned host has between SIGTERM and SIGKILL, and again until we give up on it. */
 const TERM_GRACE_MS = 3000;
-/** ms the agent has to put the host's own code back, and the link to let go. */
+/** ms the agent has to restore the host's own code, and the bridge to let go. */
 const ANSWER_MS = 5000;
-/** ms that a launcher has to finish by itself after its host. */
+/** ms that a launcher has to exit by itself after its host. */
 const LAUNCHER_MS = 2000;
 
-/** The promise's value, or undefined when it took longer or failed. */
+/** The promise's value, or undefined if it took longer or failed. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
@@ -17,7 +17,7 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T | un
   try {
     return await Promise.race([promise, late]);
   } catch {
-    return undefined; // what is being left has gone by itself
+    return undefined; // what is being left has already gone
   } finally {
     clearTimeout(timer);
   }
@@ -50,7 +50,7 @@ export async function stopHost(target: Target, gone: Promise<Outcome | null>): P
   return outcome ?? {};
 }
 
-/** A launcher waits for its host as a rule, and ends with it; one that stays is ended as the host would be. */
+/** A launcher usually waits for its host and exits with it; one that stays is ended like a host. */
 export async function endLauncher(target: Target, gone: Promise<Outcome | null>): Promise<void> {
   if ((await within(LAUNCHER_MS, gone)) === undefined) await stopHost(target, gone);
 }
@@ -59,6 +59,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // it has just ended: what was wanted
+    // it has just exited, as intended
   }
 }

@@ -1,4 +1,4 @@
-/** What the session has of its target just now, and how it is asked. A launcher's host takes the launcher's place. */
+/** The session's current target and its folder for copies. A launcher's host takes the launcher's place. */
 import type { AgentAnswer, AgentArgument, AgentMethod } from "../../schemas/agent.js";
 import type { Target } from "../frida/target.js";
 import { CopyFolder } from "./copy-folder.js";
@@ -7,9 +7,9 @@ export class TargetConnection {
   target: Target | null = null;
   /** Where the target's copies go. */
   folder: CopyFolder | null = null;
-  /** Where those of a target went that was another user's then. */
+  /** Earlier folders, from before the target changed its user. */
   readonly #outgrown: CopyFolder[] = [];
-  /** What the target is doing for us just now, in words: should it die of that. */
+  /** What the target is currently doing for us, in words, in case it dies of it. */
   underWay: string | null = null;
 
   /** 0 before there is a target. */
@@ -39,8 +39,9 @@ export class TargetConnection {
   }
 
   /**
-   * The last thing with the folders.
-   * @param all also those that earlier sessions left for this process; null: the target goes on with what is in them
+   * The last operation on the folders.
+   * @param all also remove those that earlier sessions left for this process; null: the target keeps using their
+   * contents
    */
   leaveFolders(all: boolean | null): void {
     for (const folder of [...this.#outgrown, ...(this.folder === null ? [] : [this.folder])]) {
@@ -54,7 +55,7 @@ export class TargetConnection {
     return this.target.call(method, argument);
   };
 
-  /** For questions that only a fault leaves without an answer. */
+  /** For requests that fail only because of a bug. */
   async ask<M extends AgentMethod>(method: M, argument: AgentArgument<M>): Promise<AgentAnswer<M>> {
     const answer = await this.call(method, argument);
     if (!answer.ok) throw new Error(answer.error.detail);

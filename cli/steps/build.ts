@@ -12,16 +12,16 @@ export interface Build {
   cancel(): void;
 }
 
-/** Bytes of output kept: the end is where compilers say what is wrong. */
+/** Bytes of output kept: compilers say what is wrong at the end. */
 const TAIL = 64 * 1024;
 /** ms between SIGTERM and SIGKILL for a cancelled build. */
 const GRACE_MS = 2000;
-/** ms that output may still come after the shell's exit: a child left in the background may hold the pipe for ever. */
+/** ms to wait for output after the shell's exit: a background child may hold the pipe open for ever. */
 const DRAIN_MS = 100;
-/** ms in which saves count as one: editors write several files at once. */
+/** ms within which saves count as one: editors write several files at once. */
 const BURST_MS = 20;
 
-/** Runs `command` by the shell, in a process group of its own. */
+/** Runs `command` in the shell, in its own process group. */
 export function startBuild(command: string, cwd: string, env: NodeJS.ProcessEnv): Build {
   const start = performance.now();
   const child = spawn("/bin/sh", ["-c", command], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -70,7 +70,7 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // the group has ended: what was wanted
+    // the group has exited, as intended
   }
 }
 
@@ -80,7 +80,7 @@ export interface BuildListener {
   onFailed(result: { readonly ms: number; readonly exitCode: number | null; readonly output: string }): void;
 }
 
-/** One build at a time; a request during a build cancels it and starts anew, so that no stale result is reported. */
+/** One build at a time; a request during a build cancels and restarts it, so that no stale result is reported. */
 export class BuildLoop {
   readonly #start: () => Build;
   readonly #listener: BuildListener;
@@ -95,7 +95,7 @@ export class BuildLoop {
     this.#listener = listener;
   }
 
-  /** Builds soon: requests of one burst make one build. */
+  /** Builds soon: a burst of requests makes one build. */
   request(): void {
     if (this.#closed) return;
     this.#burst ??= setTimeout(() => {
@@ -117,7 +117,7 @@ export class BuildLoop {
     return this.#running;
   }
 
-  /** Cancels what runs. */
+  /** Cancels a running build. */
   close(): void {
     this.#closed = true;
     if (this.#burst !== null) clearTimeout(this.#burst);

@@ -4,11 +4,11 @@ import type { FunctionResult, Override } from "../../schemas/event.js";
 import { checkByName } from "../evidence/dwarf.js";
 import { type Change, changesIn, type Verdict, type Verdicts } from "../evidence/verdict.js";
 
-/** What is done with functions whose callers, or whose data, cannot bear the new build. */
+/** What to do with functions that would break their callers or their data. */
 export interface Leniency {
-  /** They keep their bodies, the others are switched. */
+  /** They keep their bodies; the others are switched. */
   readonly partial: boolean;
-  /** They are switched. */
+  /** They are switched too. */
   readonly force: boolean;
 }
 
@@ -18,7 +18,7 @@ export type Code = ReadonlyMap<string, string>;
 const NO_VERDICTS: Verdicts = new Map();
 const STRICT: Leniency = { partial: false, force: false };
 
-/** What a build is to be compared with, and how much may be overlooked. */
+/** What a build is compared with, and what is tolerated. */
 export interface Comparing {
   /** All functions the library has had. */
   readonly known: readonly string[];
@@ -29,18 +29,18 @@ export interface Comparing {
   readonly after: Code;
   /** Marks of the new build that cannot be patched. */
   readonly refused?: readonly RefusedMark[];
-  /** What comparisons of both builds found. */
+  /** The verdicts of comparing both builds. */
   readonly verdicts?: Verdicts;
   readonly leniency?: Leniency;
 }
 
-/** Whether a build may be switched to, and what that does. */
+/** Whether a build may be switched to, and what the switch does. */
 export interface Compared {
   readonly functions: FunctionResult[];
-  /** What stands against it: functions that cannot be patched any more, and those that callers or data cannot bear. */
+  /** The objections: functions that can no longer be patched, and those that would break callers or data. */
   readonly lost: readonly RefusedMark[];
   readonly changes: ReadonlyMap<string, Change>;
-  /** What made it possible all the same. */
+  /** The option that allowed it nevertheless. */
   readonly override: Override | null;
   readonly fits: boolean;
 }
@@ -81,7 +81,9 @@ function reasonOf({ change, remarks, reason }: Verdict): string | null {
   return reason ?? null;
 }
 
-/** Functions that are switched to although no jump could stand at their start: older loops in them will not come out. */
+/**
+ * Functions that are switched to although no jump fits at their start: calls from within this generation stay in it.
+ */
 export function withPlain(functions: readonly FunctionResult[], plain: readonly RefusedMark[]): FunctionResult[] {
   const reasons = new Map(plain.map(({ name, reason }) => [name, reason]));
   return functions.map((one) => {

@@ -1,7 +1,8 @@
 /**
- * Step: find the debug information that belongs to a library, and read the layouts of its marks. The only one that opens
- * files beside the artifact. Never fails: what is missing becomes the reason why nothing is known.
- * Source: gdb's manual, "Separate Debug Files"; .gnu_debuglink is a name, padding to 4 bytes, and the CRC-32 of the file.
+ * Step: find the debug information of a library, and read the layouts of its marks. The only step that opens files
+ * other than the artifact. Never fails: whatever is missing becomes the reason why nothing is known.
+ * Source: gdb's manual, "Separate Debug Files"; .gnu_debuglink is a name, padding to 4 bytes, and the CRC-32 of the
+ * file.
  */
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -14,10 +15,10 @@ import { readWhole } from "../system/file-identity.js";
 import type { Inspected } from "./inspect.js";
 
 const SYSTEM_FOLDER = "/usr/lib/debug";
-/** jmp rel32: a Rust mark's entry leads to the function by it. */
+/** jmp rel32: how a Rust mark's entry reaches the function. */
 const JMP = 0xe9;
 
-/** @param path where the artifact, or what the host loaded, is or was: other files are looked for from there */
+/** @param path where the artifact, or what the host loaded, is or was: the search for other files starts there */
 export function layoutsOf(artifact: Inspected, path: string): Layouts {
   const { elf, entries, state } = artifact;
   const functions = new Map([...entries].map(([name, entry]) => [name, placesOf(elf, entry)]));
@@ -27,7 +28,7 @@ export function layoutsOf(artifact: Inspected, path: string): Layouts {
   return readLayouts(debug, path, functions, storage, open);
 }
 
-/** Where the debug information may describe a function: at its entry, or where the entry jumps to. */
+/** Where the debug information may describe a function: at its entry, or at the entry's jump target. */
 function placesOf(elf: Elf, entry: number): number[] {
   const at = elf.fileOffsetOf(entry + ENTRY_SIZE);
   if (at === null || at + 5 > elf.bytes.length || elf.bytes.u8(at) !== JMP) return [entry];
@@ -39,7 +40,7 @@ const missing = (elf: Elf): string =>
     ? "it has no debug information: build with -g"
     : `its debug information is in ${linkOf(elf)?.name ?? "another file"}, which was not found`;
 
-/** The debug file that belongs to a stripped library; null when there is none. */
+/** The debug file of a stripped library; null if there is none. */
 function separate(elf: Elf, path: string): Elf | null {
   const { buildId } = elf;
   if (buildId !== null && buildId.length > 2) {
@@ -52,7 +53,7 @@ function separate(elf: Elf, path: string): Elf | null {
   for (const place of [folder, join(folder, ".debug"), join(SYSTEM_FOLDER, folder)]) {
     const found = openElf(join(place, basename(link.name)));
     if (found === null) continue;
-    // That of another build has the same name: only what is known to belong to the library is believed.
+    // Another build's file has the same name: only one that demonstrably belongs to the library is used.
     const belongs = buildId !== null ? found.elf.buildId === buildId : crc32(found.bytes) === link.crc;
     if (belongs) return found.elf;
   }
@@ -72,7 +73,7 @@ function open(path: string): Buffer | null {
   try {
     return readWhole(path);
   } catch {
-    return null; // not there, or not for us: the reader says what is missing
+    return null; // missing or unreadable: the reader says what is missing
   }
 }
 
@@ -82,7 +83,7 @@ function openElf(path: string): { readonly elf: Elf; readonly bytes: Buffer } | 
   try {
     return { elf: readElf(bytes), bytes };
   } catch (error) {
-    if (error instanceof ElfError) return null; // no debug file of ours
+    if (error instanceof ElfError) return null; // not a debug file for us
     throw error;
   }
 }

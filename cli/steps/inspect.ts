@@ -1,4 +1,4 @@
-/** Step: what is this artifact, and may it be loaded at all? Pure: bytes in, facts or a refusal out. */
+/** Step: what is this artifact, and may it be loaded at all? Bytes in, facts or a refusal out. */
 import { createHash } from "node:crypto";
 import type { Hooks, RefusedMark, UnmarkedFunction } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
@@ -10,10 +10,10 @@ import { readState, type StateRecord } from "../binary/state.js";
 import { noMarks, strippedMarks } from "../errors.js";
 import { unfitFile } from "./unfit.js";
 
-/** What of a file's functions without marks is to be switched. */
+/** Which unmarked functions of a file are to be switched. */
 export interface Choice {
   readonly functions: readonly (UnmarkedFunction & { readonly size: number })[];
-  /** Those that were asked for and cannot be, each once. */
+  /** Those that were requested and cannot be, each once. */
   readonly refused: readonly RefusedMark[];
 }
 
@@ -27,29 +27,32 @@ export interface Inspected {
   readonly buildId: string | null;
   /** sha256 of the whole file. */
   readonly hash: string;
-  /** Functions without marks that are switched too; they are in `code` and `entries` as well. */
+  /** Unmarked functions that are switched too; also in `code` and `entries`. */
   readonly choice: Choice;
-  /** Function -> hash of its code bytes, or of the whole file where its body cannot be told: equal hashes mean an unchanged function. */
+  /**
+   * Function -> hash of its code bytes, or of the whole file if its extent is unknown: equal hashes mean an unchanged
+   * function.
+   */
   readonly code: ReadonlyMap<string, string>;
   /** Function -> address relative to the load base. */
   readonly entries: ReadonlyMap<string, number>;
   /** Marked functions that cannot be patched, and why. */
   readonly refused: readonly RefusedMark[];
   readonly state: readonly StateRecord[];
-  /** What the library wants to be called around a switch to it. */
+  /** The library's switch hooks. */
   readonly hooks: Hooks;
   readonly exports: ReadonlyMap<string, ExportedVariable>;
 }
 
 export type Inspection =
   | { readonly kind: "fit"; readonly artifact: Inspected }
-  /** A writer is at work: look again at the next change. */
+  /** Still being written: look again at the next change. */
   | { readonly kind: "incomplete"; readonly report: ErrorReport }
   | { readonly kind: "unfit"; readonly report: ErrorReport };
 
 const hashOf = (code: Buffer): string => createHash("sha1").update(code).digest("hex");
 
-/** Picks functions without marks. */
+/** Selects unmarked functions. */
 export type Choose = (elf: Elf, marks: Marks) => Choice;
 
 /**
@@ -128,7 +131,7 @@ export function inspect(
   };
 }
 
-/** The marked ones of a file's functions, as the agent takes them. */
+/** A file's marked functions, in the agent's form. */
 export function marksIn({ entries, choice }: Inspected): { name: string; offset: number }[] {
   const unmarked = new Set(choice.functions.map((one) => one.name));
   return [...entries].filter(([name]) => !unmarked.has(name)).map(([name, offset]) => ({ name, offset }));

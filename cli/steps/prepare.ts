@@ -1,6 +1,6 @@
 /**
- * Step: make the copy that a generation loads. Edits a copy of the bytes and writes it to a file of its own name.
- * Must never touch the artifact, and must not ask the target anything: whose definition counts arrives as `bind`.
+ * Step: make the copy that a generation loads. Edits a copy of the bytes and writes it under a unique file name. Must
+ * never touch the artifact nor ask the target anything: whose definition counts is passed in as `bind`.
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
@@ -25,28 +25,28 @@ import { FLAG, readMarks } from "../binary/marks.js";
 /** A copy's bytes, and what was done to them. */
 export interface EditedCopy {
   readonly bytes: Buffer;
-  /** Names whose relocations now lead to the copy's own definition, each once. */
+  /** Names whose relocations now refer to the copy's own definition, each once. */
   readonly bound: string[];
-  /** Names the host, or another library, decides: looked up by the loader as before. */
+  /** Names decided by the host or another library: the loader looks them up as before. */
   readonly leftToHost: string[];
   /** Flags set to 1. */
   readonly flags: number;
 }
 
-/** The address of a persistent variable's first owner, and where in the file the copy's record expects it. */
+/** The address of a persistent variable's first owner, and its position in the copy's file. */
 export interface StatePointer {
   readonly fileOffset: number;
   readonly address: bigint;
 }
 
 /**
- * The copy of an artifact: flags set, and its own functions and constants bound to itself. Without the latter a host that
- * links the library sends the copy's calls back to generation 0 (measured: an edited unmarked helper stayed old).
- * A JUMP_SLOT made RELATIVE is accepted under RTLD_NOW only.
+ * The copy of an artifact: flags set, and its own functions and constants bound to itself. Without the latter, in a
+ * host that links the library the copy's calls go back to generation 0 (measured: an edited unmarked helper stayed
+ * old). A JUMP_SLOT made RELATIVE is accepted under RTLD_NOW only.
  * @param elf what validateLibrary made of `artifact`
  * @param options.state where the first owners' addresses are written
  * @param options.bind does generation 0 use its own definition of this name? Asked once per name.
- * @throws ElfError for nonsense that only the marks reveal
+ * @throws ElfError for inconsistencies that only the marks reveal
  */
 export function editCopy(
   artifact: Buffer,
@@ -72,7 +72,7 @@ export function editCopy(
   return { bytes, bound: named(true), leftToHost: named(false), flags: flags.length };
 }
 
-/** The names `bind` will be asked about, each once: so that the target can be asked for all of them in one call. */
+/** The names `bind` will be asked about, each once, so that the target can be queried for all of them in one call. */
 export function bindCandidates(elf: Elf): string[] {
   return [...new Set([...bindable(elf)].map(({ symbol }) => symbol.name))];
 }
@@ -90,17 +90,16 @@ function* bindable(elf: Elf): Generator<{ relocation: ElfRelocation; symbol: Elf
 
 function isDefinedHere(symbol: ElfSymbol): boolean {
   const { bind, name, sectionIndex } = symbol;
-  // A local symbol is the copy's own in any case; a STB_GNU_UNIQUE one is promised to be the same in the whole process.
+  // A local symbol is always the copy's own; a STB_GNU_UNIQUE one is guaranteed to be unique in the whole process.
   if (bind === STB_LOCAL || bind === STB_GNU_UNIQUE || name === "") return false;
   return sectionIndex !== 0 && sectionIndex < SHN_LORESERVE;
 }
 
 /**
- * Functions, and what cannot change: an exported writable variable is state and stays generation 0's.
- * STT_NOTYPE is treated like an object: it is what an assembler label without .type has, so in code or constants an
- * edited hand-written function would stay old otherwise; the linker's own _end and __bss_start lie in writable memory.
- * A STT_GNU_IFUNC symbol's value is the function that picks the function: the loader is told to ask it. TLS values are no
- * addresses, and are left alone with all other types.
+ * Functions and constants: an exported writable variable is state and stays generation 0's. STT_NOTYPE is treated like
+ * an object: assembler labels without .type have it, so a hand-written function in code or constants would otherwise
+ * stay old; the linker's own _end and __bss_start lie in writable memory. The value of a STT_GNU_IFUNC symbol is the
+ * resolver, which the loader is told to call. TLS values are not addresses, and are left alone like all other types.
  */
 function isCopysOwn(elf: Elf, symbol: ElfSymbol): boolean {
   if (!isDefinedHere(symbol) || elf.segmentAt(symbol.value) === null) return false;
@@ -118,12 +117,12 @@ function makeRelative(bytes: Buffer, relocation: ElfRelocation, symbol: ElfSymbo
 }
 
 /**
- * Writes a copy into the private folder, complete from its first moment under its name. Through the folder's descriptor:
- * as root the folder is the target's user's, who could put a link in its place between two calls.
+ * Writes a copy into the private folder; it appears under its name only when complete. Works through the folder's
+ * descriptor: under root the folder belongs to the target's user, who could replace it by a link between two calls.
  * @param library path or name of the library it is a generation of
- * @param attempt how many attempts to load this generation failed before: a name is never used twice, also not then
+ * @param attempt how many attempts to load this generation have failed: a name is never used twice
  * @returns the copy's path
- * @throws the file system's own error: EEXIST when the name was used before, ENOSPC, EACCES, ELOOP for a link, ...
+ * @throws the file system's own error: EEXIST if the name was used before, ENOSPC, EACCES, ELOOP for a link, ...
  */
 export async function writeCopy(
   folder: string,
@@ -152,14 +151,14 @@ export async function writeCopy(
 async function writeInto(folder: string, name: string, bytes: Buffer, uid: number): Promise<void> {
   const path = join(folder, name);
   const temporary = join(folder, `.${randomBytes(6).toString("hex")}.tmp`);
-  // rename() would silently replace a name that was used before; "wx" takes it or fails, and follows no link.
+  // rename() would silently replace an existing name; "wx" claims it or fails, and follows no link.
   await (await open(path, "wx", 0o700)).close();
   try {
     const file = await open(temporary, "wx", 0o700);
     try {
       await file.writeFile(bytes);
-      await file.chmod(0o700); // whatever the umask is: the loader must be able to read it
-      // As root the folder belongs to the target's user, who could not open a file of ours.
+      await file.chmod(0o700); // regardless of the umask: the loader must be able to read it
+      // Under root the folder belongs to the target's user, who could not open our file.
       if (process.getuid?.() === 0 && uid !== 0) await file.chown(uid, -1);
     } finally {
       await file.close();

@@ -9,17 +9,17 @@ export type Settled =
   | { readonly kind: "settled"; readonly bytes: Buffer; readonly writing: string }
   | { readonly kind: "incomplete"; readonly reason: string }
   | { readonly kind: "missing"; readonly reason: string }
-  /** It rests, and cannot be read as it is. */
+  /** It is stable, but cannot be read. */
   | { readonly kind: "unfit"; readonly reason: string };
 
-/** ms after which a file that never rests is given up until its next change. */
+/** ms after which a file that keeps changing is abandoned until its next change. */
 const RESTLESS_MS = 10_000;
 
 const same = (a: BigIntStats, b: BigIntStats): boolean => identityOf(a) === identityOf(b);
 
 /**
- * @param settleMs how long the file's identity must rest before the file is read; 0: it is known to be complete
- * @param signal ends the waiting when a newer change has come; the result is then "incomplete"
+ * @param settleMs how long the file's identity must be stable before it is read; 0: it is known to be complete
+ * @param signal aborts the wait when a newer change arrives; the result is then "incomplete"
  * @returns one consistent state of the file
  */
 export async function settle(path: string, settleMs: number, signal?: AbortSignal): Promise<Settled> {
@@ -55,11 +55,11 @@ async function statsOf(path: string): Promise<BigIntStats | null> {
     const stats = await stat(path, { bigint: true });
     return stats.isFile() ? stats : null;
   } catch {
-    return null; // deleted between two looks: the next change says more
+    return null; // deleted meanwhile: the next change tells more
   }
 }
 
-/** The bytes; null when the file did not stay what it was. @throws the file system's own error */
+/** The bytes; null if the file changed meanwhile. @throws the file system's own error */
 async function readConsistently(path: string, stats: BigIntStats): Promise<Buffer | null> {
   const file = await open(path, "r");
   try {

@@ -7,13 +7,13 @@ import type { StatePointer } from "./prepare.js";
 
 export type Claim =
   | { readonly kind: "fits"; readonly pointers: readonly StatePointer[] }
-  /** A variable means something else than in the data that lives. */
+  /** A variable's meaning differs from the live data's. */
   | { readonly kind: "changed"; readonly differences: readonly string[] }
   | { readonly kind: "ambiguous"; readonly name: string };
 
 /**
- * @param live the variables of the generations so far: the first that had one owns it, its storage is used for ever
- * @param records those of the new artifact; one that nobody has yet will own itself
+ * @param live the variables of the generations so far: the first that had one owns it, and its storage is used for ever
+ * @param records those of the new artifact; a new variable will own itself
  */
 export function claimState(live: readonly StateVariable[], records: readonly StateRecord[]): Claim {
   const owners = new Map(live.map((variable) => [variable.name, variable]));
@@ -36,9 +36,8 @@ export function claimState(live: readonly StateVariable[], records: readonly Sta
 }
 
 /**
- * Variables that both builds have and whose text names a type that is laid out differently now, whatever their own sizes
- * are.
- * @param before types as the live data has them
+ * Variables in both builds whose text names a type with a changed layout, whatever their own sizes are.
+ * @param before types of the live data
  */
 export function changedTypesOfState(
   live: readonly StateVariable[],
@@ -52,7 +51,7 @@ export function changedTypesOfState(
     .flatMap(({ name, type }) => changedTypes(before, after, type).map((change) => `state ${name}: ${change}`));
 }
 
-/** Of each variable what the first list that names it says: "state score: ...". */
+/** For each variable, what the first list that mentions it says: "state score: ...". */
 export function firstTold(...lists: readonly (readonly string[])[]): string[] {
   const about = (text: string) => text.slice(0, text.indexOf(":"));
   const told: string[] = [];
@@ -64,7 +63,7 @@ export function firstTold(...lists: readonly (readonly string[])[]): string[] {
 }
 
 /**
- * Exported variables that the copy would share with generation 0 although their sizes differ: its code would write past
+ * Exported variables that the copy would share with generation 0 in spite of different sizes: its code would write past
  * the end of the live one.
  * @param providers who supplies each of `after` to generation 0, in its order; "none": every copy has its own
  */

@@ -1,4 +1,4 @@
-/** Why a file is no library that can be loaded, in the catalogue's words. */
+/** Why a file cannot be loaded as a library, as an error report. */
 import type { ErrorReport } from "../../schemas/error.js";
 import { ElfError, readElf } from "../binary/elf.js";
 import { readMarks } from "../binary/marks.js";
@@ -26,7 +26,7 @@ export function unfitFile(path: string, bytes: Buffer, { kind, message }: ElfErr
   }
 }
 
-/** Marked functions of an executable; those of headers are in it whatever its author wants. */
+/** Marked functions of an executable; those from headers end up in it whatever its author wants. */
 function marksOf(bytes: Buffer): number {
   try {
     return readMarks(readElf(bytes)).functions.filter((one) => !one.inline).length;

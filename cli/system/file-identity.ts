@@ -1,22 +1,22 @@
 /**
- * Which state of a file is meant, and its bytes. A writer may keep size and time (`cp -p`, `rsync -t`, builds with fixed
- * times) and a new file may get the inode of the one it replaces: nobody can set the time of the last change (ctime).
+ * Identifies a state of a file, and reads its bytes. A writer may keep size and times (`cp -p`, `rsync -t`, builds with
+ * fixed times), and a new file may get the inode of the one it replaces; but nobody can set the change time (ctime).
  */
 import { type BigIntStats, readFileSync, statSync } from "node:fs";
 
-/** Bytes of a file at most: what node reads in one piece. Larger ones are sparse, or no libraries. */
+/** Largest file in bytes: what node reads in one piece. Larger ones are sparse, or not libraries. */
 export const MOST_BYTES = 2 ** 31 - 1;
 
 type Stats = Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">;
 
-/** Differs whenever a file was written to, replaced, or put back from elsewhere; also when only its mode was changed. */
+/** Differs whenever a file was written to, replaced, or moved back; also if only its mode was changed. */
 export const identityOf = ({ dev, ino, size, mtimeNs, ctimeNs }: Stats): string =>
   [dev, ino, size, mtimeNs, ctimeNs].join(" ");
 
-/** Differs when bytes were written; stays when only the mode or the number of links was changed, or by `cp -p` in place. */
+/** Differs if bytes were written; same if only the mode or the number of links changed, or after `cp -p` in place. */
 export const writingOf = ({ dev, ino, size, mtimeNs }: Stats): string => [dev, ino, size, mtimeNs].join(" ");
 
-/** The identity of the file that a path leads to; "" when there is none. */
+/** The identity of the file at a path; "" if there is none. */
 export function identityAt(path: string): string {
   try {
     return identityOf(statSync(path, { bigint: true }));
@@ -25,17 +25,17 @@ export function identityAt(path: string): string {
   }
 }
 
-/** Whether two paths lead to one file. */
+/** Whether two paths refer to one file. */
 export function isSameFile(one: string, other: string): boolean {
   try {
     const [a, b] = [statSync(one, { bigint: true }), statSync(other, { bigint: true })];
     return a.ino === b.ino && a.dev === b.dev;
   } catch {
-    return false; // one of the two leads nowhere
+    return false; // one of the two does not exist
   }
 }
 
-/** Why a file is not read at all; null where nothing stands against it. */
+/** Why a file must not be read at all; null if it may. */
 export function whyTooLarge({ size, blocks }: { readonly size: bigint; readonly blocks: bigint }): string | null {
   if (size <= MOST_BYTES) return null;
   const held = blocks * 512n;
@@ -43,18 +43,18 @@ export function whyTooLarge({ size, blocks }: { readonly size: bigint; readonly 
   return `it has ${size} bytes${sparse}; hotpatch reads files of up to ${MOST_BYTES}`;
 }
 
-/** Something that cannot be a library because of its size or kind: found out before a byte is read. */
+/** Something that cannot be a library because of its size or kind: detected before a byte is read. */
 export class NoLibraryFile extends Error {}
 
 /** All bytes of a file. @throws NoLibraryFile, or the file system's own error */
 export function readWhole(path: string): Buffer {
   const stats = statSync(path, { bigint: true });
-  // Others have no end, or wait for somebody to write.
+  // Other kinds are endless, or block until somebody writes.
   if (!stats.isFile()) throw new NoLibraryFile("it is not a regular file");
   const why = whyTooLarge(stats);
   if (why !== null) throw new NoLibraryFile(why);
   return readFileSync(path);
 }
 
-/** The same, also of a pipe that the shell has made: `<(command)`. */
+/** The same, but also accepts the shell's pipes: `<(command)`. */
 export const readGiven = (path: string): Buffer => (statSync(path).isFIFO() ? readFileSync(path) : readWhole(path));

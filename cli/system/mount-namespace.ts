@@ -1,22 +1,22 @@
 /**
- * Owns the difference between a target's file system and ours: a process in another mount namespace or under another
- * root has other files under the same names. Reads only.
+ * Translates between a target's file system and ours: a process in another mount namespace or under another root has
+ * different files under the same names. Reads only.
  */
 import { readlinkSync, statSync } from "node:fs";
 
 export interface View {
-  /** False: the target's file names mean something else than ours. */
+  /** False: the target's paths mean something else than ours. */
   readonly same: boolean;
-  /** What we call the file that the target calls `path`; absolute. */
+  /** Our absolute path of the file that is `path` in the target. */
   here(path: string): string;
 }
 
-/** Ours, and that of every process in our mount namespace under our root. */
+/** Our view, shared by every process in our mount namespace under our root. */
 const OURS: View = { same: true, here: (path) => path };
 
 /**
- * Through /proc/PID/root, which follows the target's own mounts. That is for paths as the kernel reports them (maps):
- * an absolute symbolic link in the middle would lead back to our root.
+ * Through /proc/PID/root, which follows the target's own mounts. Only for paths as the kernel reports them (maps):
+ * an absolute symbolic link in the middle would resolve against our root.
  * Source: proc(5), /proc/PID/root.
  */
 export function viewOf(pid: number): View {
@@ -27,6 +27,6 @@ export function viewOf(pid: number): View {
     if (one && ours.ino === theirs.ino && ours.dev === theirs.dev) return OURS;
     return { same: false, here: (path) => root + path };
   } catch {
-    return OURS; // ended, or not ours to look at: what follows fails on its own
+    return OURS; // exited, or unreadable: later steps report that
   }
 }

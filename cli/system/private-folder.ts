@@ -1,7 +1,6 @@
 /**
- * Owns the private folder of a target's copies: its making, its removal, the sweeping of what dead sessions left, and
- * whether the target sees what is in it.
- * Must not follow symbolic links.
+ * Owns the private folder for a target's copies: creating and removing it, removing what dead sessions left, and
+ * checking that the target sees its contents. Must not follow symbolic links.
  */
 import {
   closeSync,
@@ -37,10 +36,10 @@ export async function makeFolder(
   uid: number | null,
 ): Promise<string> {
   const path = await mkdtemp(join(parent, `hotpatch-${pid}-${startTime ?? 0}-`));
-  // By its descriptor: whoever owns the parent could put a link to anything in the place of what was just made.
+  // Through its descriptor: the parent's owner could replace what was just created by a link to anything.
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    await folder.chmod(0o700); // mkdtemp's mode, less whatever an odd umask took from it
+    await folder.chmod(0o700); // mkdtemp's mode, minus whatever an unusual umask removed
     if (uid !== null && process.getuid?.() === 0 && uid !== 0) await folder.chown(uid, -1);
   } finally {
     await folder.close();
@@ -49,13 +48,13 @@ export async function makeFolder(
 }
 
 /**
- * Whether the target finds under this path the very bytes that were written: nothing has changed them, and it has no root
- * directory or mounts of its own. Where we may not look through its eyes the loader has the word.
+ * Whether the target finds under this path the very bytes that were written: nobody has changed them, and it has no
+ * root directory or mounts of its own. If we may not look through its root, the loader decides.
  */
 export function isSeenBy(pid: number, path: string, bytes: Buffer): boolean {
   let file: number;
   try {
-    // Not blocking: it could be a pipe that somebody has put there.
+    // Non-blocking: somebody could have put a pipe there.
     file = openSync(`/proc/${pid}/root${path}`, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -86,18 +85,19 @@ const entriesOf = (folder: string): string[] => {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // one of several places, and not there on this machine
+    return []; // one of several candidates, missing on this machine
   }
 };
 
-/** Lies in the folders of a process that died unexpectedly: its time is when. */
+/** Marks the folders of a process that died unexpectedly; its timestamp says when. */
 const DIED = "target-died";
-/** ms that such a folder is left for a debugger. */
+/** ms that such a folder is kept for a debugger. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Leaves all folders of a process that died where its core dump looks for what is in them, until a sweep finds them old.
- * @returns those that hold anything
+ * Keeps all folders of a process that died, because its core dump refers to their contents, until a sweep finds them
+ * old.
+ * @returns those that are not empty
  */
 export function leaveForDebugger(parents: readonly string[], pid: number, startTime: number | null): string[] {
   return foldersOf(parents, pid, startTime).filter((path) => {
@@ -111,17 +111,17 @@ export function leaveForDebugger(parents: readonly string[], pid: number, startT
       }
       return true;
     } catch {
-      return false; // gone, a symbolic link, or its disk is full: it goes with the others
+      return false; // gone, a symbolic link, or on a full disk: removed with the others
     }
   });
 }
 
-/** Whether a debugger may still want it. A time from the future counts as none. */
+/** Whether a debugger may still want it. A timestamp in the future does not count. */
 function isLeftForDebugger(path: string, now: number): boolean {
   try {
     return Math.abs(now - lstatSync(join(path, DIED)).mtimeMs) < KEPT_MS;
   } catch {
-    return false; // no such mark, or not ours to look at
+    return false; // no such marker, or unreadable
   }
 }
 
@@ -132,15 +132,15 @@ const foldersOf = (parents: readonly string[], pid: number, startTime: number | 
       .map((name) => join(parent, name)),
   );
 
-/** Removes all folders of a process, also those of sessions that were killed. Only its one session may do that. */
+/** Removes all folders of a process, also those of sessions that were killed. Only its current session may do that. */
 export function removeFoldersOf(parents: readonly string[], pid: number, startTime: number | null): void {
   for (const path of foldersOf(parents, pid, startTime)) removeFolder(path);
 }
 
 /**
- * Removes folders of processes that are gone, a day later where a debugger may want them. Only those of our user, or
- * anyone's as root (the folders root makes belong to the targets' users).
- * @returns the paths that were removed
+ * Removes folders of processes that are gone, after a day if a debugger may want them. Only our user's, or as root
+ * anyone's (the folders root creates belong to the targets' users).
+ * @returns the removed paths
  */
 export function sweepFolders(parents: readonly string[], now = Date.now()): string[] {
   const removed: string[] = [];
@@ -156,8 +156,8 @@ export function sweepFolders(parents: readonly string[], now = Date.now()): stri
 }
 
 /**
- * Removes a private folder with all that is in it. A copy that a kept target still maps lives on until it is unmapped.
- * @returns whether the folder is gone; false when it is a symbolic link or another user's
+ * Removes a private folder and its contents. A copy that a kept target still maps lives on until it is unmapped.
+ * @returns whether the folder is gone; false if it is a symbolic link or another user's
  */
 export function removeFolder(path: string): boolean {
   try {
@@ -170,7 +170,7 @@ export function removeFolder(path: string): boolean {
 }
 
 /**
- * Through descriptors: as root in a directory of another user, a path could become a link to anywhere between two calls.
+ * Uses descriptors: as root in another user's directory, a path could become a link to anywhere between two calls.
  * unlink and rmdir do not follow links themselves.
  */
 function emptyFolder(path: string): void {

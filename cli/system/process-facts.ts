@@ -1,4 +1,6 @@
-/** Owns which process is meant, and the facts about it that decide whether it may be touched. Judges nothing. */
+/**
+ * Finds the process that is meant, and reads what /proc says about it. Reads /proc only, and judges nothing.
+ */
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { pathAsItWas } from "../../schemas/names.js";
@@ -11,7 +13,7 @@ export interface ProcessFacts {
   /** "R", "S", "T" (stopped), "t" (stopped by its tracer), "Z" (zombie), ... */
   readonly state: string;
   readonly parent: number;
-  /** Pid of the process that traces it; 0: none. */
+  /** Pid of its tracer; 0 if there is none. */
   readonly tracer: number;
   /** Effective user, group, and supplementary groups. */
   readonly uid: number;
@@ -49,14 +51,14 @@ export function factsOf(pid: number): ProcessFacts | null {
   };
 }
 
-/** Whether its first thread has ended before the others (pthread_exit in main): /proc then shows nothing of it. */
+/** Whether its main thread has exited before the others (pthread_exit in main): /proc then hides its memory. */
 export const isHeadless = (pid: number): boolean => factsOf(pid)?.state === "Z" && hasLivingThread(pid);
 
 function hasLivingThread(pid: number): boolean {
   try {
     return readdirSync(`/proc/${pid}/task`).some((tid) => !"ZX".includes(factsOf(Number(tid))?.state ?? "X"));
   } catch {
-    return false; // ended
+    return false; // exited
   }
 }
 
@@ -69,7 +71,7 @@ export function namesOf(pid: number): string[] {
   return names;
 }
 
-/** The parents of this process and itself: never a target that a name could mean. */
+/** This process and its ancestors: a name never refers to them. */
 export function ownProcesses(): Set<number> {
   const own = new Set<number>();
   for (let pid = process.pid; pid > 1 && !own.has(pid); pid = factsOf(pid)?.parent ?? 0) own.add(pid);
@@ -79,7 +81,7 @@ export function ownProcesses(): Set<number> {
 const hasEnded = ({ pid, state }: ProcessFacts): boolean => "ZX".includes(state) && !hasLivingThread(pid);
 
 /**
- * The pid that `wanted` (a number or an exact name) means. Throws no-such-process or ambiguous-process.
+ * The pid that `wanted` (a number or an exact name) refers to. Throws no-such-process or ambiguous-process.
  */
 export function findProcess(wanted: string): number {
   if (/^\d+$/.test(wanted)) {

@@ -1,4 +1,4 @@
-/** Which processes one may want to attach to: those with marked libraries first. Reads /proc and the libraries' tables. */
+/** The processes to offer for attaching, those with marked libraries first. Reads /proc and the libraries' tables. */
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { libraryName, pathAsItWas } from "../../schemas/names.js";
 import { CODE_SECTIONS } from "../binary/marks.js";
@@ -9,13 +9,13 @@ import { namesOf, ownProcesses } from "./process-facts.js";
 export interface Candidate {
   readonly pid: number;
   readonly name: string;
-  /** As it was started, its arguments with it. */
+  /** As it was started, with arguments. */
   readonly commandLine: string;
   /** File names of the loaded libraries that have marks. */
   readonly marked: readonly string[];
 }
 
-/** All processes whose memory map may be read, hotpatch itself and its parents left out. */
+/** All processes whose memory map is readable, except hotpatch itself and its ancestors. */
 export function candidates(): Candidate[] {
   const own = ownProcesses();
   const marks = new Map<string, boolean>();
@@ -45,8 +45,8 @@ function candidate(pid: number, isMarked: (mapped: ProcMapping, pid: number) => 
 }
 
 /**
- * Where the file can be read: once it was rebuilt its path ends in " (deleted)" and leads to what was built since, if
- * anywhere; the mapping itself is for the privileged.
+ * Where the file can be read: after a rebuild its path ends in " (deleted)" and refers to what was built since, if to
+ * anything; reading the mapping itself needs privileges.
  */
 function readable(pid: number, path: string, range: string): string[] {
   const was = pathAsItWas(path);
@@ -67,6 +67,6 @@ function hasMarks(path: string): boolean {
       closeSync(file);
     }
   } catch {
-    return false; // deleted, or not ours to read: the attach itself will look in memory
+    return false; // deleted or unreadable: the attach itself will look in memory
   }
 }

@@ -1,14 +1,14 @@
-/** What a program that is no executable runs as. Reads the file's first bytes; starts nothing. */
+/** Resolves scripts to the command that the kernel runs. Reads the file's first bytes; starts nothing. */
 import { closeSync, openSync, readSync } from "node:fs";
 
-/** Bytes of a first line that the kernel heeds. Source: execve(2), BINPRM_BUF_SIZE. */
+/** Bytes of a first line that the kernel reads. Source: execve(2), BINPRM_BUF_SIZE. */
 const LONGEST = 256;
-/** Scripts that name scripts: the kernel follows as many. */
+/** Nested interpreters that the kernel follows. */
 const DEEPEST = 4;
 
 /**
- * The command that the kernel makes of a script, `#!interpreter [argument]` and then the script's path; any other command
- * as it is. Frida starts executables only.
+ * The command that the kernel makes of a script: the interpreter, its argument, and the script's path; any other
+ * command unchanged. Frida starts executables only.
  */
 export function commandOf(program: string, args: readonly string[], depth = 0): { program: string; args: string[] } {
   const line = depth < DEEPEST ? /^#![ \t]*(\S+)(?:[ \t]+(.*?))?[ \t]*$/.exec(firstLine(program)) : null;
@@ -18,7 +18,7 @@ export function commandOf(program: string, args: readonly string[], depth = 0): 
   return commandOf(interpreter, [...given, program, ...args], depth + 1);
 }
 
-/** "" where the file cannot be read: whoever starts it says why. */
+/** "" if the file cannot be read: starting it reports why. */
 function firstLine(path: string): string {
   const bytes = Buffer.alloc(LONGEST);
   try {

@@ -9,15 +9,15 @@ import { HotpatchError, unsafeFolder } from "../errors.js";
 import { trustedOwners } from "./trusted-owners.js";
 
 /**
- * Makes sure that nobody else can exchange what we put into the temporary folder, and has it meant from here on by the
- * path it really has: a link on the way could be turned elsewhere later. Throws unsafe-folder.
+ * Makes sure that nobody else can replace what we put into the temporary folder, and from here on uses its resolved
+ * path: a link in it could be redirected later. Throws unsafe-folder.
  */
 export function settleTemp(): void {
   const asked = tmpdir();
   const real = realPathOf(asked);
   const weakness = weaknessOn(real);
   if (weakness !== null) throw new HotpatchError(unsafeFolder(asked, weakness));
-  // Where Python and Frida look; their orders of TMP and TEMP differ from node's.
+  // For Python and Frida, whose precedence of TMP and TEMP differs from node's.
   process.env.TMPDIR = real;
 }
 
@@ -36,7 +36,7 @@ function realPathOf(folder: string): string {
   }
 }
 
-/** How others could exchange an entry of this folder; null when they cannot. The sticky bit leaves that to owners. */
+/** How others could replace an entry of this folder; null if they cannot. With the sticky bit only owners can. */
 export function weaknessOf(
   folder: string,
   { mode, uid, gid }: { readonly mode: number; readonly uid: number; readonly gid: number },
@@ -46,7 +46,7 @@ export function weaknessOf(
   if ((mode & constants.S_IFMT) !== constants.S_IFDIR) return `${folder} is not a folder`;
   if ((mode & 0o1000) !== 0) return null;
   if ((mode & 0o002) !== 0) return `everybody may write to ${folder}, and it has no sticky bit`;
-  // A group of the user's own number is, by the custom of most systems, the user's alone.
+  // By convention on most systems, a group with the user's own number has no other members.
   if ((mode & 0o020) !== 0 && gid !== uid) return `group ${gid} may write to ${folder}, and it has no sticky bit`;
   return null;
 }

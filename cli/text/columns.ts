@@ -1,14 +1,14 @@
-/** Text made to fit into columns of a terminal; how many it takes is string-width's to say. Pure. */
+/** Fits text into terminal columns, as measured by string-width. Pure. */
 import stringWidth from "string-width";
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const ASCII = /^[\x20-\x7e]*$/;
 
-/** What a reader takes for one character each, in the order of the text. */
+/** The grapheme clusters of the text, in order. */
 export const graphemesOf = (text: string): string[] =>
   ASCII.test(text) ? text.split("") : Array.from(graphemes.segment(text), (s) => s.segment);
 
-/** The longest beginning of at most `columns`. */
+/** The longest prefix of at most `columns`. */
 function clip(text: string, columns: number): string {
   let [taken, used] = ["", 0];
   for (const grapheme of graphemesOf(text)) {
@@ -19,7 +19,7 @@ function clip(text: string, columns: number): string {
   return taken;
 }
 
-/** Exactly as many `columns`: cut, with an ellipsis at its end, or filled with spaces. */
+/** Exactly `columns` wide: truncated with an ellipsis, or padded with spaces. */
 export function toColumns(text: string, columns: number, ellipsis = "…"): string {
   const cut =
     stringWidth(text) <= columns

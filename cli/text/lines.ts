@@ -1,4 +1,4 @@
-/** Lines put together from pieces and made to fit. Pure. */
+/** Builds styled lines and wraps them. Pure. */
 
 import stringWidth from "string-width";
 import { graphemesOf } from "./columns.js";
@@ -7,7 +7,7 @@ import { type Line, type Span, type Style, spansOf } from "./scrollback.js";
 
 const PLAIN: Style = {};
 
-/** Text of our own or of a file: what a terminal could act on is made visible. */
+/** Our own text or a file's: control characters are made visible. */
 export const line = (text: string, style: Style = PLAIN): Line => [{ text: printable(text), style }];
 
 export const lineWidth = (spans: Line): number => spans.reduce((sum, { text }) => sum + stringWidth(text), 0);
@@ -16,7 +16,7 @@ interface Cell extends Span {
   readonly width: number;
 }
 
-/** The line in pieces of at most `width` columns each, broken at spaces where there are some; styles go on. */
+/** The line in pieces of at most `width` columns each, broken at spaces if possible; styles continue. */
 export function wrapLine(spans: Line, width: number): Line[] {
   if (lineWidth(spans) <= width) return [spans];
   const cells = spans.flatMap(({ text, style }) =>
@@ -31,7 +31,7 @@ export function wrapLine(spans: Line, width: number): Line[] {
   return lines;
 }
 
-/** How far back a space may be looked for: a word that is longer is broken itself. */
+/** How far back to look for a space: a longer word is broken itself. */
 const LOOK_BACK = 1 / 3;
 
 /** The index of the first cell that goes to the next piece. */

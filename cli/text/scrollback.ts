@@ -1,8 +1,8 @@
 /**
- * What a program printed, as lines that are safe to show: control sequences are followed or dropped here and go no
- * further. Colours and attributes (SGR) stay as data; carriage return, backspace, tab, moves and erasing within the line are
- * followed, so that progress bars read as they would in a terminal. Everything else is dropped: a program that draws on
- * the whole screen is shown as the text it wrote. Pure.
+ * What a program printed, as lines that are safe to show: control sequences are interpreted or dropped here and go no
+ * further. Colours and attributes (SGR) become data; carriage return, backspace, tab, moves and erasing within the line
+ * are interpreted, so that progress bars look as in a terminal. Everything else is dropped: a program that draws on the
+ * whole screen is shown as the text it wrote. Pure.
  * Source: ECMA-48, 5th edition, sections 5.3 to 5.6 and 8.3.117 (SGR).
  */
 import stringWidth from "string-width";
@@ -34,26 +34,26 @@ interface Cell {
 export interface Scrollback {
   /** The last finished lines. */
   readonly lines: readonly Line[];
-  /** Finished lines there have ever been: `lines` ends with number `total - 1`. */
+  /** Lines ever finished: `lines` ends with number `total - 1`. */
   readonly total: number;
-  /** The line that has not ended. */
+  /** The unfinished line. */
   readonly current: Line;
   readonly cells: readonly Cell[];
-  /** Where the next character goes, in cells. */
+  /** The cursor's cell. */
   readonly column: number;
   readonly style: Style;
-  /** The beginning of a sequence whose end has not come. */
+  /** An incomplete control sequence. */
   readonly pending: string;
 }
 
 /** Lines kept. */
 export const KEPT_LINES = 5000;
-/** Cells after which a line is ended without its line end. */
+/** Cells after which a line is broken. */
 const LONGEST_LINE = 2000;
-/** Characters after which an unfinished sequence is given up. */
+/** Characters after which an incomplete sequence is abandoned. */
 const LONGEST_SEQUENCE = 4096;
 const TAB = 8;
-/** UTF-16 units of one grapheme: families joined into one emoji have 11; what has more is abuse of combining marks. */
+/** UTF-16 units of one grapheme: a family emoji has 11; more is abuse of combining marks. */
 const LONGEST_GRAPHEME = 32;
 
 const PLAIN: Style = {};
@@ -73,11 +73,11 @@ const TEXT = /[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/y;
 const CSI = /(?:\x1b\[|\x9b)([0-?]*)([ -/]*)([@-~])/y;
 const STRING = /(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x9c|\x1b\\)/y;
 const ESCAPE = /\x1b[ -/]*[0-OQ-WYZ\\`-~]/y;
-/** What may become one of them with the next piece of text. */
+/** Text that may become one of them with the next piece. */
 const UNFINISHED =
   /(?:(?:\x1b\[|\x9b)[0-?]*[ -/]*|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*\x1b?|\x1b[ -/]*)$/y;
 
-/** Takes in the next piece of what was printed. */
+/** Adds the next piece of output. */
 export function feed(before: Scrollback, text: string): Scrollback {
   const writer = new Writer(before);
   writer.take(before.pending + text);
@@ -105,7 +105,7 @@ class Writer {
 
   take(text: string): void {
     for (let at = 0; at < text.length; ) {
-      // Most of what programs print: whole lines without any control character.
+      // The common case: whole lines without control characters.
       const end = text.indexOf("\n", at);
       if (end >= 0 && this.#cells.length === 0) {
         const line = text.slice(at, text[end - 1] === "\r" && end > at ? end - 1 : end);
@@ -138,7 +138,7 @@ class Writer {
     };
   }
 
-  /** The index behind what begins at `at`; `at` itself when its end has not come yet. */
+  /** The index after what begins at `at`; `at` itself if it is incomplete. */
   #step(text: string, at: number): number {
     TEXT.lastIndex = at;
     if (TEXT.test(text)) {
@@ -169,10 +169,10 @@ class Writer {
     }
     UNFINISHED.lastIndex = at;
     if (text.length - at < LONGEST_SEQUENCE && UNFINISHED.test(text)) return at;
-    return at + 1; // a single control character, or a sequence that is none
+    return at + 1; // a single control character, or an invalid sequence
   }
 
-  /** A control sequence that changes the style or the current line; all others are dropped. */
+  /** Applies a control sequence that changes the style or the current line; all others are dropped. */
   #follow(parameters: string, final: string): void {
     const n = Math.min(LONGEST_LINE, Number.parseInt(parameters, 10) || 0);
     if (final === "m") this.#style = styled(this.#style, parameters);
@@ -206,7 +206,7 @@ class Writer {
 
 const BLANK: Cell = { text: " ", width: 1, style: PLAIN };
 
-/** Neighbours of one style together. */
+/** Merges neighbours of one style. */
 export function spansOf(cells: readonly Span[]): Line {
   const spans: { text: string; style: Style }[] = [];
   for (const { text, style } of cells) {
@@ -221,7 +221,7 @@ const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "wh
 const nameOf = (n: number): string => NAMES[n] ?? "white";
 const brightOf = (n: number): string => (n === 0 ? "gray" : `${nameOf(n)}Bright`);
 
-/** The style after a SGR sequence with these parameters. */
+/** The style after an SGR sequence with these parameters. */
 function styled(before: Style, parameters: string): Style {
   const codes = parameters.split(/[;:]/).map((p) => Number.parseInt(p, 10) || 0);
   let style = before;
@@ -256,7 +256,7 @@ function attribute(style: Style, n: number): Style {
   return style;
 }
 
-/** `5;n` or `2;r;g;b` behind 38 and 48: the colour, and how many numbers it took. */
+/** `5;n` or `2;r;g;b` after 38 and 48: the colour, and how many numbers it took. */
 function extended([kind, a = 0, b = 0, c = 0]: readonly number[]): [string | null, number] {
   const byte = (n: number) => Math.min(255, n);
   if (kind === 5) return [`ansi256(${byte(a)})`, 2];

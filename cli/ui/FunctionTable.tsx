@@ -9,7 +9,7 @@ import { age } from "./units.js";
 
 interface Props {
   readonly all: readonly Row[];
-  /** Functions there are without the filter. */
+  /** Number of functions without the filter. */
   readonly count: number;
   readonly chosen: string | null;
   readonly top: number;
@@ -33,10 +33,10 @@ const GENERATION = 5;
 const STATUS = 11;
 const CHECK = 11;
 const SINCE = 8;
-/** Columns: on a wide screen the eye must still find a name's own row. */
+/** Columns. On a wide screen the eye must still connect a name with its row. */
 const WIDEST_NAME = 80;
 
-/** The marked functions that fit, what changed last on top. */
+/** The functions that fit, latest changes on top. */
 export function FunctionTable(props: Props) {
   const { all, count, top, filter, filtering, rows, columns, compact, context } = props;
   const page = Math.max(0, rows - 2);

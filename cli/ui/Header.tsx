@@ -16,7 +16,7 @@ interface Props {
   readonly context: Context;
 }
 
-/** Which process, for how long, and what code it runs; below it a line per library. */
+/** The process, for how long, and the code it runs; below that, a line per library. */
 export function Header({ state, layout, context }: Props) {
   const { columns, compact } = layout;
   const [only, ...more] = state.libraries;
@@ -50,7 +50,7 @@ function title({ phase, host, pid, startedAt }: SessionState, { arrival, wanted,
 const titleInShort = ({ phase, host, pid }: SessionState, { wanted }: Context): string =>
   phase === "arriving" ? ` ${printable(wanted)}` : ` ${printable(host)} ${pid}`;
 
-/** The last line says how many are left out. */
+/** The last line says how many are omitted. */
 function libraryLines(
   { libraries: all, phase, builds }: SessionState,
   layout: ScreenLayout,
@@ -75,7 +75,7 @@ function libraryLines(
   return [...lines.slice(0, room - 1), ` and ${lines.length - room + 1} more libraries`];
 }
 
-/** The first facts that fit, whole. */
+/** As many whole facts as fit. */
 function asFits(columns: number, facts: readonly string[]): string {
   let text = "";
   for (const fact of facts) {

@@ -13,10 +13,10 @@ interface Props {
   readonly context: Context;
 }
 
-/** ms that a warning or an error stands where the keys are; the log keeps it. */
+/** ms that a warning or an error replaces the keys; the log keeps it. */
 export const NOTICE_MS = 5000;
 
-/** The keys that do something now; the last row. */
+/** The last row: the keys that currently do something. */
 export function KeyBar({ state, view, columns, context }: Props) {
   if (view.asks === "keep")
     return (
@@ -58,7 +58,7 @@ export function KeyBar({ state, view, columns, context }: Props) {
 
 type Keys = readonly (readonly [key: string, what: string])[];
 
-/** The most needed first: narrow screens show only these. */
+/** Most important first: narrow screens show only these. */
 function keysOf({ problem }: SessionState, view: View, { arrival, build, theme: { glyphs } }: Context): Keys {
   if (view.focus === "output")
     return [

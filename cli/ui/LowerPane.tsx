@@ -18,7 +18,7 @@ interface Props {
   readonly context: Context;
 }
 
-/** The output of a spawned host; an attached one has its own terminal, and the newest log entries stand here instead. */
+/** The output of a spawned host; an attached one has its own terminal, so the newest log entries are shown instead. */
 export function LowerPane(props: Props) {
   const { rows, columns, typing, context } = props;
   if (rows <= 0) return null;
@@ -48,7 +48,7 @@ function output({ state, top, typing, rows, columns }: Props): Shown {
   const back = total - first - lines.length;
   const shown = [...lines];
   if (typing && back === 0) shown.push([...(state.output.current.length > 0 ? (shown.pop() ?? []) : []), CURSOR]);
-  // Lines looked back at are cut; the newest are wrapped, so that nothing of them is lost.
+  // Old lines are truncated while scrolling back; the newest are wrapped, so that nothing is lost.
   const fitted = shown.flatMap((line) => wrapLine(line, columns - 1).slice(0, back > 0 ? 1 : undefined));
   return {
     title: typing ? "output: keys go to the host, Esc returns" : "output",

@@ -1,4 +1,4 @@
-/** The list of processes to attach to. Pure; what its keys do is pick.ts's. */
+/** The list of processes to attach to. Pure; pick.ts handles its keys. */
 import { Box, Text } from "ink";
 import type { Candidate } from "../system/process-list.js";
 import { toColumns } from "../text/columns.js";
@@ -9,7 +9,7 @@ import { Rule } from "./Rule.js";
 import { look, type Theme } from "./theme.js";
 
 interface Props {
-  /** Those that the filter lets through. */
+  /** Those that match the filter. */
   readonly shown: readonly Candidate[];
   readonly choice: Choice;
   readonly size: Size;

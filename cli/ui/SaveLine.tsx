@@ -29,7 +29,7 @@ export function SaveLine({ state, ending, columns, context }: Props) {
   );
 }
 
-/** Whether something goes on that a spinner should show. */
+/** Whether something is in progress that a spinner should show. */
 export const isBusy = ({ phase, save, buildingSince }: SessionState): boolean =>
   phase === "arriving" || buildingSince !== null || save.step === "taking";
 

@@ -7,7 +7,7 @@ interface Props {
   readonly theme: Theme;
 }
 
-/** One row of styled text, cut at the right edge. */
+/** One row of styled text, truncated at the right edge. */
 export function StyledLine({ line, theme }: Props) {
   return (
     <Text wrap="truncate-end">

@@ -10,13 +10,13 @@ interface Props {
   readonly lines: readonly Line[];
   /** First line to show; beyond the end: the last ones. */
   readonly scroll: number;
-  /** Rows there are, the title's with them. */
+  /** Available rows, including the title's. */
   readonly rows: number;
   readonly columns: number;
   readonly theme: Theme;
 }
 
-/** A window on lines of text. */
+/** A scrollable view of lines of text. */
 export function TextPanel({ title, lines, scroll, rows, columns, theme }: Props) {
   const page = Math.max(0, rows - 1);
   const first = Math.max(0, Math.min(scroll, lines.length - page));

@@ -8,7 +8,7 @@ import { type Glyphs, look } from "./theme.js";
 interface Props {
   readonly library: LibraryState | undefined;
   readonly builds: readonly Build[];
-  /** The generation a rollback would go to. */
+  /** The target of a rollback. */
   readonly chosen: number | null;
   readonly columns: number;
   readonly context: Context;
@@ -26,7 +26,7 @@ export function Timeline({ library, builds, chosen, columns, context }: Props) {
   const steps = library === undefined ? [] : stepsOf(library, chosen, glyphs);
   const separator = ` ${glyphs.dot} `;
   const room = columns - LABEL.length - 1 - stringWidth(end);
-  // The newest come first into what room there is.
+  // The newest get the available room first.
   let [from, used] = [steps.length, -separator.length];
   while (from > 0) {
     const wider = used + separator.length + (steps[from - 1]?.text.length ?? 0);
@@ -52,7 +52,7 @@ export function Timeline({ library, builds, chosen, columns, context }: Props) {
   );
 }
 
-/** Heights from the slowest build on; a failed one has a cross instead. */
+/** Heights relative to the slowest build; a failed one is a cross instead. */
 function sparkline(builds: readonly Build[], { bars, bad }: Glyphs): string {
   const slowest = Math.max(1, ...builds.map((b) => b.ms));
   return builds

@@ -1,4 +1,4 @@
-/** Lets the user choose the process to attach to, on the whole terminal. Looks again every two seconds. */
+/** Lets the user choose the process to attach to, full screen. Refreshes every two seconds. */
 import { type Instance, render } from "ink";
 import { candidates } from "../system/process-list.js";
 import { Keyboard } from "./keys.js";
@@ -12,7 +12,7 @@ const LOOK_MS = 2000;
 /** Rows around the list. */
 const FRAME = 3;
 
-/** The pid; null when the user left, or a signal came. */
+/** The pid; null if the user cancelled, or a signal arrived. */
 export function chooseProcess(): Promise<number | null> {
   return new Promise((resolve) => {
     let [all, choice] = [candidates(), FIRST_CHOICE];

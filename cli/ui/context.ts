@@ -1,15 +1,15 @@
-/** What all components may know beside the session's state: facts of this run that do not change, and the clock. */
+/** What all components may know besides the session's state: constant facts of this run, and the clock. */
 import type { Theme } from "./theme.js";
 
 export interface Context {
   readonly arrival: "spawn" | "attach";
-  /** As it was named on the command line. */
+  /** As named on the command line. */
   readonly wanted: string;
   readonly build: string | null;
-  /** Folders or files that are watched, for people. */
+  /** The watched folders or files, as text. */
   readonly watched: string;
   readonly theme: Theme;
-  /** Names as their authors wrote them, where that is another spelling. */
+  /** Demangled names, where they differ. */
   readonly names: ReadonlyMap<string, string>;
   /** ms since the session began. */
   readonly now: number;

@@ -1,4 +1,4 @@
-/** All that is known of one function. Pure. */
+/** Everything known about one function. Pure. */
 
 import { line } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";

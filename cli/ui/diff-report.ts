@@ -2,10 +2,10 @@
 import type { DiffReport } from "../../schemas/diff-report.js";
 import { printable } from "../text/printable.js";
 
-/** What matters first. */
+/** Most important first. */
 const ORDER = ["refused", "missing", "new", "switched", "unchanged"] as const;
 
-/** @param raw names as the linker has them, too (-v) */
+/** @param raw also show mangled names (-v) */
 export function diffLines(diff: DiffReport, raw: boolean): string[] {
   const { functions, state, notes, refused } = diff;
   const sorted = ORDER.flatMap((status) => functions.filter((one) => one.status === status));

@@ -1,4 +1,4 @@
-/** Whatever shows a session's events: one of --json, --plain and the screen. */
+/** A view of a session's events: --json, --plain or the screen. */
 import type { SessionEvent } from "../../schemas/event.js";
 
 export interface EventView {

@@ -21,7 +21,7 @@ export function helpLines({ arrival, theme: { glyphs } }: Context): PanelText {
     ["k", `keep the running generation and quit${spawned ? ": the host continues without its terminal" : ""}`],
     [
       "q, Ctrl-C",
-      `restore the host's own code and quit${spawned ? ", which ends the host" : ""}; Ctrl-C again quits immediately`,
+      `restore the host's own code and quit${spawned ? ", ending the host" : ""}; Ctrl-C twice quits immediately`,
     ],
     ["Ctrl-Z", "suspend hotpatch; the host keeps running"],
     ["Ctrl-L", "redraw"],

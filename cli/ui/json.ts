@@ -1,7 +1,7 @@
 /** --json: one event per line on stdout, nothing else there. */
 import type { EventView } from "./event-view.js";
 
-/** JSON leaves C1 control characters as they are, and terminals obey them: U+009B begins a command. */
+/** JSON leaves C1 control characters unescaped, and terminals obey them: U+009B begins a control sequence. */
 export const jsonText = (value: unknown): string =>
   JSON.stringify(value).replace(/[\u007f-\u009f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 

@@ -1,9 +1,9 @@
-/** The bytes of a terminal's keyboard as keys. Pure but for the wait that tells Esc from the beginning of a sequence. */
+/** Decodes terminal input into keys. Pure except for the timeout that tells Esc from the start of a sequence. */
 
 export interface Key {
   /** "a", "up", "pageup", "enter", "esc", "ctrl-c", "paste", ... */
   readonly name: string;
-  /** What the terminal sent: what a program under hotpatch would have got. */
+  /** What the terminal sent, to be passed on to the host. */
   readonly raw: string;
 }
 
@@ -35,13 +35,13 @@ const NAMED: Readonly<Record<string, string>> = {
 
 const PASTE_BEGIN = "\x1b[200~";
 const PASTE_END = "\x1b[201~";
-/** Characters of a paste that are taken; the rest is dropped. */
+/** Characters of a paste that are accepted; the rest is dropped. */
 const LONGEST_PASTE = 1024 * 1024;
 // Source: xterm's control sequences, "PC-style function keys": CSI, or SS3 in application mode.
 const SEQUENCE = /^\x1b(?:\[|O)([0-9;]*)([A-Za-z~])/;
 const UNFINISHED = /^\x1b(?:[[O][0-9;]*)?$/;
 
-/** Complete keys, and what may yet become one. */
+/** Complete keys, and an incomplete rest. */
 export function splitKeys(text: string): { readonly keys: Key[]; readonly rest: string } {
   const keys: Key[] = [];
   for (let rest = text; rest !== ""; ) {
@@ -77,7 +77,7 @@ function first(text: string): Key {
   return { name: c, raw: c };
 }
 
-/** ms after which a lone Esc is the key, not the beginning of a sequence that is still under way. */
+/** ms after which a lone Esc is the key, not the start of a sequence. */
 const ESC_MS = 30;
 
 export class Keyboard {
@@ -91,7 +91,7 @@ export class Keyboard {
 
   take(text: string): void {
     clearTimeout(this.#timer);
-    // Alt-x comes as one piece; what comes apart was typed apart. The rest of a sequence may come late.
+    // Alt-x arrives in one piece; separate pieces were typed separately. The rest of a sequence may arrive late.
     if (this.#rest === "\x1b" && !/^[[O]/.test(text)) this.#giveUp();
     const { keys, rest } = splitKeys(this.#rest + text);
     this.#rest = rest;

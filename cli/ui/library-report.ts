@@ -3,8 +3,8 @@ import type { LibraryReport } from "../../schemas/library-report.js";
 import { printable } from "../text/printable.js";
 
 /**
- * @param raw names as the linker has them, too (-v)
- * @param what the functions are
+ * @param raw also show mangled names (-v)
+ * @param what kind of functions these are
  */
 export function reportLines(found: LibraryReport, raw: boolean, what = "marked functions"): string[] {
   const { functions, state, hooks, notes } = found;

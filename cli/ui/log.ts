@@ -1,4 +1,4 @@
-/** Everything that was said in this session. Pure. */
+/** The session's log. Pure. */
 
 import { line } from "../text/lines.js";
 import type { Line, Style } from "../text/scrollback.js";

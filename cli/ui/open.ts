@@ -1,4 +1,4 @@
-/** Which view shows the session. The screen's libraries are loaded only for the screen: they take 150 ms. */
+/** Opens the view of a session. The screen's libraries take 150 ms to load, so they are loaded only for the screen. */
 import { basename, relative } from "node:path";
 import type { OutputOptions, SessionOptions } from "../session/options.js";
 import type { EventView } from "./event-view.js";
@@ -7,7 +7,7 @@ import { PlainView } from "./plain.js";
 import type { Session } from "./screen.js";
 import { themeOf } from "./theme.js";
 
-/** What a view that is more than lines may do to the session. */
+/** What an interactive view may do to the session. */
 export interface Controls {
   readonly session: Session;
   readonly elapsed: () => number;
@@ -40,7 +40,7 @@ export async function inProduction<T>(load: () => Promise<T>): Promise<T> {
     return await load();
   } finally {
     if (before === undefined)
-      delete process.env.NODE_ENV; // hosts and builds inherit the user's, not ours
+      delete process.env.NODE_ENV; // hosts and builds inherit the user's value, not ours
     else process.env.NODE_ENV = before;
   }
 }

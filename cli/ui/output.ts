@@ -3,9 +3,9 @@ import { allLines, type Line, type Scrollback } from "../text/scrollback.js";
 
 export interface OutputWindow {
   readonly lines: readonly Line[];
-  /** Number of the first line shown, counted from the first that was ever printed. */
+  /** Number of the first line shown, counted from the first ever printed. */
   readonly first: number;
-  /** Lines there are, the unfinished one with them. */
+  /** Number of lines, including the unfinished one. */
   readonly total: number;
 }
 

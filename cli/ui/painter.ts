@@ -1,7 +1,7 @@
 /**
- * The screen as ink's stdout: every write of ink's (in its debug mode) is one whole frame, of which only the rows that
- * changed reach the terminal. Measured at 200x50 with 10,000 lines a second: docs/decisions/0009-the-screen.md.
- * The last guard: whatever a component lets through, nothing but SGR sequences goes to the terminal.
+ * Acts as ink's stdout: in debug mode, every write of ink's is a whole frame, of which only changed rows reach the
+ * terminal. Measured at 200x50 with 10,000 lines a second: docs/decisions/0009-the-screen.md.
+ * Also the last guard: whatever a component lets through, only SGR sequences reach the terminal.
  */
 import { EventEmitter } from "node:events";
 
@@ -27,7 +27,7 @@ export class Painter extends EventEmitter {
   #blank = true;
   #open = true;
 
-  /** @param write takes what is to reach the terminal */
+  /** @param write sends text to the terminal */
   constructor(write: (text: string) => void, size: Size) {
     super();
     this.#write = write;
@@ -42,18 +42,18 @@ export class Painter extends EventEmitter {
     return this.#size.rows;
   }
 
-  /** The next frame is drawn whole, at this size. ink is told by its next render, not by an event. */
+  /** Draws the next frame completely, at this size. ink learns the size at its next render, not through an event. */
   redraw(size: Size): void {
     this.#size = size;
     this.#blank = true;
   }
 
-  /** Nothing is drawn from here on: ink renders once more when it is unmounted. */
+  /** Draws nothing from here on: ink renders once more when it is unmounted. */
   close(): void {
     this.#open = false;
   }
 
-  /** Puts a text of the first row's in another's place, without a frame. Whether it stands there. */
+  /** Replaces text in the first row without a frame. Returns whether it was found. */
   retouch(was: string, is: string): boolean {
     const [first = "", ...rest] = this.#shown;
     const at = first.lastIndexOf(was);
@@ -69,7 +69,7 @@ export class Painter extends EventEmitter {
     for (let i = 0; i < Math.max(rows.length, old.length); i++) {
       const row = rows[i] ?? "";
       if (row === (old[i] ?? "")) continue;
-      // Erased first: behind a full row the cursor stands on its last column, which would be erased with the rest.
+      // Erase first: after a full row the cursor is on its last column, which would be erased too.
       text += at(i) + ERASE_TO_END + row + (row === "" ? "" : RESET);
     }
     this.#shown = rows;

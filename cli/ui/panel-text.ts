@@ -1,6 +1,6 @@
 import type { Line } from "../text/scrollback.js";
 
-/** A panel that is text: what it is called, and its lines, not wrapped yet. */
+/** A text panel: its title, and its lines before wrapping. */
 export interface PanelText {
   readonly title: string;
   readonly lines: readonly Line[];

@@ -1,4 +1,4 @@
-/** The panels that are text: their lines, wrapped to the screen's width, and what each is called. Pure. */
+/** The text panels: their titles, and their lines wrapped to the screen's width. Pure. */
 
 import { wrapLine } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";
@@ -12,7 +12,7 @@ import { previewLines } from "./preview.js";
 import { problemLines } from "./problem.js";
 import type { View } from "./view.js";
 
-/** What stands in the main part instead of the function table; an empty panel while that is shown. */
+/** The panel shown instead of the function table; empty while the table is shown. */
 export function panelOf(state: SessionState, view: View, context: Context): PanelText {
   if (view.rollback !== null) return previewLines(state, view.rollback, context);
   switch (view.panel) {
@@ -29,6 +29,6 @@ export function panelOf(state: SessionState, view: View, context: Context): Pane
   }
 }
 
-/** Its lines as they fit `columns`, with one column free at the left. */
+/** Its lines wrapped to `columns`, with one free column on the left. */
 export const panelLines = (state: SessionState, view: View, context: Context, columns: number): Line[] =>
   panelOf(state, view, context).lines.flatMap((one) => wrapLine(one, Math.max(1, columns - 1)));

@@ -9,7 +9,7 @@ export interface Choice {
 
 export const FIRST_CHOICE: Choice = { filter: "", index: 0 };
 
-/** By name, command line, pid and marked library; upper and lower case are the same. */
+/** Matches name, command line, pid and marked library, ignoring case. */
 export function matching(all: readonly Candidate[], { filter }: Choice): Candidate[] {
   const wanted = filter.toLowerCase();
   return all.filter(({ pid, name, commandLine, marked }) =>
@@ -17,7 +17,7 @@ export function matching(all: readonly Candidate[], { filter }: Choice): Candida
   );
 }
 
-/** The next choice, or the end of choosing. `pid` null: nothing was chosen. */
+/** The next state, or the result. `pid` null: nothing was chosen. */
 export type Picked = { readonly choice: Choice } | { readonly pid: number | null };
 
 export function pick(choice: Choice, { name, raw }: Key, all: readonly Candidate[], page: number): Picked {

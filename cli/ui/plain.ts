@@ -1,4 +1,4 @@
-/** --plain: the same events as lines for people, screen readers and logs; at the end what it came to. */
+/** --plain: the events as lines for people, screen readers and logs, with a summary at the end. */
 import type { SessionEvent } from "../../schemas/event.js";
 import { demangle } from "../library/demangle.js";
 import { printable } from "../text/printable.js";
@@ -6,12 +6,12 @@ import { eventLines } from "../view/event-text.js";
 import { reduce, START, summary } from "../view/session-state.js";
 import type { EventView } from "./event-view.js";
 
-/** ms after which an unfinished line of the target is shown as it is: a prompt waits for its answer. */
+/** ms after which an unfinished line of the target is shown: it may be a prompt waiting for an answer. */
 const UNFINISHED_MS = 200;
 
 const MANGLED = /\b_[ZR]\w+/g;
 
-/** Symbols as their authors wrote them, all of one event at once. */
+/** Demangles all symbols of one event at once. */
 function readable(lines: readonly string[]): readonly string[] {
   const symbols = [...new Set(lines.flatMap((line) => line.match(MANGLED) ?? []))];
   if (symbols.length === 0) return lines;
@@ -20,7 +20,7 @@ function readable(lines: readonly string[]): readonly string[] {
   return lines.map((line) => line.replace(MANGLED, (symbol) => nameOf.get(symbol) ?? symbol));
 }
 
-/** Shows events as lines. The target's output comes in pieces: they are put together to lines again. */
+/** Shows events as lines. The target's output arrives in pieces and is reassembled into lines. */
 export class PlainView implements EventView {
   readonly #print: (line: string) => void;
   #state = START;
@@ -28,7 +28,7 @@ export class PlainView implements EventView {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(print: (line: string) => void) {
-    // Every line: names in a library's tables and paths come from strangers as much as the target's output does.
+    // Every line: symbol names and paths are as untrusted as the target's output.
     this.#print = (line) => print(printable(line));
   }
 
@@ -44,7 +44,7 @@ export class PlainView implements EventView {
     this.#finish();
   }
 
-  /** Shows what has not ended in a line end. */
+  /** Shows an unfinished line. */
   #finish(): void {
     clearTimeout(this.#timer);
     if (this.#unfinished !== "") this.#line(this.#unfinished);

@@ -1,4 +1,4 @@
-/** What a key does to what the user looks at: press(view, key) gives the next view and what is to be done. Pure. */
+/** What a key does: press(view, key) gives the next view and the actions to take. Pure. */
 import type { Command } from "../../schemas/command.js";
 import type { SessionState } from "../view/session-state.js";
 import type { Context } from "./context.js";
@@ -13,7 +13,7 @@ import type { Panel, View } from "./view.js";
 export type Action =
   | { readonly do: "command"; readonly command: Command }
   | { readonly do: "type"; readonly text: string }
-  /** As SIGINT: once ends the session, twice quits. */
+  /** Like SIGINT: once ends the session, twice quits. */
   | { readonly do: "interrupt" }
   | { readonly do: "suspend" }
   | { readonly do: "redraw" };
@@ -29,7 +29,7 @@ interface At {
   readonly rows: readonly Row[];
 }
 
-/** The scroll of a log that goes on following its newest entries. */
+/** The scroll position of a log that follows its newest entries. */
 const AT_END = Number.MAX_SAFE_INTEGER;
 
 const command = (command: Command): Action => ({ do: "command", command });
@@ -51,7 +51,7 @@ export function press(view: View, key: Key, state: SessionState, context: Contex
   return moved(at, key) ?? chosen(at, key);
 }
 
-/** Esc and another key in one piece: nothing here is reached with Alt, and a burst of keys must not lose its Esc. */
+/** Esc and another key in one piece: Alt has no meaning here, and a burst of keys must not lose its Esc. */
 function twice({ view, state, context }: At, { raw }: Key, size: Size): Pressed {
   const [first, ...actions] = press(view, { name: "esc", raw: "\x1b" }, state, context, size);
   const [second, ...more] = press(first, { name: raw.slice(1), raw: raw.slice(1) }, state, context, size);
@@ -59,8 +59,8 @@ function twice({ view, state, context }: At, { raw }: Key, size: Size): Pressed 
 }
 
 /**
- * The view as it must be after the session has said something: what stands on nothing any more is left, and what has
- * changed is asked for anew.
+ * Adapts the view to a change of the session's state: leaves panels that no longer apply, and requests outdated answers
+ * again.
  */
 export function follow(view: View, before: SessionState, state: SessionState): Pressed {
   if (state.problem !== before.problem) {
@@ -104,7 +104,7 @@ function moved({ view, state, context, layout, rows }: At, { name }: Key): Press
   return [showing({ ...view, chosen: rows[index]?.key ?? null }, index, page)];
 }
 
-/** The table moved so far that row `index` is in sight. */
+/** Scrolls the table so that row `index` is visible. */
 const showing = (view: View, index: number, page: number): View => ({
   ...view,
   top: Math.max(index - page + 1, Math.min(view.top, index)),
@@ -112,7 +112,7 @@ const showing = (view: View, index: number, page: number): View => ({
 
 // Typing --------------------------------------------------------------------------------------------------------------
 
-/** The host's terminal has the keyboard: all but Esc and paging is the host's. */
+/** The host has the keyboard: everything except Esc and paging goes to it. */
 function typed({ view, state, layout }: At, key: Key): Pressed {
   if (key.name === "esc") return [{ ...view, focus: "main", outputTop: null }];
   const page = Math.max(1, layout.lower - 1);
@@ -157,7 +157,7 @@ function choosing({ view, state }: At, { name }: Key): Pressed {
   return asksWhat(view, library.name, next);
 }
 
-/** The generation to go to, and the question what going there would change. */
+/** Selects a rollback target, and requests its preview. */
 const asksWhat = (view: View, library: string, generation: number): Pressed => [
   { ...view, rollback: { library, generation }, scroll: 0 },
   command({ command: "preview", generation, library }),

@@ -1,4 +1,4 @@
-/** What a rollback would change, before it does. Pure. */
+/** What a rollback would change. Pure. */
 
 import { line } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";

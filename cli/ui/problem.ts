@@ -1,4 +1,4 @@
-/** Why the last save does not run: the compiler's own lines, or the refusal with its reasons. Pure. */
+/** Why the last save is not running: the compiler's output, or the refusal with its reasons. Pure. */
 
 import { line } from "../text/lines.js";
 import type { Line } from "../text/scrollback.js";
@@ -19,7 +19,7 @@ function failure({ command, exitCode, ms, lines }: Extract<Problem, { kind: "bui
   return { title: `build failed: ${command} (${code}${seconds(ms)})`, lines };
 }
 
-/** Reasons that concern one function come first: they say where to look. */
+/** Lists the functions with reasons of their own: they say where to look. */
 function refusal({ report: refused }: Extract<Problem, { kind: "refused" }>, context: Context): PanelText {
   const own = refused.functions.filter(
     (f) => f.reason !== undefined && f.reason !== refused.code && f.status === "refused",
@@ -35,7 +35,7 @@ function refusal({ report: refused }: Extract<Problem, { kind: "refused" }>, con
   };
 }
 
-/** One line of it: the compiler's first error, or what was refused. */
+/** A one-line summary: the compiler's first error, or what was refused. */
 export function problemInShort(problem: Problem): string {
   if (problem.kind === "refused") return `${problem.report.message} [${problem.report.code}]`;
   const texts = problem.lines.map((spans) =>

@@ -5,22 +5,22 @@ import type { View } from "./view.js";
 export interface ScreenLayout {
   readonly columns: number;
   readonly rows: number;
-  /** Too small for everything: what runs, the last save and the functions come first. */
+  /** Too small for everything: what runs, the last save and the functions take precedence. */
   readonly compact: boolean;
   /** Lines about libraries, below the title. */
   readonly libraries: number;
   readonly timeline: boolean;
-  /** Rows of the main panel and of the lower one, with the line that names each. */
+  /** Rows of the main and the lower panel, including their titles. */
   readonly main: number;
   readonly lower: number;
 }
 
 const SMALL: Size = { columns: 60, rows: 15 };
-/** Rows that the main panel keeps while the output is typed into. */
+/** Rows that the main panel keeps while the output has the keyboard. */
 const LEAST_MAIN = 5;
 const LEAST_LOWER = 3;
 
-/** @param functions rows that the table could fill */
+/** @param functions number of rows in the table */
 export function layoutOf({ columns, rows }: Size, view: View, libraries: number, functions: number): ScreenLayout {
   const compact = columns < SMALL.columns || rows < SMALL.rows;
   const about = compact ? 0 : Math.min(Math.max(1, libraries), Math.max(1, Math.floor(rows / 8)));
@@ -35,7 +35,7 @@ export function layoutOf({ columns, rows }: Size, view: View, libraries: number,
   return { ...shape, main, lower: rest - main };
 }
 
-/** The size of the host's terminal: that of its pane when it is typed into, so that a change of focus changes nothing. */
+/** The size of the host's terminal: that of its pane when focused, so that changing the focus does not resize it. */
 export function terminalOf(size: Size, view: View, libraries: number): Size {
   const { lower } = layoutOf(size, { ...view, focus: "output" }, libraries, 0);
   return { columns: Math.max(2, size.columns - 1), rows: Math.max(1, lower - 1) };

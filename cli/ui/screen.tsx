@@ -1,6 +1,6 @@
 /**
- * The screen: events and keys in, frames and commands out. Owns when a frame is drawn; what it shows is App's, what a key
- * does is press.ts's, the terminal is terminal.ts's.
+ * The screen: events and keys in, frames and commands out. Decides when a frame is drawn; App decides what it shows,
+ * press.ts what a key does, and terminal.ts owns the terminal.
  */
 import { type Instance, render } from "ink";
 import type { Command } from "../../schemas/command.js";
@@ -23,7 +23,7 @@ import { hasAged } from "./ticking.js";
 import { clock } from "./units.js";
 import { FIRST_VIEW, type View } from "./view.js";
 
-/** What the screen may ask of the session. */
+/** What the screen may request from the session. */
 export interface Session {
   command(command: Command): void;
   /** The host's. */
@@ -42,13 +42,13 @@ export interface ScreenOptions {
   readonly interrupt: () => void;
 }
 
-/** ms until what has happened is drawn: keys at once, output seldom, for nobody reads ten frames of it a second. */
+/** ms until a change is drawn: keys immediately, output rarely, because nobody reads ten frames of it a second. */
 const WAIT = { key: 0, event: 33, output: 125, spin: 100, clock: 1000 } as const;
-/** Share of the time that drawing may take: a slow terminal gets fewer frames, not a slow session. Keys may take more. */
+/** Share of time that drawing may take: a slow terminal gets fewer frames, not a slow session. Keys may take more. */
 const DRAWING = { usual: 0.25, key: 0.5 } as const;
 /** Characters of output that may wait for the next frame. */
 const MOST_OUTPUT = 1024 * 1024;
-/** Lines of the host's output that stay on the terminal when the host has ended by itself. */
+/** Lines of the host's output printed to the terminal if the host exits by itself. */
 const FAREWELL_LINES = 10;
 
 export class Screen implements EventView {
@@ -64,15 +64,15 @@ export class Screen implements EventView {
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires, and when and how long the last frame was drawn; performance.now(). */
   #due = Number.POSITIVE_INFINITY;
-  /** Whether something else than the time has changed since the last frame; elapsed() of that frame, and of its clock. */
+  /** Whether anything but the time has changed since the last frame; elapsed() of that frame, and of its clock. */
   #stale = true;
   #frameOf = 0;
   #clockOf = 0;
   #drawnAt = 0;
   #drawingMs = 0;
-  /** What the host's terminal was last told. */
+  /** The last size sent to the host's terminal. */
   #told = "";
-  /** Said once more on the terminal when the screen has gone. */
+  /** Repeated on the terminal after the screen is gone. */
   readonly #lastWords: string[] = [];
 
   constructor(options: ScreenOptions) {
@@ -109,7 +109,7 @@ export class Screen implements EventView {
     this.#drawWithin(WAIT.event);
   }
 
-  /** Gives the terminal back, and says there how it ended. */
+  /** Restores the terminal, and prints how the session ended. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -144,7 +144,7 @@ export class Screen implements EventView {
     }
   }
 
-  /** Events say which functions changed; `status` says which there are, and what each runs. */
+  /** Events tell which functions changed; `status` tells which exist, and what each runs. */
   #ask(event: SessionEvent): void {
     const incomplete = event.type === "generation:switched" && event.functions.some((f) => f.status === "missing");
     if (event.type === "library:found" || incomplete) this.#options.session.command({ command: "status" });
@@ -163,7 +163,7 @@ export class Screen implements EventView {
     this.#names = new Map([...this.#names, ...fresh.map((name, i) => [name, names[i] ?? name] as const)]);
   }
 
-  /** The state with the output that has been waiting for a frame. */
+  /** The state including output that was waiting for a frame. */
   #flushed(): SessionState {
     if (this.#pendingOutput !== "") {
       const text = this.#pendingOutput;
@@ -175,7 +175,7 @@ export class Screen implements EventView {
 
   // Drawing -------------------------------------------------------------------------------------------------------------
 
-  /** Draws after `ms` at the latest, but not more often than the terminal can take. */
+  /** Draws within `ms`, but not more often than the terminal can take. */
   #drawWithin(ms: number): void {
     if (ms !== WAIT.clock) this.#stale = true;
     const now = performance.now();
@@ -187,7 +187,7 @@ export class Screen implements EventView {
     this.#timer = setTimeout(() => (this.#stale ? this.#draw() : this.#tick()), Math.max(0, due - now));
   }
 
-  /** A second has passed and nothing else: a frame for the clock alone would take most of what an idle screen takes. */
+  /** Nothing but a second has passed: drawing a frame for the clock alone would dominate the cost of an idle screen. */
   #tick(): void {
     const now = this.#options.elapsed();
     const [was = "", is = ""] = [this.#clockOf, now].map((at) => clock(at - this.#state.startedAt));
@@ -221,7 +221,7 @@ export class Screen implements EventView {
         patchConsole: false,
         isScreenReaderEnabled: false,
       });
-      void this.#ink.waitUntilExit(); // a fault in a component is an unhandled rejection: the tool ends with its stack
+      void this.#ink.waitUntilExit(); // an error in a component is an unhandled rejection: the tool exits with its stack
     } else this.#ink.rerender(app);
     this.#drawnAt = performance.now();
     this.#drawingMs = this.#drawnAt - began;
@@ -233,7 +233,7 @@ export class Screen implements EventView {
     return { ...this.#options.context, names: this.#names, now: this.#options.elapsed() };
   }
 
-  /** The host's terminal is as large as its pane. */
+  /** Keeps the host's terminal as large as its pane. */
   #fitHost(size: Size): void {
     if (this.#state.phase === "arriving" || this.#state.phase === "ended") return;
     const { columns, rows } = terminalOf(size, this.#view, this.#state.libraries.length);

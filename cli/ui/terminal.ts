@@ -1,19 +1,19 @@
 /**
- * The terminal itself: raw mode, the alternate screen, suspending, and giving it back whatever happens. Everything that
- * is written to it while the screen is shown goes through `write`.
+ * The terminal itself: raw mode, the alternate screen, suspending, and restoring it whatever happens. All output while
+ * the screen is shown goes through `write`.
  */
 import { writeSync } from "node:fs";
 import type { Size } from "./painter.js";
 
-// Alternate screen, no cursor, no wrapping at the right edge, pastes marked as such.
+// Alternate screen, no cursor, no auto-wrap, bracketed paste.
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h";
 const LEAVE = "\x1b[0m\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
-/** When the terminal says nothing. */
+/** If the terminal does not report its size. */
 const DEFAULT: Size = { columns: 80, rows: 24 };
 
 export interface TerminalListener {
   onInput(text: string): void;
-  /** The size changed, or the screen must be drawn anew after a suspension. */
+  /** The size changed, or the screen must be redrawn after a suspension. */
   onRedraw(size: Size): void;
 }
 
@@ -39,14 +39,14 @@ export class Terminal {
     this.#stdout.on("resize", this.#onResize);
     process.on("SIGTSTP", this.#suspend);
     process.on("SIGCONT", this.#onContinue);
-    // However the process ends. The monitor comes before node prints an uncaught error, which must not go to the
-    // alternate screen, where nobody would see it.
+    // However the process ends. The monitor runs before node prints an uncaught error, which nobody would see on the
+    // alternate screen.
     process.on("exit", this.#leave);
     process.on("uncaughtExceptionMonitor", this.#leave);
     this.#enter();
   }
 
-  /** Gives the terminal back. Safe to call twice. */
+  /** Restores the terminal. Safe to call twice. */
   close(): void {
     this.#leave();
     this.#stdin.off("data", this.#onData);
@@ -62,7 +62,7 @@ export class Terminal {
     if (this.#shown) this.#stdout.write(text);
   }
 
-  /** As Ctrl-Z in a terminal that is not raw: the whole job stops, npx with it. */
+  /** Like Ctrl-Z in cooked mode: stops the whole job, including npx. */
   stop(): void {
     process.kill(0, "SIGTSTP");
   }
@@ -75,7 +75,7 @@ export class Terminal {
     this.#stdout.write(ENTER);
   }
 
-  /** At once and without node's buffers: the process may be about to end. */
+  /** Synchronously, bypassing node's buffers: the process may be about to exit. */
   readonly #leave = (): void => {
     if (!this.#shown) return;
     this.#shown = false;
@@ -83,13 +83,13 @@ export class Terminal {
       writeSync(this.#stdout.fd, LEAVE);
       this.#stdin.setRawMode(false);
     } catch {
-      // the terminal itself has gone: there is nothing to give back
+      // the terminal itself is gone: there is nothing to restore
     }
   };
 
   readonly #suspend = (): void => {
     this.#leave();
-    process.off("SIGTSTP", this.#suspend); // without a listener the signal does what it does: the shell sees it
+    process.off("SIGTSTP", this.#suspend); // without a listener the signal takes its default action, which the shell sees
     process.kill(process.pid, "SIGTSTP");
   };
 
@@ -103,5 +103,5 @@ export class Terminal {
   readonly #onData = (text: string): void => this.#listener.onInput(text);
 }
 
-/** A terminal that has gone: SIGHUP, or the error of the next write, ends the session. */
+/** The terminal is gone: SIGHUP, or the error of the next write, ends the session. */
 const ignoreGone = (): void => {};

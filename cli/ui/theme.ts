@@ -1,4 +1,4 @@
-/** How the screen looks on this terminal: colours where it has them, and signs that its character set has. */
+/** The screen's look on this terminal: colours and symbols as far as it supports them. */
 
 export type Tone = "good" | "bad" | "busy" | "quiet" | "plain";
 
@@ -19,7 +19,7 @@ export interface Glyphs {
 }
 
 export interface Theme {
-  /** False: attributes only (bold, inverse). Colours never carry a meaning alone. */
+  /** False: attributes only (bold, inverse). Colour never carries information alone. */
   readonly colour: boolean;
   readonly glyphs: Glyphs;
 }
@@ -56,14 +56,14 @@ const ASCII: Glyphs = {
 /** Terminals without colours. Source: terminfo entries that lack `colors`. */
 const MONOCHROME = /^(vt\d+|.*-m|.*-mono|ansi-mini|hurd|teletype)$/i;
 
-/** Source: no-color.org; POSIX, "Locale", for the order of the variables. */
+/** Source: no-color.org; POSIX, "Locale", for the precedence of the variables. */
 export function themeOf(env: NodeJS.ProcessEnv): Theme {
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || "";
   const colour = !env.NO_COLOR && !MONOCHROME.test(env.TERM ?? "");
   return { colour, glyphs: /utf-?8/i.test(locale) ? UNICODE : ASCII };
 }
 
-/** What ink's Text takes for a tone. */
+/** The props of ink's Text for a tone. */
 export function look({ colour }: Theme, tone: Tone): { color?: string; dimColor?: boolean; bold?: boolean } {
   if (tone === "plain") return {};
   if (tone === "quiet") return { dimColor: true };

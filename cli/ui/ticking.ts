@@ -1,11 +1,11 @@
-/** What of a frame changes by time alone. Pure. */
+/** Which parts of a frame change with time alone. Pure. */
 import type { SessionState } from "../view/session-state.js";
 import { NOTICE_MS } from "./KeyBar.js";
 import { age } from "./units.js";
 
 /**
- * Whether anything of a frame but its clock may read otherwise at `now` than it did at `then`, both ms since the session
- * began. The next frame of a quiet session is the last one with another clock, for minutes on end.
+ * Whether anything in a frame except its clock may read differently at `now` than at `then`, both ms since the session
+ * began. In a quiet session, consecutive frames differ only in the clock for minutes on end.
  */
 export function hasAged(state: SessionState, then: number, now: number): boolean {
   const { save, notice } = state;
@@ -15,7 +15,7 @@ export function hasAged(state: SessionState, then: number, now: number): boolean
   return differs(save.at) || timesOf(state.libraries).some(differs);
 }
 
-/** Of a state's libraries, which are the same from one second to the next while nothing happens. */
+/** By a state's libraries, which stay the same object while nothing happens. */
 const known = new WeakMap<SessionState["libraries"], readonly number[]>();
 
 function timesOf(libraries: SessionState["libraries"]): readonly number[] {

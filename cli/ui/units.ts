@@ -6,7 +6,7 @@ export function clock(ms: number): string {
   return [Math.floor(s / 3600), Math.floor(s / 60) % 60, s % 60].map((n) => String(n).padStart(2, "0")).join(":");
 }
 
-/** "3 s", "40 s", "12 min", "3 h", "2 d": coarse, so that a row of a table changes seldom. */
+/** "3 s", "40 s", "12 min", "3 h", "2 d": coarse, so that table rows rarely change. */
 export function age(ms: number): string {
   const s = Math.floor(ms / 1000);
   if (s < 60) return `${s < 10 ? s : s - (s % 10)} s`;

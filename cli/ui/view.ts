@@ -1,24 +1,24 @@
-/** What the user looks at. Nothing of the session is in here, nothing of this is in the session's state. */
+/** What the user is looking at. Separate from the session's state. */
 
 export type Panel = "functions" | "problem" | "details" | "log" | "help";
 
 export interface View {
   readonly panel: Panel;
-  /** Keys go to the host's terminal when it is "output". */
+  /** "output": keys go to the host's terminal. */
   readonly focus: "main" | "output";
   readonly filter: string;
   readonly filtering: boolean;
   /** Key of the chosen row. */
   readonly chosen: string | null;
-  /** First row of the table that is shown. */
+  /** First visible row of the table. */
   readonly top: number;
-  /** First line of a panel of text that is shown. */
+  /** First visible line of a text panel. */
   readonly scroll: number;
-  /** Number of the first output line that is shown; null: the newest are. */
+  /** Number of the first visible output line; null: the newest. */
   readonly outputTop: number | null;
-  /** The generation that a rollback would go to, while it is being chosen. */
+  /** The rollback target while it is being chosen. */
   readonly rollback: { readonly library: string; readonly generation: number } | null;
-  /** A question that needs a yes. */
+  /** A pending confirmation. */
   readonly asks: "keep" | null;
   readonly ending: boolean;
 }

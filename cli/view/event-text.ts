@@ -1,4 +1,4 @@
-/** Events in words: what --plain prints, the screen's log shows and the farewell says. Pure; knows no terminal. */
+/** Events as text: for --plain, the screen's log, and the last words on the restored terminal. Pure. */
 import type { FunctionResult, SessionEvent } from "../../schemas/event.js";
 
 export const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
@@ -16,7 +16,7 @@ export function changes(functions: readonly FunctionResult[]): string {
   return parts.join(", ");
 }
 
-/** What is to be known of functions that were switched all the same, or not; each sentence once. */
+/** Remarks on functions that were or were not switched; each sentence once. */
 function reasons(functions: readonly FunctionResult[]): string[] {
   const names = new Map<string, string[]>();
   for (const { name, status, reason, check } of functions) {
@@ -29,7 +29,7 @@ function reasons(functions: readonly FunctionResult[]): string[] {
   );
 }
 
-/** The five things an error says. */
+/** The five parts of an error. */
 export const report = (e: {
   message: string;
   detail: string;
@@ -58,7 +58,7 @@ export const outcomeText = (e: {
       ? `signal ${e.signal}`
       : (e.reason ?? "unknown");
 
-/** The lines an event shows as, without the line ends. */
+/** An event's lines, without line terminators. */
 export function eventLines(event: Exclude<SessionEvent, { type: "target:output" }>): string[] {
   switch (event.type) {
     case "session:started":

@@ -1,4 +1,4 @@
-/** What has become of one library of the target, from the session's events. Pure and bounded, as session-state.ts. */
+/** The state of one library of the target, from the session's events. Pure and bounded, like session-state.ts. */
 import type { Check, FunctionResult, FunctionStatus, SessionEvent } from "../../schemas/event.js";
 
 type EventOf<T extends SessionEvent["type"]> = Extract<SessionEvent, { type: T }>;
@@ -8,7 +8,7 @@ export interface FunctionState {
   /** As its library spells it. */
   readonly name: string;
   readonly library: string;
-  /** Whose body it runs. */
+  /** The generation whose body it runs. */
   readonly generation: number;
   /** What the last change did to it; "adopted" before the first. */
   readonly status: FunctionStatus | "adopted";
@@ -16,20 +16,20 @@ export interface FunctionState {
   readonly reason: string | null;
   /** Since when this body runs. */
   readonly since: number;
-  /** When something else than "unchanged" was last said of it. */
+  /** When its status was last something other than "unchanged". */
   readonly changedAt: number;
   readonly oldThreads: number | null;
   /** "file:line" */
   readonly source: string | null;
 }
 
-/** What happened to a library, in order. `changed` leaves out the unchanged functions; null: too long ago to be kept. */
+/** What happened to a library, in order. `changed` omits unchanged functions; null if too old to be kept. */
 export type Attempt =
   | {
       readonly kind: "generation";
       readonly generation: number;
       readonly at: number;
-      /** From the complete artifact to the switch. */
+      /** ms from the complete artifact to the switch. */
       readonly liveMs: number | null;
       readonly changed: Changed | null;
     }
@@ -43,12 +43,12 @@ export interface LibraryState {
   readonly path: string;
   readonly running: number;
   readonly since: number;
-  /** Known from the start, unlike the functions' names. */
+  /** Number of functions, known from the start, unlike their names. */
   readonly count: number;
   readonly functions: ReadonlyMap<string, FunctionState>;
-  /** What refused builds have written over in `functions`; null: nothing. */
+  /** What refused builds have overwritten in `functions`; null if nothing. */
   readonly accepted: ReadonlyMap<string, FunctionState> | null;
-  /** Generations that can be run, ascending. */
+  /** Generations that can be switched to, ascending. */
   readonly generations: readonly number[];
   readonly attempts: readonly Attempt[];
 }
@@ -103,7 +103,7 @@ export function switchedLibrary(library: LibraryState, event: EventOf<"generatio
   );
 }
 
-/** A missing function keeps the body it had; `status` tells when that was another one. */
+/** A missing function keeps its old body; `status` corrects that if it was another one. */
 function afterSwitch(
   before: FunctionState | undefined,
   { name, status, check, reason }: FunctionResult,
@@ -130,7 +130,7 @@ export function refusedLibrary(library: LibraryState, event: EventOf<"generation
   const functions = new Map(library.functions);
   for (const { name, status, check, reason } of event.functions) {
     const before = functions.get(name);
-    if (before === undefined) continue; // a new function of a build that was not taken
+    if (before === undefined) continue; // a new function of a refused build
     const changedAt = changed.has(name) ? at : before.changedAt;
     functions.set(name, { ...before, status, check, reason: reason ?? null, changedAt });
   }
@@ -138,7 +138,7 @@ export function refusedLibrary(library: LibraryState, event: EventOf<"generation
   return attempted({ ...library, functions, accepted }, { kind: "refused", code, at, changed });
 }
 
-/** The build is what runs: what a refused one said of the functions holds no longer. */
+/** The artifact is again what runs: what a refused build said about functions no longer applies. */
 export function unchangedLibrary(library: LibraryState): LibraryState {
   if (library.accepted === null) return library;
   const functions = new Map(library.functions);
@@ -170,7 +170,7 @@ export function withStatus(library: LibraryState, event: EventOf<"status">): Lib
 
 const ascending = (numbers: readonly number[]): number[] => [...new Set(numbers)].sort((a, b) => a - b);
 
-/** What is told of each function by its own result: `shared` is a reason that all have, which says nothing of one. */
+/** The individual results of functions: `shared` is a reason common to all, which says nothing about any one. */
 const changedIn = (functions: readonly FunctionResult[], shared: string | null): Changed =>
   new Map(
     functions

@@ -1,5 +1,5 @@
 /**
- * What a session has come to, from its events: every number on the screen and in --plain's summary comes from here.
+ * The state of a session, from its events: every number on the screen and in --plain's summary comes from here.
  * Pure: no clock, no I/O. Bounded: everything that grows with time has a limit.
  */
 import type { SessionEvent } from "../../schemas/event.js";
@@ -17,7 +17,7 @@ import {
 
 type EventOf<T extends SessionEvent["type"]> = Extract<SessionEvent, { type: T }>;
 
-/** Why the last save does not run. */
+/** Why the last save is not running. */
 export type Problem =
   | {
       readonly kind: "build";
@@ -25,12 +25,12 @@ export type Problem =
       readonly command: string;
       readonly exitCode: number | null;
       readonly ms: number;
-      /** The compiler's own. */
+      /** The compiler's output. */
       readonly lines: readonly Line[];
     }
   | { readonly kind: "refused"; readonly at: number; readonly report: EventOf<"generation:refused"> };
 
-/** How far the last save has come. */
+/** How far the last save has got. */
 export type Save =
   | { readonly step: "none" | "building" | "built"; readonly at: number }
   | {
@@ -74,17 +74,17 @@ export interface SessionState {
   readonly backend: string;
   readonly startedAt: number;
   readonly libraries: readonly LibraryState[];
-  /** Ended builds, newest last. */
+  /** Finished builds, newest last. */
   readonly builds: readonly Build[];
   readonly buildingSince: number | null;
   readonly save: Save;
   /** Stays until a later build or artifact arrives. */
   readonly problem: Problem | null;
-  /** What a rollback would do, as last asked for. */
+  /** What a rollback would do, as last requested. */
   readonly preview: EventOf<"preview"> | null;
   readonly output: Scrollback;
   readonly log: readonly LogEntry[];
-  /** The last warning or error that is not about a save. */
+  /** The last warning or error unrelated to a save. */
   readonly notice: LogEntry | null;
   readonly totals: {
     readonly builds: number;
@@ -124,7 +124,7 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
 }
 
 function notTaken(state: SessionState, event: EventOf<"artifact:incomplete" | "artifact:unchanged">): SessionState {
-  // What another library of the same build has come to is the better news.
+  // The outcome for another library of the same build is more interesting.
   if (!["none", "building", "built", "taking"].includes(state.save.step)) return state;
   const step = event.type === "artifact:incomplete" ? "incomplete" : "unchanged";
   return { ...state, save: { step, at: event.at, library: event.library, reason: event.reason } };
@@ -182,7 +182,7 @@ function told(state: SessionState, event: Exclude<SessionEvent, { type: "target:
   }
 }
 
-/** The refusal of one library stays in sight until that library, or a new build, has better news. */
+/** One library's refusal stays visible until that library, or a new build, succeeds. */
 const isRefusedElsewhere = ({ problem }: SessionState, library: string): boolean =>
   problem?.kind === "refused" && problem.report.library !== library;
 
@@ -190,7 +190,7 @@ const lastOf = <T>(items: readonly T[], kept: number): readonly T[] =>
   items.length > kept ? items.slice(-kept) : items;
 
 function logged(state: SessionState, event: Exclude<SessionEvent, { type: "target:output" }>): SessionState {
-  if (event.type === "status" || event.type === "preview") return state; // answers, shown where they were asked for
+  if (event.type === "status" || event.type === "preview") return state; // answers, shown where they were requested
   const level =
     event.type === "error" || event.type === "generation:refused" || event.type === "build:failed"
       ? "error"
@@ -256,7 +256,7 @@ function refused(state: SessionState, event: EventOf<"generation:refused">): Ses
   };
 }
 
-/** One line for the end: how often the code was changed. */
+/** The final line: builds, generations and refusals of the session. */
 export function summary({ totals, libraries, builds }: SessionState): string {
   const last = builds.at(-1);
   return [

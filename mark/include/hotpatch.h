@@ -4,17 +4,17 @@
  *     #include "hotpatch.h"
  *     HOTPATCH int damage(struct player *p, int amount) { ... }
  *
- * Nothing to link, no run-time cost but a call that is never inlined. docs/marks.md says what each attribute is for,
- * and what the tool reads from the file that the compiler makes of this.
+ * Nothing to link; the only run-time cost is that calls are never inlined. docs/marks.md says what each attribute is
+ * for, and what hotpatch reads from the compiled file.
  *
  *     HOTPATCH              before a function's definition; in C++ also members, virtual ones, operators. Constructors
  *                           and destructors are marked inside their class too: gcc aligns them only then
  *     HOTPATCH_INLINE       before what a header defines: an inline function, one inside its class, a template
- *     HOTPATCH_STATIC       before a static function (gcc only: clang cannot keep its callers from looking inside)
- *     HOTPATCH_STATE(type, name, initialiser)   in one source file, at file scope: a variable that lives through edits
+ *     HOTPATCH_STATIC       before a static function (gcc only: clang cannot keep callers from relying on its body)
+ *     HOTPATCH_STATE(type, name, initialiser)   in one source file, at file scope: a variable that survives edits
  *     HOTPATCH_STATE_DECLARE(type, name)        elsewhere in the same library
  *     HOTPATCH_GET(name)                        the variable itself: an lvalue of that type
- *     HOTPATCH_BEFORE_SWITCH(from, to) { ... }  called on a thread of its own before a switch to this generation
+ *     HOTPATCH_BEFORE_SWITCH(from, to) { ... }  called on a separate thread before a switch to this generation
  *     HOTPATCH_AFTER_SWITCH(from, to) { ... }   the same, once it runs
  *     hotpatch_is_patched() 1 in a copy that hotpatch loaded, 0 in the file the host loaded; valid in constructors too
  *     HOTPATCH_DISABLE      defined before the #include, or with -D: every macro is empty, for release builds
@@ -46,7 +46,7 @@
 
 #else
 
-/* What the tool finds by name keeps its name when the library is stripped; what only the library uses stays inside. */
+/* What hotpatch finds by name keeps its name when the library is stripped; what only the library uses stays hidden. */
 #if defined(_WIN32)
 #define HOTPATCH_EXPORT_ dllexport
 #define HOTPATCH_HIDDEN_
@@ -58,8 +58,8 @@
 #if defined(__clang__)
 
 /*
- * weak keeps callers from using what they see in the body, results of constants included; noinline alone does not.
- * nocf_check, where it exists, keeps endbr64 from standing before the entry.
+ * weak keeps callers from relying on the body, including constant results; noinline alone does not.
+ * nocf_check, where it exists, keeps endbr64 from preceding the entry.
  */
 #if defined(__CET__) && (__CET__ & 1)
 #define HOTPATCH_NO_ENDBR_ , nocf_check
@@ -71,12 +71,12 @@
                  aligned(16) HOTPATCH_NO_ENDBR_))
 #define HOTPATCH HOTPATCH_IN_("hotpatch")
 #define HOTPATCH_INLINE HOTPATCH_IN_("hotpatci")
-/* Together with `static` this is an error: "weak declaration cannot have internal linkage". It is meant to be one. */
+/* Together with `static` this is an error: "weak declaration cannot have internal linkage". It is intended. */
 #define HOTPATCH_STATIC HOTPATCH_IN_("hotpatch")
 
 #elif defined(__GNUC__)
 
-/* noipa keeps callers and clones from using what they see in the body; noinline alone does not. */
+/* noipa keeps callers and clones from relying on the body; noinline alone does not. */
 #define HOTPATCH_ENTRY_ noipa, used, ms_hook_prologue, aligned(16)
 #define HOTPATCH __attribute__((section("hotpatch"), HOTPATCH_EXPORT_, HOTPATCH_ENTRY_))
 #define HOTPATCH_INLINE __attribute__((section("hotpatci"), HOTPATCH_EXPORT_, HOTPATCH_ENTRY_))
@@ -87,8 +87,8 @@
 #endif
 
 /*
- * 15 bytes by which the tool finds the flag in the file, NUL included, and the flag: the tool writes 1 into each copy
- * before it is loaded, so that it is right from the first instruction on. One per library; several do no harm.
+ * 15 bytes, including the NUL, by which hotpatch finds the flag in the file, then the flag: hotpatch writes 1 into each
+ * copy before it is loaded, so that it is valid from the first instruction on. One per library; several are harmless.
  */
 #if defined(__cplusplus)
 extern "C" {
@@ -101,9 +101,9 @@ HOTPATCH_HIDDEN_ __attribute__((weak, used, section("hp_flag"))) const volatile 
 #endif
 
 /*
- * A persistent variable: its storage, and a record in the section hp_state (docs/marks.md). The tool writes the address of
- * the first owner's storage into the record of each copy, in the file, so that constructors of the copy see the live value.
- * volatile: the pointer is 0 in the source, and must be looked at all the same.
+ * A persistent variable: its storage, and a record in section hp_state (docs/marks.md). hotpatch writes the address of
+ * the first owner's storage into the record of each copy, in the file, so that constructors of the copy see the live
+ * value. volatile: the pointer is 0 in the source, but must be read nevertheless.
  */
 struct hotpatch_record_ {
   char magic[8];
@@ -115,7 +115,7 @@ struct hotpatch_record_ {
 };
 #define HOTPATCH_STATE_DECLARE(type, name)                                                                             \
   extern HOTPATCH_HIDDEN_ struct hotpatch_record_ hotpatch_state_##name;                          \
-  extern __typeof__(type) hotpatch_type_of_##name /* never defined: GET asks for its type only */
+  extern __typeof__(type) hotpatch_type_of_##name /* never defined: GET only uses its type */
 #define HOTPATCH_STATE(type, name, ...)                                                                                \
   HOTPATCH_STATE_DECLARE(type, name);                                                                                  \
   static __typeof__(type) hotpatch_storage_##name = __VA_ARGS__;                                                       \

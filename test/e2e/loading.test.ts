@@ -1,4 +1,6 @@
-/** Faults between a build and its switch: the old code runs on, the reason is said, and the next good build is taken. */
+/**
+ * Faults between a build and its switch: the old code runs on, the reason is said, and the next good build is taken.
+ */
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";

@@ -1,4 +1,6 @@
-/** Targets that see other files, belong to other users, or have walls of their own; and folders that copies cannot use. */
+/**
+ * Targets that see other files, belong to other users, or have walls of their own; and folders that copies cannot use.
+ */
 import {
   copyFileSync,
   existsSync,
@@ -193,7 +195,9 @@ test("a host under strict seccomp, which would be killed, is refused and lives o
   t.regex(error.detail, /strict seccomp/);
 });
 
-/** Filters one system call, given by its number; argument 2: "kill" or "errno". Mapping code is told from mapping data. */
+/**
+ * Filters one system call, given by its number; argument 2: "kill" or "errno". Mapping code is told from mapping data.
+ */
 const FILTERED_HOST = `
   #include <dlfcn.h>
   #include <linux/filter.h>

@@ -13,7 +13,7 @@ export class AskedHost {
     this.#output = new Lines(this.#child.stdout);
   }
 
-  /** Everything it has said so far. */
+  /** Everything it has printed so far. */
   get said(): readonly string[] {
     return this.#output.all;
   }
@@ -22,7 +22,7 @@ export class AskedHost {
     return hasEnded(this.#child);
   }
 
-  /** What it says unasked, first of all. */
+  /** Its first, unsolicited line. */
   greeting(): Promise<string> {
     return this.#output.next(() => true, "a first line");
   }

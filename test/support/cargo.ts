@@ -1,4 +1,4 @@
-/** Rust libraries for tests, built by cargo itself. One target folder per test file, which goes with it. */
+/** Rust libraries for tests, built by cargo itself. One target folder per test file, removed with it. */
 import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,29 +12,29 @@ const run = promisify(execFile);
 export const RUST = join(ROOT, "mark/rust");
 const MARK = join(RUST, "hotpatch-mark");
 const HAS_CARGO = spawnSync("cargo", ["--version"]).status === 0;
-/** For a test's builds together, on a machine that has other work too. */
+/** For all builds of a test, on a machine with other work. */
 const BUILD_MS = 180_000;
 
 /**
- * How a crate is built. Settings of the dev profile (CARGO_PROFILE_DEV_*) are the cheapest: all kinds share one build of
+ * How a crate is built. Variants of the dev profile (CARGO_PROFILE_DEV_*) are the cheapest: they all share one build of
  * the macros.
  */
 export interface Build {
   readonly what: string;
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
-  /** For the linker of the library alone. */
+  /** For linking the library only. */
   readonly linkArg?: string;
 }
 
-/** What a release build does, at the price of a dev build. */
+/** Like a release build, at the price of a dev build. */
 export const OPTIMISED: Build = {
   what: "optimised",
   env: { CARGO_PROFILE_DEV_OPT_LEVEL: "3", CARGO_PROFILE_DEV_DEBUG: "0" },
 };
 
 /**
- * A test that needs cargo: skipped with a message where there is none, but never in CI. One after the other, because each
+ * A test that needs cargo: skipped with a message if there is none, but never in CI. One after another, because each
  * keeps the machine busy.
  */
 export function cargoTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
@@ -59,14 +59,14 @@ export function targetFolder(): string {
   return target;
 }
 
-/** cargo with its words as the error, when it fails. */
+/** Runs cargo; rejects with its output if it fails. */
 export async function cargo(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   const all = { ...process.env, CARGO_TARGET_DIR: targetFolder(), CARGO_TERM_COLOR: "never", ...env };
   const { stdout, stderr } = await run("cargo", args, { cwd, env: all, timeout: BUILD_MS, maxBuffer: 2 ** 26 });
   return stdout + stderr;
 }
 
-/** What the registry supplies is fetched once; everything after that is offline. */
+/** Dependencies are fetched from the registry once; everything after that is offline. */
 export const fetch = (cwd: string): Promise<void> => {
   fetched ??= cargo(cwd, ["fetch", "--quiet"]).then(() => {});
   return fetched;
@@ -112,7 +112,7 @@ ${dependencies}
     writeFileSync(join(this.folder, path), text);
   }
 
-  /** Builds this as src/lib.rs; rejects with cargo's words. */
+  /** Builds this as src/lib.rs; rejects with cargo's output. */
   async build(source: string): Promise<string> {
     this.write("src/lib.rs", source);
     await fetch(this.folder);

@@ -1,4 +1,4 @@
-/** What tests of damaged files share: seeded chance, and the weight of what is alive. */
+/** Shared by tests with damaged files: seeded randomness, and the size of live memory. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 

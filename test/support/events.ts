@@ -1,4 +1,4 @@
-/** Events as a session says them, for tests of what is made of them. */
+/** Events as a session emits them, for tests of their consumers. */
 
 import { reduce, type SessionState, START } from "../../cli/view/session-state.js";
 import type { FunctionResult, SessionEvent } from "../../schemas/event.js";

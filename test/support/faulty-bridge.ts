@@ -1,4 +1,4 @@
-/** A bridge with a fault: the real one, with one of its answers changed on the way. */
+/** A bridge with a fault: the real one, with one of its answers altered in transit. */
 import { execFileSync } from "node:child_process";
 import { chmodSync } from "node:fs";
 import type { AgentMethod } from "../../schemas/agent.js";
@@ -8,7 +8,7 @@ import type { Workshop } from "./workshop.js";
 /**
  * Makes a program to name in HOTPATCH_PYTHON.
  * @param what the request of the bridge, or the method of the agent, whose answer is changed
- * @param line what the bridge says instead, as Python: `id` is the request's
+ * @param line what the bridge sends instead, as Python: `id` is the request's
  */
 export function faultyBridge(shop: Workshop, what: AgentMethod | BridgeOp, line: string): string {
   const path = shop.write(
@@ -36,7 +36,7 @@ for answer in real.stdout:
   return path;
 }
 
-/** Makes a program to name in HOTPATCH_PYTHON: the cli is gone, as the bridge sees it, in the middle of a request. */
+/** Makes a program to name in HOTPATCH_PYTHON: to the bridge, the cli vanishes in the middle of a request. */
 export function cutOffBridge(shop: Workshop, op: BridgeOp): string {
   const path = shop.write(
     `bridge-cut-off-in-${op}`,

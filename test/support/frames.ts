@@ -38,7 +38,7 @@ export function frame(
   return text.split("\n");
 }
 
-/** What the keys that these bytes are do, one after the other. */
+/** Presses the keys encoded by `text`, one after another. */
 export function type(
   text: string,
   state: SessionState,

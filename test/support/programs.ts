@@ -1,6 +1,8 @@
 /** Small hosts and libraries in C that the end-to-end tests share. Hosts end by themselves after ten minutes at the earliest. */
 
-/** Opens argv[1], calls `int value(int)` ten times a second and prints what it gives. A second argument is the flag word. */
+/**
+ * Opens argv[1], calls `int value(int)` ten times a second and prints the result. A second argument is the flag word.
+ */
 export const DLOPEN_HOST = `
 #include <dlfcn.h>
 #include <stdio.h>

@@ -1,4 +1,6 @@
-/** Hosts and tools behind walls: another user, another mount namespace, another root folder. Linux's own tools do it. */
+/**
+ * Sandboxed hosts and tools: another user, another mount namespace, another root folder, made with Linux's own tools.
+ */
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,8 +15,8 @@ export const asRoot: Declare = isRoot ? test : test.skip;
 export const NOBODY = 65534;
 
 /**
- * Runs what follows as the user nobody. It may read every file, because the clone may lie in a folder of root's; that
- * capability has no say in what may be traced.
+ * Runs the following command as the user nobody. It may read every file, because the clone may lie in a folder of
+ * root's; that capability does not affect what may be traced.
  */
 export const AS_NOBODY = [
   "setpriv",
@@ -25,7 +27,7 @@ export const AS_NOBODY = [
   "--ambient-caps=-all,+dac_read_search",
 ];
 
-/** A host of nobody's has no capability at all. */
+/** A host run by nobody has no capability at all. */
 export const HOST_OF_NOBODY = [
   "setpriv",
   `--reuid=${NOBODY}`,
@@ -34,13 +36,16 @@ export const HOST_OF_NOBODY = [
   "--inh-caps=-all",
 ];
 
-/** Lets nobody into the workshop. `tool`: it is the one who runs hotpatch there, so that the temporary folder is its own. */
+/**
+ * Gives the user nobody access to the workshop. `tool`: nobody also runs hotpatch, so the temporary folder becomes its
+ * own.
+ */
 export function openTo(shop: Workshop, tool: "root's tool" | "nobody's tool"): void {
   chmodSync(shop.folder, 0o755);
   if (tool === "nobody's tool") chownSync(shop.temp, NOBODY, NOBODY);
 }
 
-/** Runs `script` and then what follows in a mount namespace of its own: mounts are gone with it. */
+/** Runs `script` and then the following command in a separate mount namespace, with which its mounts disappear. */
 export const withMounts = (script: string): string[] => [
   "unshare",
   "--mount",
@@ -60,11 +65,11 @@ const NO_WATCHES = [
   "sh",
 ];
 
-/** Runs what follows in a user namespace that may watch no folder; null where there are no user namespaces. */
+/** Runs the following command in a user namespace without inotify watches; null if there are no user namespaces. */
 export const withoutWatches =
   spawnSync(NO_WATCHES[0] ?? "", [...NO_WATCHES.slice(1), "true"]).status === 0 ? NO_WATCHES : null;
 
-/** A root folder with a program, its libraries and its loader in it. `folders`: more of them, by absolute path. */
+/** A root folder with a program, its libraries and its loader. `folders`: additional ones, by absolute path. */
 export function makeRoot(shop: Workshop, program: string, library: string, folders: readonly string[]): string {
   const root = shop.path("root");
   const place = (path: string, at: string) => {

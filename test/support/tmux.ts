@@ -1,4 +1,4 @@
-/** A real terminal: tmux on a server of its own, which ends with the test. */
+/** A real terminal: tmux with a separate server, which ends with the test. */
 import { execFile, execFileSync } from "node:child_process";
 import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
@@ -7,7 +7,7 @@ import type { Workshop } from "./workshop.js";
 
 const run = promisify(execFile);
 
-/** Null where there is none. In CI that is a fault, not a reason to skip. */
+/** Null if there is none. In CI that is a failure, not a reason to skip. */
 export function tmuxVersion(): string | null {
   try {
     return execFileSync("tmux", ["-V"], { encoding: "utf8" }).trim();
@@ -17,14 +17,14 @@ export function tmuxVersion(): string | null {
   }
 }
 
-/** ms between looks at a screen. */
+/** ms between polls of the screen. */
 const LOOK_MS = 50;
 
 export interface TmuxOptions {
   readonly columns?: number;
   readonly rows?: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** What the shell does when the program has ended or stopped. */
+  /** What the shell runs when the program has exited or stopped. */
   readonly then?: readonly string[];
 }
 
@@ -39,7 +39,9 @@ export class Tmux {
     this.#socket = socket;
   }
 
-  /** Runs the built program in a terminal of this size, under a shell that then says its exit code and terminal modes. */
+  /**
+   * Runs the built program in a terminal of this size, under a shell that then prints its exit code and terminal modes.
+   */
   static async start(
     t: ExecutionContext,
     shop: Workshop,
@@ -62,7 +64,7 @@ export class Tmux {
       ].join("\n"),
     );
     const size = ["-x", String(columns), "-y", String(rows)];
-    // An interactive shell: it gives the terminal to each job and takes it back, as a user's does.
+    // An interactive shell, which gives the terminal to each job and takes it back, like a user's.
     await tmux.#tell(["-f", "/dev/null", "new-session", "-d", ...size, `bash --norc -i -c '. ${script}'`]);
     return tmux;
   }
@@ -85,18 +87,18 @@ export class Tmux {
     return (await this.#tell(["capture-pane", "-p", ...(escapes ? ["-e"] : [])])).split("\n").slice(0, -1);
   }
 
-  /** The screen as soon as it fits. Rejects after `ms` with what was there instead. */
+  /** The screen as soon as it matches. Rejects after `ms` with what it showed instead. */
   async shows(fits: RegExp, ms = 30_000): Promise<string> {
     const until = Date.now() + ms;
     for (;;) {
       const text = (await this.rows()).join("\n");
       if (fits.test(text)) return text;
       if (Date.now() > until) throw new Error(`the screen did not show ${fits} in ${ms} ms:\n${text}`);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS)); // tmux tells nobody that a screen has changed
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS)); // tmux does not notify of screen changes
     }
   }
 
-  /** Of the program in the terminal. */
+  /** The pid of the program in the terminal. */
   async pid(): Promise<number> {
     const shell = Number((await this.#tell(["display-message", "-p", "#{pane_pid}"])).trim());
     const { stdout } = await run("ps", ["-o", "pid=,args=", "--ppid", String(shell)]);
@@ -105,7 +107,7 @@ export class Tmux {
     return Number(line.trim().split(" ")[0]);
   }
 
-  /** What tmux knows of the pane's modes: 1 while the alternate screen is shown. */
+  /** A mode of the pane: 1 while it is set. */
   async mode(name: "alternate_on" | "cursor_flag" | "wrap_flag"): Promise<boolean> {
     return (await this.#tell(["display-message", "-p", `#{${name}}`])).trim() === "1";
   }

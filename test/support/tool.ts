@@ -36,7 +36,7 @@ export class Tool {
     if (stdout === null || stderr === null) throw new Error("the tool has no pipes");
     this.output = new Lines(null);
     const spawned = args[0] === "spawn";
-    // Every line is parsed against the contract, whichever the test looks at.
+    // Every line is parsed against the contract, whether or not the test uses it.
     this.#lines = new Lines(stdout, (line) => {
       this.#take(line);
       if (spawned && this.#pid !== 0) workshop.owns(this.#pid);
@@ -56,12 +56,12 @@ export class Tool {
     return new Tool(workshop, ["attach", "--json", ...args], env);
   }
 
-  /** Of the target, the followed one if there is one; 0 before session:started. */
+  /** The target's pid, or the followed one's; 0 before session:started. */
   get pid(): number {
     return this.#pid;
   }
 
-  /** Process id of its bridge: of the one in the target's network namespace, where it has another than ours. */
+  /** Pid of its bridge: the one in the target's network namespace, if that differs from ours. */
   bridge(): number {
     const bridges = readdirSync("/proc").flatMap((entry) => {
       if (!/^\d+$/.test(entry)) return [];
@@ -71,7 +71,7 @@ export class Tool {
         const ours = Number(after?.split(" ")[1]) === this.child.pid && command.includes("bridge.py");
         return ours ? [{ pid: Number(entry), there: command.includes("--net") }] : [];
       } catch {
-        return []; // ended while we looked
+        return []; // exited meanwhile
       }
     });
     const bridge = bridges.find(({ there }) => there) ?? bridges[0];
@@ -103,7 +103,7 @@ export class Tool {
     return event;
   }
 
-  /** `ready`, or an error that says why not. */
+  /** The first `ready`, or an error that says why not. */
   ready(): Promise<EventOf<"session:ready">> {
     return this.next("session:ready");
   }
@@ -112,19 +112,19 @@ export class Tool {
     return this.next("generation:switched", (e) => e.generation === generation, from);
   }
 
-  /** A line of the target's output that fits, from the output line index `from` on. */
+  /** A matching line of the target's output, from output line index `from` on. */
   prints(fits: string | RegExp, from = 0, ms?: number): Promise<string> {
     const test = typeof fits === "string" ? (line: string) => line === fits : (line: string) => fits.test(line);
     return this.output.next(test, String(fits), from, ms).catch((error: Error) => this.#fail(error));
   }
 
-  /** With what the tool said instead. */
+  /** Throws with what the tool said instead. */
   #fail(error: Error): never {
     const said = this.events.filter((e) => e.type !== "target:output").map((e) => JSON.stringify(e).slice(0, 600));
     throw new Error(`${error.message.slice(0, 1000)}\nevents:\n${said.join("\n")}\nstderr: ${this.#stderr}`);
   }
 
-  /** Asks for the end and waits for it. */
+  /** Requests the end and waits for it. */
   async end(keep?: boolean): Promise<number | null> {
     this.send({ command: "end", ...(keep !== undefined && { keep }) });
     return (await this.ended).code;

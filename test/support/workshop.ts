@@ -1,4 +1,4 @@
-/** A folder of its own for one test: sources, compilers, hosts. Everything in it, and every process, ends with the test. */
+/** A private folder for one test: sources, compilers, hosts. All its contents and processes end with the test. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,18 +18,18 @@ const compiled = new Compiled(join(ROOT, "dist/test-programs"), HEADERS);
 
 export class Workshop {
   readonly folder: string;
-  /** TMPDIR of every tool started here: what is left in it afterwards is a fault. */
+  /** TMPDIR of every tool started here: leftovers are failures. */
   readonly temp: string;
   readonly #children: ChildProcess[] = [];
   readonly #hosts = new Set<number>();
 
-  /** @param t whose end is the end of all this: a test, or a script that has a `teardown` too */
+  /** @param t cleans up at its end: a test, or a script that has a `teardown` too */
   constructor(t: Pick<ExecutionContext, "teardown">) {
     this.folder = mkdtempSync(join(tmpdir(), "hotpatch-test-"));
     this.temp = join(this.folder, "tmp");
     mkdirSync(this.temp);
     t.teardown(async () => {
-      // All are told before any is waited for: a tracer must go before what it traces.
+      // Signal all before waiting for any: a tracer must exit before its tracee.
       await Promise.all(this.#children.map(endChild));
       for (const pid of this.#hosts) endProcess(pid);
       rmSync(this.folder, { recursive: true, force: true });
@@ -56,7 +56,7 @@ export class Workshop {
     rmSync(this.path(name));
   }
 
-  /** Runs a compiler; rejects with its words. */
+  /** Runs a compiler; rejects with its output. */
   async compile(output: string, args: readonly string[], compiler = "gcc"): Promise<string> {
     await run(compiler, ["-g", "-O2", `-I${HEADERS}`, "-o", this.path(output), ...args], { cwd: this.folder });
     return this.path(output);
@@ -84,7 +84,7 @@ export class Workshop {
     return this.path(name);
   }
 
-  /** A child that ends with the test at the latest. */
+  /** A child that is ended with the test at the latest. */
   start(
     command: string,
     args: readonly string[],
@@ -115,7 +115,7 @@ export const hasEnded = (child: ChildProcess): boolean => child.exitCode !== nul
 /** Whether a process lives; a zombie does not. */
 export function isAlive(pid: number): boolean {
   try {
-    // A process whose first thread has ended is a zombie by its own stat while other threads run.
+    // A process whose main thread has exited is a zombie by its own stat while other threads run.
     return readdirSync(`/proc/${pid}/task`).some((tid) => {
       const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1");
       return !"ZX".includes(stat.charAt(stat.lastIndexOf(")") + 2));
@@ -129,7 +129,7 @@ function endProcess(pid: number): void {
   try {
     if (isAlive(pid)) process.kill(pid, "SIGKILL");
   } catch {
-    // it ended this moment
+    // it has just exited
   }
 }
 
@@ -166,7 +166,7 @@ export class Lines {
     this.#wake();
   }
 
-  /** The first line from index `from` on that fits. Rejects after `ms`, with what was seen instead. */
+  /** The first matching line from index `from` on. Rejects after `ms`, with what was seen instead. */
   async next(fits: (line: string) => boolean, what: string, from = 0, ms = 20_000): Promise<string> {
     const until = performance.now() + ms;
     for (let i = from; ; ) {

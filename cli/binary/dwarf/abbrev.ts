@@ -1,4 +1,4 @@
-/** Owns abbreviation tables: which attributes, in which form, an entry of a code has. Source: DWARF 5 section 7.5.3. */
+/** Reads abbreviation tables: the attributes and forms of the entries with each code. Source: DWARF 5 section 7.5.3. */
 import { FORM } from "./constants.js";
 import { Cursor, DwarfError } from "./cursor.js";
 
@@ -7,16 +7,16 @@ export interface Abbreviation {
   readonly hasChildren: boolean;
   /** DW_AT_*, in the order of the values. */
   readonly attributes: readonly number[];
-  /** DW_FORM_*, the same. */
+  /** DW_FORM_*, in the same order. */
   readonly forms: readonly number[];
-  /** Values of DW_FORM_implicit_const, by the place of their attribute. */
+  /** Values of DW_FORM_implicit_const, by the index of their attribute. */
   readonly constants: ReadonlyMap<number, bigint> | null;
-  /** Bytes of all values together; -1 where the entry itself must be looked at. */
+  /** Bytes of all values together; -1 if that depends on the entry. */
   readonly size: number;
 }
 
 export class AbbreviationTable {
-  // Codes run from 1 without a gap in what compilers write; any other table works through the map.
+  // Compilers number codes from 1 without gaps; any other table goes through the map.
   readonly #dense: (Abbreviation | undefined)[] = [undefined];
   readonly #sparse = new Map<number, Abbreviation>();
 
@@ -71,7 +71,7 @@ export function readAbbreviations(
   return { table, bytes: cursor.at - offset };
 }
 
-/** Bytes of a value of this form; -1 when the value itself says. */
+/** Bytes of a value of this form; -1 if that depends on the value. */
 export function sizeOfForm(form: number, { version, offsetSize, addressSize }: Format): number {
   switch (form) {
     case FORM.flag_present:

@@ -1,5 +1,5 @@
 /**
- * Owns where an entry's code begins: DW_AT_low_pc and DW_AT_ranges, directly or by index, of whole and split units.
+ * Finds an entry's code: DW_AT_low_pc and DW_AT_ranges, directly or by index, in whole and split units.
  * Source: DWARF 5 sections 2.17, 7.25, 7.27; DWARF 4 section 7.24; DW_AT_GNU_addr_base of gcc's and clang's version 4.
  */
 import { AT, RLE } from "./constants.js";
@@ -7,13 +7,13 @@ import { Cursor, DwarfError } from "./cursor.js";
 import { type Die, rootOf } from "./die.js";
 import type { Unit } from "./unit.js";
 
-/** From its start to before its end, relative to the load base. */
+/** Half-open, relative to the load base. */
 export interface Range {
   readonly start: number;
   readonly end: number;
 }
 
-/** The stretches of code that an entry covers, the one with its entry point first; none when it has no code. */
+/** The code ranges of an entry, the one with its entry point first; empty if it has no code. */
 export function rangesOf(die: Die): Range[] {
   const low = addressOf(die, AT.low_pc);
   if (die.has(AT.ranges)) return rangeList(die);
@@ -43,24 +43,24 @@ function rangeList(die: Die): Range[] {
   if (unit.version < 5) return oldRangeList(unit, offset ?? 0);
   const index = die.rangeListIndex(AT.ranges);
   if (index === undefined) return newRangeList(unit, offset ?? 0);
-  // Behind the header of 12 or 20 bytes, where no attribute says so: in split units.
+  // After the header of 12 or 20 bytes if no attribute says so: in split units.
   const base = rootOf(unit).number(AT.rnglists_base) ?? (unit.offsetSize === 4 ? 12 : 20);
   const lists = unit.info.sections.get("rnglists");
   return newRangeList(unit, base + new Cursor(lists, base + index * unit.offsetSize).offset(unit.offsetSize));
 }
 
-/** What offsets in a range list start from, until the list says something else. */
+/** The base of offsets in a range list, until the list sets another. */
 function baseOf(unit: Unit): number {
   const owner = unit.skeleton ?? unit;
   return addressOf(rootOf(owner), AT.low_pc) ?? 0;
 }
 
-/** More ranges than a function or unit has: a list is read at every one of a crafted file's entries. */
+/** More ranges than any function or unit has: every entry of a crafted file could refer to a list. */
 const MOST_RANGES = 100_000;
 
 function oldRangeList(unit: Unit, offset: number): Range[] {
   const size = unit.addressSize;
-  // The lists of version 4 are always in the main file; a split unit's offsets start where its skeleton says.
+  // Version 4 lists are always in the main file; a split unit's offsets start where its skeleton says.
   const owner = unit.skeleton ?? unit;
   const cursor = new Cursor(owner.info.sections.get("ranges"), offset);
   const highest = 2 ** (8 * size) - 1;

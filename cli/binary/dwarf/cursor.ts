@@ -1,9 +1,9 @@
 /**
- * Owns bounds-checked reads of a debug section, and the error for debug information that cannot be used.
- * Must not know what is read, and must not allocate by a count it has not checked.
+ * Bounds-checked reads of a debug section, and the error for unusable debug information. Must not know what is read,
+ * and must not allocate by an unchecked count.
  */
 
-/** Why debug information cannot be used, in one clause. Never a reason to refuse a library: it leaves it unchecked. */
+/** Why debug information is unusable, in one clause. Never a reason to refuse a library, which is merely unchecked. */
 export class DwarfError extends Error {
   constructor(message: string) {
     super(message);
@@ -12,10 +12,10 @@ export class DwarfError extends Error {
 }
 
 const HIGH = 2 ** 32;
-/** A LEB128 number of 64 bits has at most 10 bytes; linkers pad some to more, never to this many. */
+/** A 64-bit LEB128 number has at most 10 bytes; linkers pad some to more, but never to this many. */
 const LONGEST_LEB = 16;
 
-/** Reads one after the other, little-endian. Every read past `end` is a DwarfError. */
+/** Sequential little-endian reads. Every read past `end` is a DwarfError. */
 export class Cursor {
   readonly bytes: Buffer;
   readonly end: number;

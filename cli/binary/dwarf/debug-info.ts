@@ -1,7 +1,8 @@
 /**
- * Owns the debug information of one library as a whole: its units, those in split files, type units, and what references
- * lead to. Split files are asked for by path; reading them is the caller's.
- * Source: DWARF 5 section 7.3.2 (split objects); gcc and clang name the file and its id in DW_AT_GNU_dwo_* with -gdwarf-4.
+ * The debug information of one library as a whole: its units, those in split files, type units, and the targets of
+ * references. Split files are requested by path; the caller reads them.
+ * Source: DWARF 5 section 7.3.2 (split objects); gcc and clang name the file and its id in DW_AT_GNU_dwo_* with
+ * -gdwarf-4.
  */
 import { type Elf, ElfError, readElf } from "../elf.js";
 import { type Range, rangesOf } from "./addresses.js";
@@ -12,7 +13,7 @@ import { DwarfPackage } from "./package.js";
 import { DebugSections, type Sections } from "./sections.js";
 import { InfoSection, type Unit } from "./unit.js";
 
-/** Gives a split file's bytes: null when there is none. `path` is absolute, or relative to nothing we know. */
+/** A split file's bytes; null if there is none. `path` is absolute, or relative to an unknown folder. */
 export type OpenFile = (path: string) => Buffer | null;
 
 export class DebugInfo {
@@ -25,8 +26,8 @@ export class DebugInfo {
 
   /**
    * @param elf the library, or its separate debug file
-   * @param path of the library: its .dwp is beside it
-   * @throws DwarfError when there is nothing that can be read
+   * @param path of the library: its .dwp lies next to it
+   * @throws DwarfError if there is nothing readable
    */
   constructor(elf: Elf, path: string, open: OpenFile) {
     const sections = new DebugSections(elf);
@@ -38,12 +39,15 @@ export class DebugInfo {
     for (const bytes of sections.every("types")) this.#register(new InfoSection(sections, "types", bytes));
   }
 
-  /** The main file's units that describe code and data, skeletons among them. */
+  /** The main file's units that describe code and data, including skeletons. */
   get units(): Unit[] {
     return this.#main.units.filter(({ kind }) => kind !== UT.type);
   }
 
-  /** The unit with the entries: the split one for a skeleton. @throws DwarfError when its file is not there or not its own */
+  /**
+   * The unit with the entries: the split one for a skeleton. @throws DwarfError if its file is missing or does not
+   * match
+   */
   whole(unit: Unit): Unit {
     const root = rootOf(unit);
     const name = root.text(AT.dwo_name) ?? root.text(AT.GNU_dwo_name);
@@ -57,18 +61,18 @@ export class DebugInfo {
     return found;
   }
 
-  /** Every unit with entries, type units too. @throws DwarfError when a split one cannot be opened */
+  /** Every unit with entries, including type units. @throws DwarfError if a split one cannot be opened */
   everyUnit(): Unit[] {
     return [...this.units.map((unit) => this.whole(unit)), ...this.#signatures.values()];
   }
 
-  /** Where a unit's code is; null when it does not say. */
+  /** Where a unit's code is; null if it does not say. */
   rangesOf(unit: Unit): readonly Range[] | null {
     const ranges = rangesOf(rootOf(unit));
     return ranges.length === 0 ? null : ranges;
   }
 
-  /** @throws DwarfError when it leads nowhere */
+  /** @throws DwarfError if its target does not exist */
   resolve(reference: Reference): Die {
     if ("offset" in reference) return new Die(reference.unit, reference.offset);
     const unit = this.#signatures.get(reference.signature);

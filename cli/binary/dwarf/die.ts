@@ -1,5 +1,5 @@
 /**
- * Owns single entries of the debug information: reading one, its attributes in whatever form they have, its children.
+ * Single entries of the debug information: reading one, its attributes in whatever form, its children.
  * Must not interpret what an entry means. Source: DWARF 5 section 7.5.4 to 7.5.6.
  */
 import { type Abbreviation, sizeOfForm } from "./abbrev.js";
@@ -8,19 +8,19 @@ import { Cursor, DwarfError } from "./cursor.js";
 import type { SectionName } from "./sections.js";
 import type { Unit } from "./unit.js";
 
-/** Where a reference leads: within the same section, or to the type unit of this signature. */
+/** A reference: an offset in the same section, or the signature of a type unit. */
 export type Reference = { readonly unit: Unit; readonly offset: number } | { readonly signature: bigint };
 
-/** An entry. Attributes are decoded when they are asked for; an absent one is undefined. */
+/** An entry. Attributes are decoded on demand; an absent one is undefined. */
 export class Die {
   readonly unit: Unit;
   readonly offset: number;
   readonly abbreviation: Abbreviation;
   /** Where each attribute's value begins. */
   readonly #places: readonly number[];
-  /** Forms as they are, behind DW_FORM_indirect. */
+  /** The actual forms, with DW_FORM_indirect resolved. */
   readonly #forms: readonly number[];
-  /** Behind the values. */
+  /** The offset after the values. */
   readonly end: number;
 
   constructor(unit: Unit, offset: number) {
@@ -58,13 +58,13 @@ export class Die {
     return value.form === FORM.flag_present || value.cursor.u8() !== 0;
   }
 
-  /** A constant or an offset into another section; rounded above 2^53. Undefined also for what is computed at run time. */
+  /** A constant or an offset into another section; rounded above 2^53. Undefined also if it is computed at run time. */
   number(attribute: number): number | undefined {
     const value = this.integer(attribute);
     return value === undefined ? undefined : Number(value);
   }
 
-  /** A constant, exactly. Of the forms without a sign the unsigned value. */
+  /** A constant, exactly; the unsigned value for forms without a sign. */
   integer(attribute: number): bigint | undefined {
     const value = this.#at(attribute);
     if (value === undefined) return undefined;
@@ -78,7 +78,7 @@ export class Die {
     return size === 0 ? undefined : BigInt(cursor.unsigned(size));
   }
 
-  /** Bytes that a constant's form has: 1, 2, 4, 8; 0 when it is of variable length. */
+  /** Bytes of a constant's form: 1, 2, 4, 8; 0 if variable. */
   widthOf(attribute: number): number {
     const value = this.#at(attribute);
     return value === undefined ? 0 : Math.max(0, sizeOfForm(value.form, this.unit));
@@ -178,7 +178,7 @@ export class Die {
   #behind(): number {
     if (!this.abbreviation.hasChildren) return this.end;
     const sibling = this.reference(AT.sibling);
-    // Backwards it would go round in circles.
+    // A backward reference would loop.
     if (sibling !== undefined && "offset" in sibling && sibling.offset > this.end) return sibling.offset;
     const cursor = new Cursor(this.unit.info.bytes, this.end, this.unit.end);
     skipChildren(cursor, this.unit);
@@ -216,7 +216,7 @@ const ADDRESS_FORMS: Readonly<Record<number, number>> = {
   [FORM.addrx4]: 4,
 };
 
-/** The value of an index form, whose width (0: LEB128) `forms` knows; null for another form. */
+/** The value of an index form with its width from `forms` (0: LEB128); null for another form. */
 function indexOf(cursor: Cursor, form: number, forms: Readonly<Record<number, number>>): number | null {
   const width = forms[form];
   if (width === undefined) return null;
@@ -238,7 +238,7 @@ function stringOffset(unit: Unit, index: number): number {
   return new Cursor(unit.info.sections.get("str_offsets"), stringBase(unit) + index * size).offset(size);
 }
 
-/** Where the unit's string offsets begin: split units have no attribute for it, and start behind the header. */
+/** Where the unit's string offsets begin: split units have no attribute for it, and start after the header. */
 function stringBase(unit: Unit): number {
   if (unit.version < 5) return 0;
   return rootOf(unit).number(AT.str_offsets_base) ?? (unit.offsetSize === 4 ? 8 : 16);
@@ -246,7 +246,7 @@ function stringBase(unit: Unit): number {
 
 const roots = new WeakMap<Unit, Die>();
 
-/** A unit's first entry, which speaks for all of it. */
+/** A unit's first entry, which describes the unit. */
 export function rootOf(unit: Unit): Die {
   let root = roots.get(unit);
   if (root === undefined) {
@@ -272,7 +272,7 @@ function blockLength(cursor: Cursor, form: number): number | null {
   }
 }
 
-/** Leads a cursor behind a value. */
+/** Moves a cursor past a value. */
 function skipForm(cursor: Cursor, form: number, unit: Unit): void {
   const size = sizeOfForm(form, unit);
   if (size >= 0) return cursor.skip(size);
@@ -297,13 +297,13 @@ function skipForm(cursor: Cursor, form: number, unit: Unit): void {
   }
 }
 
-/** Leads a cursor behind the values of an entry. */
+/** Moves a cursor past the values of an entry. */
 export function skipValues(cursor: Cursor, { size, forms }: Abbreviation, unit: Unit): void {
   if (size >= 0) cursor.skip(size);
   else for (const form of forms) skipForm(cursor, form === FORM.indirect ? cursor.uleb() : form, unit);
 }
 
-/** Leads a cursor from an entry's first child behind the end of its last. */
+/** Moves a cursor from an entry's first child past the end of its last. */
 function skipChildren(cursor: Cursor, unit: Unit): void {
   const abbreviations = unit.info.abbreviationsOf(unit);
   for (let depth = 1; depth > 0; unit.info.claimEntry()) {

@@ -1,6 +1,6 @@
 /**
- * Owns looking things up in the debug information: functions and variables by address, types by name, names by entry.
- * Reads only the units that may have what is wanted.
+ * Lookups in the debug information: functions and variables by address, types by name, names by entry. Reads only the
+ * units that may contain the answer.
  */
 import { ElfError } from "../elf.js";
 import { indexedAddress, rangesOf } from "./addresses.js";
@@ -12,20 +12,20 @@ import type { Unit } from "./unit.js";
 import { indexOf, parentOf } from "./unit-index.js";
 
 /**
- * gcc describes a function that has ms_hook_prologue from behind that 8-byte instruction (measured, gcc 12.2): the symbol
+ * gcc describes a function with ms_hook_prologue from after that 8-byte instruction (measured, gcc 12.2): the symbol
  * is at the entry, DW_AT_low_pc here. A mark's first 8 bytes are its entry, so no other function can begin there.
  */
 const BEHIND_ENTRY = 8;
-/** More scopes in each other than people write. */
+/** Deeper nesting of scopes than anybody writes. */
 const DEEPEST = 64;
 
-/** Where an entry is. A library has tens of thousands of types: only their places are kept. */
+/** Where an entry is. A library has tens of thousands of types: only their positions are kept. */
 interface Place {
   readonly unit: Unit;
   readonly offset: number;
 }
 
-/** What was found, by address, and why something may not have been. */
+/** What was found, by address, and why something may be missing. */
 export interface FoundEntries {
   readonly entries: ReadonlyMap<number, Die>;
   /** Reasons of units that could not be read: what is missing may be in them. */
@@ -35,14 +35,14 @@ export interface FoundEntries {
 export class Lookup {
   readonly #debug: DebugInfo;
   #definitions: Map<string, Place[]> | null = null;
-  /** By qualified name: what one unit declares, a hundred others declare too. */
+  /** By qualified name: what one unit declares, a hundred others may declare too. */
   readonly #defined = new Map<string, Die[]>();
 
   constructor(debug: DebugInfo) {
     this.#debug = debug;
   }
 
-  /** The entries of the functions whose symbols have these addresses. Not all need to be there. */
+  /** The entries of the functions whose symbols have these addresses, as far as they exist. */
   functions(addresses: Iterable<number>): FoundEntries {
     const sorted = [...addresses].sort((a, b) => a - b);
     const covers = (unit: Unit): boolean => {
@@ -61,7 +61,7 @@ export class Lookup {
     });
   }
 
-  /** The entries of the variables that are at these addresses. */
+  /** The entries of the variables at these addresses. */
   variables(addresses: Iterable<number>): FoundEntries {
     return this.#byAddress(
       [...addresses],
@@ -90,7 +90,7 @@ export class Lookup {
     return found;
   }
 
-  /** The name with its scopes, a::b::c; null for one that has none itself. */
+  /** The qualified name, a::b::c; null if unnamed. */
   nameOf(die: Die): string | null {
     const parts: string[] = [];
     let at: Die | null = die;
@@ -105,7 +105,10 @@ export class Lookup {
     return parts.join("::");
   }
 
-  /** Where a function's or variable's declaration is: an entry that names it, with the types that the concrete one lacks. */
+  /**
+   * Where a function's or variable's declaration is: an entry that names it, with the types that the concrete one
+   * lacks.
+   */
   origin(die: Die): Die {
     let at = die;
     for (let depth = 0; depth < 4; depth++) {
@@ -157,7 +160,7 @@ export class Lookup {
   }
 }
 
-/** Whether a sorted list has a number from `start` to before `end`. */
+/** Whether a sorted list has a number in [start, end). */
 function holds(sorted: readonly number[], start: number, end: number): boolean {
   let [low, high] = [0, sorted.length];
   while (low < high) {

@@ -1,5 +1,5 @@
 /**
- * Owns .dwp files: the split files of a library in one, with an index of whose bytes are where.
+ * Reads .dwp files: the split files of a library in one, with an index.
  * Source: DWARF 5 section 7.3.5; version 2 of the index is gcc's and LLVM's for DWARF 4.
  */
 import type { Elf } from "../elf.js";
@@ -55,7 +55,7 @@ export class DwarfPackage {
     this.#types = [...readIndex(new DebugSections(elf).get("tu_index")).values()];
   }
 
-  /** The sections of the unit with this id; null when it is not in the package. */
+  /** The sections of the unit with this id; null if it is not in the package. */
   unit(id: bigint): Sections | null {
     const row = this.#units.get(id);
     return row === undefined ? null : new Share(this.#sections, row);
@@ -82,7 +82,7 @@ function readIndex(bytes: Buffer): Map<bigint, Row> {
   const signatures = cursor.at;
   const places = signatures + 8 * slots;
   const table = places + 4 * slots;
-  // Every read is checked, so the counts need no check: what they promise too much ends in an error.
+  // Every read is checked, so the counts need no check: an excessive one ends in an error.
   const word = (at: number): number => new Cursor(bytes, at).u32();
   const names = Array.from({ length: Math.min(columns, 16) }, (_, i) => nameOf(word(table + 4 * i), version));
   for (let slot = 0; slot < slots; slot++) {

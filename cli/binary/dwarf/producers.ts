@@ -1,7 +1,7 @@
 /**
- * Owns what a library's debug information says of how each source file was compiled: producer, optimisation as far as it
- * shows, and the code that came of it. Pure. A file without debug information has no units; one that cannot be read
- * covers no code. Split debug information is not followed: its skeletons have no producer.
+ * How each source file of a library was compiled, from the debug information: producer, optimisation as far as it
+ * shows, and the resulting code. Pure. A file without debug information has no units; an unreadable one covers no code.
+ * Split debug information is not followed: its skeletons have no producer.
  * Source: DWARF 5, 3.1.1; gcc puts its flags into DW_AT_producer, clang does not.
  */
 
@@ -14,13 +14,15 @@ import { DebugSections } from "./sections.js";
 import { InfoSection, type Unit } from "./unit.js";
 import { indexOf } from "./unit-index.js";
 
-/** What became of one source file. */
+/** One compiled source file. */
 export interface Compiled {
-  /** "GNU C17 12.2.0 ... -O2 -fPIC", "Debian clang version 14.0.6"; null where it is not said. */
+  /** "GNU C17 12.2.0 ... -O2 -fPIC", "Debian clang version 14.0.6"; null if unknown. */
   readonly producer: string | null;
   /** Its code, relative to the load base. */
   readonly ranges: readonly Range[];
-  /** "none": as clang -O0 describes functions; "some": as clang describes optimised ones; "untold": by lines only. */
+  /**
+   * "none": as clang -O0 describes functions; "some": as clang describes optimised ones; "untold": line tables only.
+   */
   readonly optimisation: () => "none" | "some" | "untold";
 }
 
@@ -39,7 +41,7 @@ function compiled(unit: Unit): Compiled {
 }
 
 /**
- * clang 14 says of optimised functions, and of no others, that all their calls are recorded (DW_AT_call_all_calls; its
+ * clang 14 states for optimised functions, and only those, that all their calls are recorded (DW_AT_call_all_calls; its
  * GNU form in version 4), but not when it writes line tables only: then no function has a frame base either.
  */
 function optimisationOf(unit: Unit): "none" | "some" | "untold" {

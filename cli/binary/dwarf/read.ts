@@ -1,6 +1,6 @@
 /**
- * The layouts that the marks of one build depend on, from its debug information. The door to this folder: everything that
- * is wrong with the debug information ends in a reason, per function and variable, never in an error.
+ * The layouts that the marks of one build depend on, from its debug information. The entry point of this folder:
+ * whatever is wrong with the debug information becomes a reason, per function and variable, never an error.
  */
 import type { Known, Layouts, Signature, TypeId } from "../../layout/type.js";
 import { type Elf, ElfError } from "../elf.js";
@@ -40,7 +40,7 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
   }
 }
 
-/** Layouts of which nothing is known, for one reason. */
+/** Unknown layouts, all for one reason. */
 export function nothingKnown(functions: Iterable<string>, state: Iterable<string>, reason: string): Layouts {
   const known = { known: false, reason } as const;
   const all = (names: Iterable<string>) => new Map([...names].map((name) => [name, known]));
@@ -83,7 +83,7 @@ function sharedPlaces(names: Places): Set<number> {
 /** Source: Itanium C++ ABI 5.1.4.3: C1, C2, C3, D0, D1, D2; gcc and clang add C4, C5, D4, D5. */
 const withoutVariant = (name: string): string => name.replace(/([CD])[0-9](?=I|E|B)/g, "$1");
 
-/** Linkers and optimisers give functions of the same code one address; the debug information is that of one of them. */
+/** Linkers and optimisers fold functions with the same code; the debug information describes only one of them. */
 const FOLDED = "it shares its code with another function";
 const isNamed = (die: Die, name: string): boolean => [die.text(AT.linkage_name), die.text(AT.name)].includes(name);
 
@@ -92,7 +92,7 @@ const LINE_TABLES_ONLY = "its debug information holds no types (-g1): build with
 function signatureOf(die: Die, lookup: Lookup, reader: TypeReader): Signature {
   const declaration = lookup.origin(die);
   const hasParameters = (one: Die) => [...one.children()].some(({ tag }) => tag === TAG.formal_parameter);
-  // gcc's link-time optimisation leaves the parameters at the declaration, when the concrete function lost them.
+  // gcc's link-time optimisation leaves the parameters at the declaration if the concrete function lost them.
   const source = hasParameters(die) || !hasParameters(declaration) ? die : declaration;
   const signature = reader.signatureOf(source, declaration);
   const saysNothing = signature.parameters.length === 0 && !die.has(AT.type) && !declaration.has(AT.type);

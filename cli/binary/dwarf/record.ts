@@ -1,5 +1,5 @@
 /**
- * Owns reading structs, classes, unions and Rust enums: where their members are, and what is in their vtables.
+ * Reads structs, classes, unions and Rust enums: where their members are, and what is in their vtables.
  * Source: DWARF 5 sections 5.7.1 to 5.7.10; the bit offsets of version 3 as gcc still writes them with -gstrict-dwarf.
  */
 import type { Field, RecordType, TypeId, Variants } from "../../layout/type.js";
@@ -7,10 +7,10 @@ import { AT, OP, TAG } from "./constants.js";
 import { Cursor, DwarfError } from "./cursor.js";
 import type { Die } from "./die.js";
 
-/** What reading a record needs of the others. */
+/** What reading a record needs from the other readers. */
 export interface RecordContext {
   typeOf(die: Die, attribute?: number): TypeId;
-  /** With its scopes. */
+  /** Qualified. */
   nameOf(die: Die): string | null;
   /** A function's name, result and types as text. */
   prototypeOf(die: Die): string;
@@ -40,10 +40,12 @@ export function readRecord(die: Die, alias: string | null, context: RecordContex
   return { kind: "record", tag, name, size, align, passing, fields, variants, virtuals };
 }
 
-/** Source: DWARF 5 section 7.15. clang says it of every class; gcc (12) does not, so it follows from what makes it so. */
+/**
+ * Source: DWARF 5 section 7.15. clang states it for every class; gcc (12) does not, so it is derived from its cause.
+ */
 const CC_PASS_BY_REFERENCE = 4;
 
-/** A destructor, a copy or a move that the author wrote: calls then pass the class by reference (Itanium C++ ABI 3.1.2.3). */
+/** A user-provided destructor, copy or move: calls then pass the class by reference (Itanium C++ ABI 3.1.2.3). */
 function isHandWritten(method: Die, record: Die, context: RecordContext): boolean {
   if (method.flag(AT.artificial) || method.has(AT.defaulted) || method.has(AT.deleted)) return false;
   const [name, own] = [method.text(AT.name) ?? "", (record.text(AT.name) ?? "").replace(/<.*/, "")];
@@ -53,7 +55,7 @@ function isHandWritten(method: Die, record: Die, context: RecordContext): boolea
   return [`void ${name}(${whole}&)`, `void ${name}(${whole}&&)`].includes(context.prototypeOf(method));
 }
 
-/** Static members are declarations, or variables: no part of the layout. */
+/** Static members are declarations or variables, not part of the layout. */
 const isMember = (die: Die): boolean =>
   die.tag === TAG.inheritance || (die.tag === TAG.member && !die.flag(AT.declaration) && !die.flag(AT.external));
 
@@ -87,7 +89,7 @@ function byteOf(die: Die): number {
   return byte;
 }
 
-/** The value of an expression that only says a number; undefined for any other. */
+/** The value of a constant expression; undefined for any other. */
 function constantOf(expression: Buffer | undefined): number | undefined {
   if (expression === undefined || expression.length === 0) return undefined;
   const cursor = new Cursor(expression, 0);

@@ -1,6 +1,7 @@
 /**
- * Owns the debug sections of one ELF file, decompressed when they are asked for.
- * Source: gABI "Compressed sections" (Elf64_Chdr: type, reserved, size, align); .zdebug_* is "ZLIB" and a big-endian size.
+ * The debug sections of one ELF file, decompressed on demand.
+ * Source: gABI "Compressed sections" (Elf64_Chdr: type, reserved, size, align); .zdebug_* is "ZLIB" and a big-endian
+ * size.
  */
 import * as zlib from "node:zlib";
 import type { Elf, ElfSection } from "../elf.js";
@@ -11,9 +12,9 @@ const SHF_COMPRESSED = 0x800;
 const CHDR_SIZE = 24;
 const ELFCOMPRESS_ZLIB = 1;
 const ELFCOMPRESS_ZSTD = 2;
-/** Debug information shrinks to a third or a tenth; what claims to grow more than this is no debug information. */
+/** Debug information compresses to a third or a tenth; a claim to grow more than this is bogus. */
 const MOST_GROWTH = 64;
-/** Small sections may shrink more: a table of zeros. In bytes. */
+/** Bytes. Small sections may compress better: a table of zeros. */
 const SMALL = 2 ** 20;
 
 export type SectionName =
@@ -37,9 +38,9 @@ const zstd = (zlib as { zstdDecompressSync?: (bytes: Buffer, options: { maxOutpu
 
 /** Debug sections by their names. */
 export interface Sections {
-  /** Whether a section is there with bytes in it. */
+  /** Whether a section exists and is not empty. */
   has(name: SectionName): boolean;
-  /** A section's bytes; none when there is no such section. @throws DwarfError, ElfError when they cannot be read */
+  /** A section's bytes; empty if there is no such section. @throws DwarfError, ElfError if they cannot be read */
   get(name: SectionName): Buffer;
   /** The bytes of each section of this name: objects that were not linked have one per type unit. */
   every(name: SectionName): Buffer[];

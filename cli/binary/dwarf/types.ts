@@ -1,6 +1,6 @@
 /**
- * Owns turning entries of types into the words of cli/layout: only what is reachable from what is asked for is read.
- * An entry that cannot be understood becomes an `unknown` type with the reason; nothing is guessed.
+ * Turns type entries into cli/layout's data; reads only what is reachable from what is requested. An entry that cannot
+ * be understood becomes an `unknown` type with the reason; nothing is guessed.
  */
 import { type TypeId, type TypeNode, VOID } from "../../layout/type.js";
 import { ElfError } from "../elf.js";
@@ -12,7 +12,7 @@ import type { Lookup } from "./lookup.js";
 import { isRecordTag, type RecordContext, readRecord } from "./record.js";
 import type { InfoSection } from "./unit.js";
 
-/** More than any library's marks reach; above it the debug information is damaged. */
+/** More types than any library's marks reach; above it the debug information is damaged. */
 const MOST_TYPES = 500_000;
 /** typedef of typedef of const ... */
 const LONGEST_CHAIN = 100;
@@ -26,7 +26,7 @@ const TRANSPARENT: ReadonlySet<number> = new Set([
   TAG.typedef,
 ]);
 
-/** A declaration whose definition has been looked for: what it was taken for. */
+/** A declaration whose definition is searched for later. */
 interface Declared {
   readonly id: TypeId;
   readonly die: Die;
@@ -45,18 +45,18 @@ export class TypeReader implements RecordContext {
     this.#lookup = lookup;
   }
 
-  /** All types asked for so far and all that they reach. */
+  /** All types requested so far, and all that they reach. */
   finish(): readonly TypeNode[] {
     while (this.#pending.length > 0 || this.#declared.length > 0) {
       for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop())
         this.#types[next.id] = this.#attempt(next.die, next.alias);
-      // Only then, so that a library that has none is not read as a whole.
+      // Only now, so that a library without any is not read as a whole.
       for (const { id, die } of this.#declared.splice(0)) this.#types[id] = this.#define(die);
     }
     return this.#types;
   }
 
-  /** The type that an entry's DW_AT_type leads to. */
+  /** The type that an entry's DW_AT_type refers to. */
   typeOf(die: Die, attribute: number = AT.type): TypeId {
     let reference = die.reference(attribute);
     let alias: string | null = null;
@@ -74,7 +74,7 @@ export class TypeReader implements RecordContext {
     return this.#lookup.nameOf(die);
   }
 
-  /** A function's name, result and types as text, without the object it is called on. */
+  /** A function's name, result and types as text, without `this`. */
   prototypeOf(die: Die): string {
     const types: string[] = [];
     for (const child of die.children())
@@ -105,7 +105,7 @@ export class TypeReader implements RecordContext {
       id = this.#types.length;
       if (id > MOST_TYPES) throw new DwarfError(`more than ${MOST_TYPES} types are reachable`);
       known.set(die.offset, id);
-      this.#types.push({ kind: "void" }); // its place; what it is comes when its turn does
+      this.#types.push({ kind: "void" }); // a placeholder until it is read
       this.#pending.push({ id, die, alias });
     }
     return id;
@@ -122,7 +122,7 @@ export class TypeReader implements RecordContext {
   #read(die: Die, alias: string | null): TypeNode {
     const { tag } = die;
     if (isRecordTag(tag) || tag === TAG.enumeration_type) {
-      // The rest of a class may be in a type unit, named by its signature.
+      // The rest of a class may be in a type unit, referred to by its signature.
       const elsewhere = die.reference(AT.signature);
       if (elsewhere !== undefined) return this.#read(this.#debug.resolve(elsewhere), alias);
       if (die.flag(AT.declaration)) return this.#declare(die);
@@ -158,7 +158,7 @@ export class TypeReader implements RecordContext {
   }
 
   /**
-   * What a function takes and gives.
+   * A function's parameters and result.
    * @param die the entry with the parameters
    * @param declaration the one with the result's type: a definition outside its class leaves it to the declaration
    */
@@ -192,7 +192,7 @@ export class TypeReader implements RecordContext {
     return { kind: "enum", name, size: sizeOf(die), signed, constants, closed };
   }
 
-  /** The integer that an enum is made of, where the compiler says. */
+  /** An enum's underlying integer, if the compiler says. */
   #debugType(die: Die): Die | undefined {
     let at = die;
     for (let length = 0; length < LONGEST_CHAIN; length++) {
@@ -211,14 +211,14 @@ export class TypeReader implements RecordContext {
     return { kind: "opaque", name };
   }
 
-  /** What a declared type is, by its definition in another unit. */
+  /** Resolves a declared type by its definition in another unit. */
   #define(die: Die): TypeNode {
     const name = this.nameOf(die) ?? "(anonymous)";
     try {
       const definitions = this.#lookup.definitionsOf(die);
       const [first] = definitions;
       if (first === undefined) return this.#undefined(die, name);
-      // Two places in the sources are two types of one name: nobody knows which is meant.
+      // Two source locations are two types of one name: it is unknown which is meant.
       const kinds = new Set(definitions.map((one) => `${sizeOf(one)} ${one.number(AT.decl_line)}`));
       if (kinds.size > 1)
         return { kind: "unknown", name, reason: `${name} has ${kinds.size} different definitions in the library` };
@@ -228,7 +228,7 @@ export class TypeReader implements RecordContext {
     }
   }
 
-  /** gcc describes a type wherever it is complete. clang may leave a C++ class to the library that has its constructors. */
+  /** gcc describes a type wherever it is complete. clang may leave a C++ class to the library with its constructors. */
   #undefined(die: Die, name: string): TypeNode {
     const root = rootOf(die.unit);
     const mayHide = /clang/.test(root.text(AT.producer) ?? "") && isCpp(root.number(AT.language));

@@ -1,6 +1,6 @@
 /**
- * Owns one pass over a unit's entries: where its functions, variables and types are, and in which scope.
- * Must not decode what it passes: a library of 10 MB has a million entries.
+ * One pass over a unit's entries: where its functions, variables and types are, and in which scope. Must not decode
+ * what it skips: a 10 MB library has a million entries.
  */
 import type { Abbreviation } from "./abbrev.js";
 import { AT, TAG } from "./constants.js";
@@ -8,15 +8,15 @@ import { Cursor } from "./cursor.js";
 import { skipValues } from "./die.js";
 import type { Unit } from "./unit.js";
 
-/** Offsets of entries, in their order. */
+/** Offsets of entries, in order. */
 export interface UnitIndex {
   /** Functions that have code. */
   readonly functions: readonly number[];
-  /** Variables with a place. */
+  /** Variables with a location. */
   readonly variables: readonly number[];
   /** Named types with their contents. */
   readonly definitions: readonly number[];
-  /** Scopes within others, and the one around each. */
+  /** Nested scopes, each with its enclosing one. */
   readonly scopes: readonly number[];
   readonly around: readonly number[];
   /** Whether any type is described: the lowest level of debug information leaves them out. */
@@ -35,7 +35,7 @@ export function indexOf(unit: Unit): UnitIndex {
   return index;
 }
 
-/** The scope around one; undefined for one at the top. */
+/** The enclosing scope; undefined at the top level. */
 export function parentOf({ scopes, around }: UnitIndex, scope: number): number | undefined {
   let [low, high] = [0, scopes.length];
   while (low < high) {
@@ -55,13 +55,13 @@ const SCOPES: ReadonlySet<number> = new Set([
   TAG.subprogram,
 ]);
 
-/** Nine of ten entries have another tag, and are passed at once. */
+/** Nine of ten entries have another tag, and are skipped. */
 const LOOKED_AT = new Uint8Array(0x100);
 for (const tag of [...SCOPES, TAG.variable, TAG.base_type]) LOOKED_AT[tag] = 1;
 
 const PASSED = { list: null, scope: false, type: false } as const;
 
-/** What an entry of this abbreviation is to the index. */
+/** What an entry with this abbreviation means to the index. */
 interface Role {
   readonly list: "functions" | "variables" | "definitions" | null;
   readonly scope: boolean;
@@ -95,7 +95,7 @@ function makeIndex(unit: Unit): UnitIndex {
   let hasTypes = false;
   const cursor = new Cursor(unit.info.bytes, unit.first, unit.end);
   const abbreviations = unit.info.abbreviationsOf(unit);
-  /** The scope around the current entry, at each depth; 0 where there is none. */
+  /** The enclosing scope at each depth; 0 if there is none. */
   const path: number[] = [];
   while (cursor.at < unit.end) {
     const offset = cursor.at;

@@ -1,5 +1,5 @@
 /**
- * Owns the units of one file's debug information: their headers, and what the root entry of each says for all others.
+ * The units of one file's debug information: their headers, and what the root entry of each says about the whole unit.
  * Must not read further entries. Source: DWARF 5 section 7.5.1; DWARF 4 section 7.5.1 for .debug_types.
  */
 import { type AbbreviationTable, type Format, readAbbreviations } from "./abbrev.js";
@@ -7,7 +7,7 @@ import { UT } from "./constants.js";
 import { Cursor, DwarfError } from "./cursor.js";
 import type { SectionName, Sections } from "./sections.js";
 
-/** A stretch of .debug_info or .debug_types. All places in it are offsets from its section's start. */
+/** A unit in .debug_info or .debug_types. All positions are offsets from its section's start. */
 export interface Unit extends Format {
   readonly info: InfoSection;
   readonly start: number;
@@ -17,12 +17,12 @@ export interface Unit extends Format {
   /** Of its root entry. */
   readonly first: number;
   readonly abbreviations: number;
-  /** Of a type unit: what DW_FORM_ref_sig8 names it by, and the offset of the type. */
+  /** For a type unit: the signature used by DW_FORM_ref_sig8, and the offset of the type. */
   readonly signature: bigint | null;
   readonly type: number;
-  /** Of a skeleton and of a split unit of DWARF 5. */
+  /** For skeletons and split units of DWARF 5. */
   readonly dwoId: bigint | null;
-  /** Of a split unit: the unit in the main file that names it, and knows where its addresses are. */
+  /** For a split unit: the unit in the main file that names it and knows where its addresses are. */
   readonly skeleton: Unit | null;
 }
 
@@ -31,7 +31,7 @@ export class InfoSection {
   readonly sections: Sections;
   readonly bytes: Buffer;
   readonly units: readonly Unit[];
-  /** Entries that may still be read one by one: a crafted file could have each read over and over. */
+  /** Budget of single-entry reads: a crafted file could have each entry read over and over. */
   #entries: number;
   #abbreviationBytes: number;
   readonly #tables = new Map<string, AbbreviationTable>();
@@ -48,7 +48,7 @@ export class InfoSection {
     this.#abbreviationBytes = 2 * sections.get("abbrev").length + 1000;
   }
 
-  /** The unit that holds an offset. @throws DwarfError when none does */
+  /** The unit that contains an offset. @throws DwarfError if none does */
   unitAt(offset: number): Unit {
     let [low, high] = [0, this.units.length - 1];
     while (low < high) {
@@ -62,7 +62,7 @@ export class InfoSection {
     return unit;
   }
 
-  /** Counts an entry that is read by itself. */
+  /** Counts a single-entry read. */
   claimEntry(): void {
     this.#entries -= 1;
     if (this.#entries < 0) throw new DwarfError("its entries refer to each other endlessly");

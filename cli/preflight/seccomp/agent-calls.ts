@@ -1,5 +1,5 @@
 /**
- * The system calls that an agent makes in its target from attach to detach, with the arguments that filters look at.
+ * The system calls that an agent makes in its target from attach to detach, with the arguments that filters inspect.
  * Source: perf record -e raw_syscalls:sys_enter over a session with a load, a switch, a rollback and an end; Frida
  * 17.26.2, glibc 2.36, x86_64. Pointers, lengths and descriptors stand for any: 0.
  */
@@ -20,14 +20,14 @@ const STREAM_CLOEXEC = 0x80001;
 const mmap = (protection: number): SystemCall => call(9, 0, 4096, protection, PRIVATE_ANONYMOUS);
 const mprotect = (protection: number): SystemCall => call(10, 0, 4096, protection);
 
-/** Without these there is no agent, so a filter that answers an error number is in the way too. */
+/** Indispensable to the agent: even a filter that only returns an error rules it out. */
 export const NEEDED_CALLS: ReadonlyMap<string, SystemCall> = new Map([
   ["mmap of code", mmap(READ_EXEC)],
   ["mmap of writable code", mmap(READ_WRITE_EXEC)],
   ["mprotect to code", mprotect(READ_EXEC)],
   ["mprotect to writable code", mprotect(READ_WRITE_EXEC)],
   ["memfd_create", call(319, 0, 1)],
-  // By which the agent finds Frida: its descriptor cannot be had through a thread that is not the process's first.
+  // How the agent connects to Frida: its descriptor cannot be fetched through a thread other than the process's first.
   ["socket", call(41, AF_UNIX, STREAM_CLOEXEC)],
   ["connect", call(42)],
 ]);

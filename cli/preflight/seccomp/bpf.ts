@@ -1,5 +1,5 @@
 /**
- * Owns the meaning of a seccomp filter: classic BPF as the kernel runs it over one system call. Pure.
+ * Evaluates a seccomp filter: classic BPF as the kernel runs it on one system call. Pure.
  * Source: kernel Documentation/networking/filter.rst; include/uapi/linux/{bpf_common,filter,seccomp}.h.
  */
 
@@ -10,10 +10,13 @@ export interface SystemCall {
   readonly args: readonly bigint[];
 }
 
-/** What the kernel does with a call: ends the process, answers an error number, or does it, perhaps after asking someone. */
+/**
+ * What the kernel does with a call: kill the process, return an error, or execute it, perhaps after asking a
+ * supervisor.
+ */
 export type Answer = "kill" | "error" | "allow";
 
-// The upper half of the value that a filter returns. Of several filters' the smallest counts, as a signed number.
+// The upper half of a filter's return value. Of several filters, the smallest (signed) wins.
 const ACTION = 0xffff0000;
 const SECCOMP_RET_ERRNO = 0x00050000;
 const SECCOMP_RET_USER_NOTIF = 0x7fc00000;
@@ -51,7 +54,7 @@ export function answer(filters: readonly Buffer[], call: SystemCall): Answer {
     case SECCOMP_RET_ERRNO:
       return "error";
     default:
-      return "kill"; // KILL_PROCESS, KILL_THREAD, TRAP (SIGSYS), and what the kernel does not know
+      return "kill"; // KILL_PROCESS, KILL_THREAD, TRAP (SIGSYS), and unknown actions
   }
 }
 
@@ -65,7 +68,7 @@ function dataOf({ nr, args }: SystemCall): Buffer {
   return data;
 }
 
-/** Jumps only lead forward, so this ends. @throws RangeError for what the kernel would not have accepted */
+/** Jumps only go forward, so this terminates. @throws RangeError for what the kernel would have rejected */
 function run(filter: Buffer, data: Buffer): number {
   const memory = new Uint32Array(SCRATCH);
   let a = 0;

@@ -1,4 +1,6 @@
-/** The rows of docs/layout.md: a declaration before and after, and what is to be said of it. `$` is the row's number. */
+/**
+ * The rows of docs/layout.md: a declaration before and after, and what is to be said of it. `$` is the row's number.
+ */
 
 export interface Kind {
   readonly what: string;
@@ -253,7 +255,10 @@ export const C_KINDS: readonly Kind[] = [
 const cpp = (types: string, argument: string): string =>
   `${types} extern "C" HP int f$(${argument} p); extern "C" HP int f$(${argument} p) { return (int)sizeof(p); }`;
 
-/** clang describes a class only where it must be complete, and one with a vtable where its constructor is: `v$` calls it. */
+/**
+ * clang describes a class only where it must be complete, and one with a vtable where its constructor is: `v$` calls
+ * it.
+ */
 const used = (types: string, argument: string): string =>
   `${types} extern "C" HP int f$(${argument} *p); extern "C" HP int f$(${argument} *p) { return (int)sizeof(*p); }`;
 

@@ -1,5 +1,5 @@
-//! `#[derive(HotpatchLayout)]`: a hash of the layout, which the records of functions hold for their arguments, and a
-//! record of the type by which a change is named.
+//! `#[derive(HotpatchLayout)]`: a hash of the layout, which function records contain for their arguments, and a record of
+//! the type, by which a change is named.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -39,14 +39,14 @@ pub fn layout(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// A field, or a variant of an enum. Where a variant's fields lie is not to be had; the type's size and the variants'
-/// own words tell.
+/// A field, or a variant of an enum. The offsets of a variant's fields are unavailable; the type's size and the variants'
+/// text must do.
 struct Part {
     name: String,
     text: String,
     /// Null for a variant.
     field: Option<(Member, Type)>,
-    /// What lies inside: the field's own type, or those of the variant's fields.
+    /// Its contents: the field's own type, or those of the variant's fields.
     types: Vec<Type>,
 }
 
@@ -127,7 +127,7 @@ impl Part {
     }
 }
 
-/// The static in section hp_types. A type with parameters is many types, and has none: its hash alone tells.
+/// The static in section hp_types. A generic type is many types and has none: only its hash tells.
 fn record(input: &DeriveInput, parts: &[Part]) -> TokenStream {
     let name = &input.ident;
     if input

@@ -6,7 +6,7 @@
 //!     extern "C" fn __hotpatch_caught(...) -> Result           runs the body; a panic is a value from here on
 //!     extern "C" fn __hotpatch_entry(...) -> Result            one 8-byte no-op, jmp __hotpatch_caught: the mark's entry
 //!     static RECORD                                            in hp_marks: its name, its entry, its signature
-//!     match __hotpatch_entry(player, amount) { ... }           the panic goes on, in the caller's own copy of std
+//!     match __hotpatch_entry(player, amount) { ... }           the panic resumes, in the caller's own copy of std
 //! }
 //! ```
 //!
@@ -28,7 +28,7 @@ pub fn hotpatch(arguments: TokenStream, item: TokenStream) -> Result<TokenStream
     let types = argument_types(&function);
     let (result, returned) = match &function.sig.output {
         ReturnType::Default => (parse_quote!(()), quote!(result)),
-        // `!` has no value to be carried, and no name yet that a type argument may have.
+        // `!` has no value to carry, and cannot be a type argument yet.
         ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => {
             (parse_quote!(::core::convert::Infallible), quote!(match result {}))
         }
@@ -68,7 +68,7 @@ pub fn hotpatch(arguments: TokenStream, item: TokenStream) -> Result<TokenStream
                 ::core::arch::naked_asm!(
                     ".byte 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x02, 0x00, 0x00", // nopl 0x200(%rax,%rax,1)
                     "jmp {}",
-                    ".p2align 4", // the next entry's place: entries are multiples of 8
+                    ".p2align 4", // aligns the next entry: entries are multiples of 8
                     sym __hotpatch_caught
                 )
             }
@@ -85,7 +85,7 @@ pub fn hotpatch(arguments: TokenStream, item: TokenStream) -> Result<TokenStream
     })
 }
 
-/// The author's own names, for documentation and editors; one of ours where the argument is a pattern.
+/// The author's own names, for documentation and editors; a generated one if the argument is a pattern.
 fn argument_names(function: &ItemFn) -> Vec<Ident> {
     let named = function.sig.inputs.iter().enumerate().map(|(i, input)| match input {
         FnArg::Typed(PatType { pat, .. }) => match &**pat {

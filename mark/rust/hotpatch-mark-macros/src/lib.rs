@@ -14,7 +14,7 @@ pub fn hotpatch(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = proc_macro2::TokenStream::from(item);
     match expand::hotpatch(arguments.into(), item.clone()) {
         Ok(expanded) => expanded.into(),
-        // The item stays as it was: a name that is gone would only cause more errors elsewhere.
+        // Keep the item: a missing name would only cause more errors elsewhere.
         Err(error) => {
             let error = error.to_compile_error();
             quote!(#error #item).into()
@@ -22,7 +22,7 @@ pub fn hotpatch(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-/// Lets hotpatch notice a changed layout: see `hotpatch_mark::HotpatchLayout`.
+/// Lets hotpatch detect a changed layout: see `hotpatch_mark::HotpatchLayout`.
 #[proc_macro_derive(HotpatchLayout)]
 pub fn hotpatch_layout(item: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(item as syn::DeriveInput);

@@ -1,5 +1,5 @@
-//! What a marked function may be. Every rule that is broken is told, each at its place, in a sentence that says what to
-//! do instead.
+//! What a marked function may be. Every broken rule is reported at its location, in a sentence that says what to do
+//! instead.
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Error, GenericParam, Ident, ItemFn, LitStr, Path, Result, Safety, Signature, Token, TypeImplTrait};
 
-/// What stands in the attribute's parentheses.
+/// The attribute's arguments.
 pub struct Arguments {
     /// `name = "Player::damage"`: the mark's name inside its module, instead of the function's own.
     pub name: Option<LitStr>,
@@ -132,7 +132,7 @@ impl Broken {
     }
 }
 
-/// What no place in a signature may hold, however deep.
+/// What a signature must not contain, at any depth.
 impl<'ast> Visit<'ast> for Broken {
     fn visit_receiver(&mut self, _: &'ast syn::Receiver) {} // has its own sentence
 

@@ -1,11 +1,11 @@
-//! Types as text: what a record says of a signature, the same whatever the author's spacing and lifetime names are.
+//! Types as text: a record's signature, independent of the author's spacing and lifetime names.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{FnArg, Ident, Lifetime, ReturnType, Signature, Type, TypeFnPtr, TypeReference, parse_quote};
 
-/// `unsafe extern "C" fn(&mut Player, i32) -> i32`: all that a caller of an older build relies on.
+/// `unsafe extern "C" fn(&mut Player, i32) -> i32`: everything that a caller in an older build relies on.
 pub fn signature(signature: &Signature) -> String {
     let Signature {
         abi, inputs, output, ..
@@ -24,12 +24,12 @@ pub fn signature(signature: &Signature) -> String {
     tidy(quote::quote!(unsafe #abi fn(#(#types),*) #output))
 }
 
-/// A type, as the signature's text holds it.
+/// A type, as it appears in the signature's text.
 pub fn type_text(ty: &Type) -> String {
     tidy(without_lifetimes(ty))
 }
 
-/// Tokens with blanks only where they are needed, or help the eye.
+/// Tokens with spaces only where they are needed, or help readability.
 pub fn tidy(tokens: impl ToTokens) -> String {
     let mut text = String::new();
     write(tokens.to_token_stream(), &mut text);
@@ -67,7 +67,7 @@ fn write(tokens: TokenStream, text: &mut String) {
     }
 }
 
-/// The type as a constant outside of its function can name it: `'_` for every lifetime but `'static`.
+/// The type as a constant outside its function can name it: `'_` for every lifetime but `'static`.
 pub fn without_lifetimes(ty: &Type) -> Type {
     let mut ty = ty.clone();
     Anonymous.visit_type_mut(&mut ty);

@@ -1,4 +1,4 @@
-//! What a library wants to be called around a switch.
+//! Functions of a library that are called around a switch.
 
 /// Defines what is called before a switch to this generation, while `from` still runs; 0 is the host's own code.
 ///
@@ -8,8 +8,8 @@
 /// });
 /// ```
 ///
-/// At most once in a library. Runs on a thread of its own and with a time limit: docs/marks.md of hotpatch, "Hooks". A
-/// panic ends the hook and is told by the panic hook; the switch goes on.
+/// At most once in a library. Runs on a separate thread with a time limit: docs/marks.md of hotpatch, "Hooks". A panic
+/// ends the hook and is reported by the panic hook; the switch continues.
 #[macro_export]
 macro_rules! before_switch {
     (|$from:ident, $to:ident| $body:block) => {

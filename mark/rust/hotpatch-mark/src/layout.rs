@@ -1,10 +1,10 @@
-//! Hashes of layouts, computed at build time. Equal hashes mean: the same fields of the same types at the same places.
+//! Hashes of layouts, computed at build time. Equal hashes mean the same fields of the same types at the same offsets.
 
 use core::marker::PhantomData;
 
 /// A type whose layout is known; see the derive macro of this name, which is the only way to implement it.
 ///
-/// Pointers are followed to a depth, each with a constant of its own, because a type may hold a pointer to itself.
+/// Pointers are followed to a limited depth, with one constant per depth, because a type may contain a pointer to itself.
 #[diagnostic::on_unimplemented(
     message = "the layout of `{Self}` is not known to hotpatch",
     note = "write #[derive(HotpatchLayout)] before it"
@@ -17,13 +17,13 @@ pub trait HotpatchLayout {
     const ONE: u64;
     #[doc(hidden)]
     const TWO: u64;
-    /// What records hold.
+    /// The value in records.
     #[doc(hidden)]
     const THREE: u64;
 }
 
 /// `Known::<T>::THREE` is the hash of `T` where `T: HotpatchLayout`: an inherent constant, which is preferred to that of
-/// [`Unknown`]. So a type needs not derive anything to be an argument.
+/// [`Unknown`]. So a type need not derive anything to be an argument.
 pub struct Known<T: ?Sized>(PhantomData<T>);
 
 #[allow(missing_docs)]
@@ -34,7 +34,7 @@ impl<T: HotpatchLayout + ?Sized> Known<T> {
     pub const THREE: u64 = T::THREE;
 }
 
-/// For all other types: no more is known than size and alignment.
+/// For all other types: only size and alignment are known.
 #[allow(missing_docs)]
 pub trait Unknown {
     const FLAT: u64 = 0;
@@ -53,14 +53,14 @@ impl Hash {
     const START: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
 
-    /// Of a type's size and alignment, to which the rest is added.
+    /// Starts with a type's size and alignment, to which the rest is added.
     pub const fn of<T>() -> Self {
         Self(Self::START)
             .number(size_of::<T>() as u64)
             .number(align_of::<T>() as u64)
     }
 
-    /// Of a kind of type.
+    /// Starts with a kind of type.
     const fn kind(name: &str) -> Self {
         Self(Self::START).text(name)
     }
@@ -87,7 +87,7 @@ impl Hash {
         Self(hash).number(bytes.len() as u64)
     }
 
-    /// Never 0, which means that nothing is known.
+    /// Never 0, which means unknown.
     pub const fn value(self) -> u64 {
         if self.0 == 0 { 1 } else { self.0 }
     }
@@ -126,7 +126,7 @@ plain!(
     String
 );
 
-/// What leads to a `T`: followed one step less deep.
+/// Pointers to a `T`: followed one level less deep.
 macro_rules! pointers {
     ($($name:literal $ty:ty),*) => {$(
         impl<T: HotpatchLayout + ?Sized> HotpatchLayout for $ty {
@@ -152,7 +152,7 @@ macro_rules! sized_pointers {
 }
 sized_pointers!("Vec" Vec<T>);
 
-/// What holds `T`s in itself.
+/// Types that contain `T`s.
 macro_rules! holders {
     ($([$($t:ident)+] $ty:ty, $start:expr;)*) => {$(
         impl<$($t: HotpatchLayout),+> HotpatchLayout for $ty {

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The library is built as a `cdylib` and followed by the `hotpatch` command line. The crate has no run-time part: what
-//! hotpatch must know stands in the library's own file (docs/marks.md of hotpatch has it byte by byte). Release builds can
+//! hotpatch must know is in the library's own file (docs/marks.md of hotpatch has it byte by byte). Release builds can
 //! leave everything out: `#[cfg_attr(feature = "hotpatch", hotpatch_mark::hotpatch)]`.
 //!
 //! Linux on x86_64, `std`, Rust 1.88 or later.
@@ -33,7 +33,7 @@ pub use flag::is_hotpatched;
 pub use layout::HotpatchLayout;
 pub use state::State;
 
-/// Marks a function: every call of it, through whatever pointer, reaches the body of the running generation.
+/// Marks a function: every call, through whatever pointer, reaches the body of the running generation.
 ///
 /// ```
 /// # use hotpatch_mark::hotpatch;
@@ -58,14 +58,15 @@ pub use state::State;
 /// far as it can see: the signature as written, the size and alignment of every argument and of the result, and the layout
 /// of types that derive [`HotpatchLayout`].
 ///
-/// Not `const`, `async`, `extern "Rust"`, variadic; no `self`, no `Self`, no parameters but lifetimes, no `impl Trait`. A
-/// panic leaves the function as it would without the mark, also when caller and body are of different generations.
+/// It cannot be `const`, `async`, `extern "Rust"` or variadic, use `self`, `Self` or `impl Trait`, or have generic
+/// parameters other than lifetimes. A panic leaves the function as it would without the mark, even if caller and body are
+/// from different generations.
 pub use hotpatch_mark_macros::hotpatch;
 
-/// Lets hotpatch notice that a type is laid out differently in a new build, although its size is the same.
+/// Lets hotpatch detect that a type's layout differs in a new build, even if its size is the same.
 ///
-/// Covers field names, types and offsets, and what lies inside and behind pointers, three deep, as far as those types derive
-/// it too. A type with parameters needs them to derive it:
+/// Covers field names, types and offsets, and the contents of fields and pointers, three levels deep, as far as those types
+/// derive it too. A generic type needs its parameters to derive it:
 ///
 /// ```compile_fail,E0277
 /// # use hotpatch_mark::HotpatchLayout;
@@ -78,7 +79,7 @@ pub use hotpatch_mark_macros::hotpatch;
 /// ```
 pub use hotpatch_mark_macros::HotpatchLayout;
 
-/// What the macros' code needs. Not for anybody else.
+/// For the macros' code only.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::layout::{Hash, Known, Unknown};

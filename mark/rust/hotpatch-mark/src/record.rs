@@ -1,7 +1,7 @@
-//! The records that hotpatch reads from the library's file: sections hp_marks and hp_types, version 1. Their bytes are
-//! docs/marks.md's; texts end in NUL.
+//! The records that hotpatch reads from the library's file: sections hp_marks and hp_types, version 1. docs/marks.md
+//! specifies their bytes; texts end in NUL.
 
-/// Says of a marked function what its callers rely on. `N`: arguments and result.
+/// What the callers of a marked function rely on. `N`: arguments and result.
 #[repr(C, align(8))]
 pub struct FunctionRecord<const N: usize> {
     magic: [u8; 8],
@@ -14,7 +14,7 @@ pub struct FunctionRecord<const N: usize> {
     layout: [Layout; N],
 }
 
-// SAFETY: never written, and its pointers lead to constants.
+// SAFETY: never written, and its pointers refer to constants.
 unsafe impl<const N: usize> Sync for FunctionRecord<N> {}
 
 impl<const N: usize> FunctionRecord<N> {
@@ -39,7 +39,7 @@ impl<const N: usize> FunctionRecord<N> {
     }
 }
 
-/// Of an argument or a result.
+/// The layout of an argument or a result.
 #[repr(C)]
 pub struct Layout {
     size: u64,
@@ -48,7 +48,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// `hash` 0: no more is known than size and alignment.
+    /// `hash` 0: only size and alignment are known.
     pub const fn new<T>(hash: u64) -> Self {
         Self {
             size: size_of::<T>() as u64,
@@ -58,7 +58,7 @@ impl Layout {
     }
 }
 
-/// Says where the fields of a type lie. `N`: fields, or variants.
+/// The offsets of a type's fields. `N`: fields, or variants.
 #[repr(C, align(8))]
 pub struct TypeRecord<const N: usize> {
     magic: [u8; 8],
@@ -101,7 +101,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// `text`: the field's type, or what stands behind the variant's name.
+    /// `text`: the field's type, or what follows the variant's name.
     pub const fn new(name: &'static str, text_: &'static str, offset: usize, size: usize) -> Self {
         Self {
             offset: offset as u64,
@@ -112,7 +112,7 @@ impl Part {
     }
 }
 
-/// Refuses at build time what a reader could not find the end of.
+/// Refuses unterminated texts at build time.
 pub(crate) const fn text(text: &'static str) -> *const u8 {
     let bytes = text.as_bytes();
     assert!(

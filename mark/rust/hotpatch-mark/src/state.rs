@@ -1,4 +1,4 @@
-//! Variables that live through all generations: section hp_state, version 1 (docs/marks.md).
+//! Variables that survive all generations: section hp_state, version 1 (docs/marks.md).
 
 use core::cell::UnsafeCell;
 use core::ops::Deref;
@@ -6,7 +6,7 @@ use core::ptr::null;
 
 use crate::record::text;
 
-/// The record of a variable, and the way to it: dereferences to the live value. Made by [`state!`](crate::state).
+/// The record of a variable, which dereferences to the live value. Made by [`state!`](crate::state).
 #[repr(C, align(8))]
 pub struct State<T: 'static> {
     magic: [u8; 8],
@@ -14,7 +14,7 @@ pub struct State<T: 'static> {
     reserved: u32,
     size: u64,
     align: u64,
-    /// The tool writes the address of the first owner's storage here, in the file of each copy.
+    /// hotpatch writes the address of the first owner's storage here, in the file of each copy.
     owner: UnsafeCell<*const T>,
     own: &'static Storage<T>,
     name: *const u8,
@@ -46,7 +46,7 @@ impl<T> Deref for State<T> {
 
     fn deref(&self) -> &T {
         // SAFETY: hotpatch gives the address of a variable of this name, type text, size and alignment, in a library that is
-        // never unloaded. Volatile, because the file's bytes may be others than those that were compiled.
+        // never unloaded. Volatile, because the file's bytes may differ from those that were compiled.
         unsafe {
             let owner = self.owner.get().read_volatile();
             if owner.is_null() { &*self.own.0.get() } else { &*owner }
@@ -54,7 +54,7 @@ impl<T> Deref for State<T> {
     }
 }
 
-/// A variable's storage in this copy. In memory that can be written, whatever its type is: another copy may use it.
+/// A variable's storage in this copy. In writable memory whatever its type is: another copy may use it.
 #[repr(transparent)]
 pub struct Storage<T>(UnsafeCell<T>);
 
@@ -68,7 +68,7 @@ impl<T> Storage<T> {
     }
 }
 
-/// Declares statics that live through all generations, rollbacks and restores.
+/// Declares statics that survive all generations, rollbacks and restores.
 ///
 /// ```
 /// use std::sync::Mutex;

@@ -13,7 +13,7 @@ struct Pendulum {
 
 const START: Pendulum = Pendulum { place: -0.9, speed: 0.0, ticks: 0 };
 
-// What lives on through edits. Without hotpatch it is a static like any other.
+// Survives edits. Without hotpatch it is a static like any other.
 #[cfg(feature = "hotpatch")]
 hotpatch_mark::state! {
     static PENDULUM: Mutex<Pendulum> = Mutex::new(START);
@@ -21,7 +21,7 @@ hotpatch_mark::state! {
 #[cfg(not(feature = "hotpatch"))]
 static PENDULUM: Mutex<Pendulum> = Mutex::new(START);
 
-/// What draws the pendulum to the middle.
+/// The force that pulls the pendulum to the middle.
 #[cfg_attr(feature = "hotpatch", hotpatch_mark::hotpatch)]
 unsafe fn pull(pendulum: &Pendulum) -> f32 {
     -0.08 * pendulum.place
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn tick(line: *mut u8, size: usize) -> usize {
     if pendulum.ticks == 0 {
         start_logging();
     }
-    // SAFETY: what the marked functions are given is what they were built for: hotpatch looks at their records.
+    // SAFETY: the marked functions get the arguments they were built for: hotpatch checks their records.
     let text = unsafe {
         pendulum.speed += pull(&pendulum);
         draw(&pendulum)

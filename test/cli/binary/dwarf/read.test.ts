@@ -1,4 +1,7 @@
-/** Debug information that is not all there, or not where it is expected: read where it is sound, else left with the reason. */
+/**
+ * Debug information that is not all there, or not where it is expected: read where it is sound, else left with the
+ * reason.
+ */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
