@@ -1,10 +1,10 @@
 /**
- * The carrier: the thread of ours by which Frida came and will leave (cli/frida/carrier.py). It waits for an order; should
- * the tool be gone at the end, the agent gives it.
+ * The carrier: the thread of ours by which Frida came and will leave (cli/frida/bridge/carrier.py). It waits for an order;
+ * should the tool be gone at the end, the agent gives it.
  */
 import type { Carrier } from "../schemas/agent.js";
 
-/** Source: cli/frida/carrier.py. */
+/** Source: cli/frida/bridge/carrier_code.py. */
 const LEAVE = 2;
 
 /** It is none of the host's threads. */

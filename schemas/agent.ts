@@ -95,7 +95,7 @@ export const resultOf = <T extends z.ZodType>(value: T) =>
   ]);
 export type Result<T> = { ok: true; value: T } | { ok: false; error: AgentFailure };
 
-/** Our thread through which Frida entered, and the address of its order (cli/frida/carrier.py). */
+/** Our thread through which Frida entered, and the address of its order (cli/frida/bridge/carrier.py). */
 export const Carrier = z.object({ thread: z.number(), order: Address });
 export type Carrier = z.infer<typeof Carrier>;
 

@@ -1,5 +1,5 @@
 /**
- * One JSON object per line between the cli and cli/frida/bridge.py. The whole contract between the two processes:
+ * One JSON object per line between the cli and cli/frida/bridge/bridge.py. The whole contract between the two processes:
  * BRIDGE_PROTOCOL is raised with every change of this file, and bridge.py states the same number in `ready`.
  */
 import { z } from "zod";

@@ -3,5 +3,5 @@
 /** The agent's. Raised whenever a request, an answer or an event changes its meaning. */
 export const AGENT_PROTOCOL = 4;
 
-/** That of cli/frida/bridge.py, which states the same number. */
+/** That of cli/frida/bridge/bridge.py, which states the same number. */
 export const BRIDGE_PROTOCOL = 3;

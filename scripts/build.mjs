@@ -1,6 +1,6 @@
 /** Compiles all folders, bundles the agent, and puts the Python scripts beside the programs that start them. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -20,12 +20,13 @@ const filesOf = (folder) =>
         .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     : [];
 
-/** tsc never deletes the output of a removed source: a removed test would go on being run. */
+/** Nothing else deletes the output of a removed source: a removed test would go on being run. */
 function removeOrphans() {
   for (const project of PROJECTS)
     for (const file of filesOf(join("dist", project))) {
       const source = file.slice("dist/".length).replace(/(\.d\.ts|\.js)(\.map)?$/, "");
-      if (/\.(js|ts|map)$/.test(file) && !existsSync(`${source}.ts`) && !existsSync(`${source}.tsx`)) rmSync(file);
+      const sources = file.endsWith(".py") ? [source] : [`${source}.ts`, `${source}.tsx`];
+      if (/\.(js|ts|map|py)$/.test(file) && !sources.some((one) => existsSync(one))) rmSync(file);
     }
 }
 
@@ -41,5 +42,8 @@ function bundleAgent() {
 removeOrphans();
 node("node_modules/typescript/bin/tsc", ["-b"]);
 bundleAgent();
-for (const file of filesOf("cli").filter((file) => file.endsWith(".py"))) copyFileSync(file, join("dist", file));
+for (const file of filesOf("cli").filter((file) => file.endsWith(".py"))) {
+  mkdirSync(join("dist", dirname(file)), { recursive: true });
+  copyFileSync(file, join("dist", file));
+}
 chmodSync("dist/cli/main.js", 0o755);

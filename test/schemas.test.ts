@@ -14,5 +14,5 @@ test("docs/hotpatch.schema.json is that of the zod schema (npm run schema)", (t)
 });
 
 test("the bridge says the protocol number that the cli expects", (t) => {
-  t.is(Number(/^PROTOCOL = (\d+)$/m.exec(read("cli/frida/bridge.py"))?.[1]), BRIDGE_PROTOCOL);
+  t.is(Number(/^PROTOCOL = (\d+)$/m.exec(read("cli/frida/bridge/bridge.py"))?.[1]), BRIDGE_PROTOCOL);
 });

@@ -34,7 +34,7 @@ export async function openNative(): Promise<Backend> {
     );
   });
   const device = await frida.getLocalDevice();
-  // As in bridge.py: Frida changes nothing of the host by itself.
+  // As in bridge/binding.py: Frida changes nothing of the host by itself.
   const { Off } = frida.Exceptor;
   const withoutHooks = { exceptor: Off, unwindBroker: false, exitMonitor: false, threadSuspendMonitor: false };
   return new NativeBackend(device, installedVersion(), frida.Stdio.Pipe, withoutHooks);

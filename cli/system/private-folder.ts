@@ -18,7 +18,7 @@ import { mkdtemp, open } from "node:fs/promises";
 import { join } from "node:path";
 import { startTimeOf } from "./proc.js";
 
-/** Six characters from node, eight with underscores from bridge.py. */
+/** Six characters from node, eight with underscores from temp_folder.py. */
 const NAME = /^hotpatch-(\d+)-(\d+)-\w{6,8}$/;
 
 /**

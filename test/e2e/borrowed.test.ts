@@ -107,7 +107,7 @@ for (const [title, source, ...args] of HOSTS)
     const host = shop.start(await shop.host("host", source, ["-D_GNU_SOURCE", "-fexceptions"]), args);
     const output = new Lines(host.stdout);
     await output.next((line) => line === "answered", "an answer");
-    const rounds = shop.start("python3", ["-c", ROUNDS, join(ROOT, "dist/cli/target"), String(host.pid)]);
+    const rounds = shop.start("python3", ["-c", ROUNDS, join(ROOT, "dist/cli/frida/bridge"), String(host.pid)]);
     const said = new Lines(rounds.stderr);
     t.is(
       await new Promise((resolve) => rounds.once("close", resolve)),

@@ -10,7 +10,7 @@ import { type AgentAnswer, type AgentArgument, type AgentMethod, AgentMethods, C
 import { AGENT_PROTOCOL } from "../../schemas/protocol.js";
 import { endChild, ROOT } from "../support/workshop.js";
 
-const BRIDGE = join(ROOT, "dist/cli/frida/bridge.py");
+const BRIDGE = join(ROOT, "dist/cli/frida/bridge/bridge.py");
 const PACKAGES = join(ROOT, ".hotpatch-python");
 const AGENT = readFileSync(join(ROOT, "dist/agent.js"), "utf8");
 const NO_HOOKS = { before: null, after: null };

@@ -46,7 +46,7 @@ export const AGENT_CALLS: ReadonlyMap<string, SystemCall> = new Map([
   ["munmap", call(11)],
   ["rt_sigaction", call(13, 11, 0, 0, 8)],
   ["rt_sigprocmask", call(14, 2, 0, 0, 8)],
-  ["rt_sigreturn", call(15)], // by cli/frida/ptrace.py, as restart_syscall
+  ["rt_sigreturn", call(15)], // by cli/frida/bridge/ptrace.py, as restart_syscall
   ["ioctl", call(16, 0, 0xc0686611)],
   ["pread64", call(17)],
   ["access", call(21)],

@@ -2,7 +2,7 @@
 
 Frida has the function return to an address at which nothing is, 0x320, and catches the fault as its tracer. With the tracer
 gone that fault is the host's end. So the address that Frida writes is exchanged for that of code in the target, which looks
-whether it is still traced: if so it goes to 0x320 itself, if not it has the carrier leave (cli/frida/carrier.py).
+whether it is still traced: if so it goes to 0x320 itself, if not it has the carrier leave (cli/frida/bridge/carrier.py).
 
 Frida writes it from this process, by syscall(process_vm_writev): its calls of syscall() are led through a page of ours. In
 machine code, as they are too many, and made in moments, for Python.

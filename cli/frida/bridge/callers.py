@@ -1,6 +1,6 @@
 """Takes only the target's own calls.
 
-Frida's way in is a socket with a name (cli/frida/older_kernel.py), which every user of the machine may see and call while it
+Frida's way in is a socket with a name (cli/frida/bridge/older_kernel.py), which every user of the machine may see and call while it
 waits, some 10 ms: whoever came first would be taken for the target's agent, and given Frida's side of it. So each call is
 looked at before Frida gets it, by whom the kernel says it is from.
 """

@@ -165,7 +165,7 @@ IN_CHILD = bytes([
     0xC7, 0x00, 0, 0, 0, 0,                   # mov dword [rax], 0
     0xC3,                                     # out: ret
 ])
-# Where Frida's calls in the carrier return to (cli/frida/way_home.py): on to the fault that Frida waits for, if it is still
+# Where Frida's calls in the carrier return to (cli/frida/bridge/way_home.py): on to the fault that Frida waits for, if it is still
 # there to trace us, by what /proc says; else the carrier leaves. rax: the result.
 PAD = bytes([
     0x83, 0x3D, *to(DATA + TELLS, PAD_AT, 7), 0,    # cmp dword [rip+tells], 0

@@ -1,0 +1,160 @@
+/** The bridge's process: its standard streams become a channel, and its end that of every target behind it. */
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { Carrier } from "../../schemas/agent.js";
+import type { ErrorReport } from "../../schemas/error.js";
+import { BRIDGE_PROTOCOL } from "../../schemas/protocol.js";
+import {
+  attachFailed,
+  attachRefused,
+  ENDED,
+  HotpatchError,
+  noBackend,
+  spawnFailed,
+  unsupportedHost,
+} from "../errors.js";
+import { BridgedTarget } from "./bridged-target.js";
+import { type BridgeEvent, Channel, RemoteError } from "./channel.js";
+import type { Backend, SpawnOptions, Target } from "./target.js";
+
+const START_MS = 20_000;
+/** Bytes of stderr kept for the error. */
+const STDERR_TAIL = 4096;
+/** ms the bridge has to let go of its targets. */
+const CLOSE_MS = 8000;
+
+export class BridgeProcess {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #channel: Channel;
+  readonly #targets = new Map<number, BridgedTarget>();
+  readonly #ended: Promise<string>;
+  #said: (event: BridgeEvent) => void = () => {};
+  #stderr = "";
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    this.#channel = new Channel(
+      (line) => child.stdin.write(line),
+      (event) => this.#hear(event),
+    );
+    child.stdin.on("error", () => {}); // the bridge is gone: `close` below says so
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (chunk: string) => this.#receive(chunk));
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (chunk: string) => {
+      this.#stderr = (this.#stderr + chunk).slice(-STDERR_TAIL);
+    });
+    this.#ended = new Promise((resolve) => {
+      const end = (how: string) => {
+        const reason = this.#stderr.trim() === "" ? how : `${how}: ${this.#stderr.trim()}`;
+        this.#channel.close(reason);
+        for (const target of this.#targets.values()) target.lose(reason);
+        resolve(reason);
+      };
+      child.once("error", (error) => end(error.message));
+      child.once("close", (code, signal) => end(`the bridge ended with ${signal ?? `exit code ${code}`}`));
+    });
+  }
+
+  /** A bridge that does not keep to the contract is of no use any more. */
+  #receive(chunk: string): void {
+    try {
+      this.#channel.receive(chunk);
+    } catch (error) {
+      this.#stderr = `it said what is not in the contract: ${error instanceof Error ? error.message : String(error)}`;
+      this.#child.kill("SIGKILL");
+    }
+  }
+
+  async ready(command: string): Promise<{ frida: string; python: string }> {
+    const fail = (detail: string) => {
+      this.#child.kill("SIGKILL");
+      return new HotpatchError(noBackend("python", `${command}: ${detail}`));
+    };
+    let timer: NodeJS.Timeout | undefined;
+    const first = new Promise<BridgeEvent>((resolve, reject) => {
+      this.#said = resolve;
+      timer = setTimeout(() => reject(fail(`the bridge said nothing for ${START_MS / 1000} s`)), START_MS);
+      void this.#ended.then((reason) => reject(fail(reason)));
+    });
+    try {
+      const event = await first;
+      if (event.event === "fatal") throw fail(event.message);
+      if (event.event !== "ready") throw fail(`it began with ${event.event}`);
+      if (event.protocol !== BRIDGE_PROTOCOL)
+        throw fail(`it speaks protocol ${event.protocol}, this hotpatch ${BRIDGE_PROTOCOL}`);
+      return event;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  backend(version: string): Backend {
+    return {
+      name: "python",
+      version,
+      spawn: (options, source) => this.#spawn(options, source),
+      attach: (pid, source) => this.#attach(pid, source),
+      close: () => this.#close(),
+    };
+  }
+
+  async #spawn(options: SpawnOptions, source: string): Promise<Target> {
+    const { argv, env, cwd, cols, rows } = options;
+    const program = argv[0] ?? "";
+    const pid = await this.#channel
+      .request("spawn", { argv: [...argv], env: { ...env }, cwd, cols, rows })
+      .catch((error: Error) => {
+        throw new HotpatchError(spawnFailed(program, error.message), error);
+      });
+    if (typeof pid !== "number") throw new HotpatchError(spawnFailed(program, "the bridge gave no pid"));
+    return this.#enter(pid, source).catch((error: HotpatchError) => {
+      endHost(pid);
+      throw new HotpatchError({ ...error.report, running: ENDED }, error);
+    });
+  }
+
+  async #attach(pid: number, source: string): Promise<Target> {
+    await this.#channel.request("attach", { pid }).catch((error: Error) => {
+      throw new HotpatchError(whyNotEntered(pid, error), error);
+    });
+    return this.#enter(pid, source);
+  }
+
+  async #enter(pid: number, source: string): Promise<Target> {
+    const target = new BridgedTarget(pid, this.#channel);
+    this.#targets.set(pid, target);
+    const carrier = await this.#channel.request("load", { pid, source }).catch((error: Error) => {
+      throw new HotpatchError(attachFailed(pid, error.message), error);
+    });
+    target.carrier = Carrier.parse(carrier);
+    return target;
+  }
+
+  #hear(event: BridgeEvent): void {
+    if (event.event === "ready" || event.event === "fatal") return this.#said(event);
+    this.#targets.get(event.pid)?.hear(event);
+  }
+
+  /** stdin's end is the order to let go of everything. */
+  async #close(): Promise<void> {
+    this.#child.stdin.end();
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_MS);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+}
+
+function whyNotEntered(pid: number, error: Error): ErrorReport {
+  if (!(error instanceof RemoteError) || error.type !== "NoCarrier") return attachRefused(pid, error.message);
+  const cure = "attach at another moment, when it waits for something; or start it with `hotpatch spawn`";
+  return unsupportedHost(pid, error.message, cure);
+}
+
+/** One that stands at its entry point still. */
+function endHost(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it has ended by itself
+  }
+}

@@ -1,0 +1,55 @@
+"""Frida in this process: what it is told and kept from, and how it is sent to a carrier."""
+import threading
+from contextlib import contextmanager
+
+from callers import check_callers, from_target
+from first_stop import choose_first_stop, stops_at
+from footprint import give_back
+from inner_names import find_threads_by_own_name
+from older_kernel import pretend_older_kernel
+from reads import spare_shared_memory
+from way_home import WayHome
+
+# Frida changes nothing of the host by itself. By default it takes over the host's signal handlers, exit() and the loader's
+# notices: threads died in those when it left, and forked children hung in them (docs/decisions/0015-frida-without-hooks.md).
+WITHOUT_HOOKS = {"exceptor": "off", "unwind_broker": False, "exit_monitor": False, "thread_suspend_monitor": False}
+
+
+class Binding:
+    """One for a process."""
+
+    def __init__(self, frida):
+        """frida: its package, of which nothing has been called yet."""
+        self._frida = frida
+        self._file = frida._frida.__file__
+        # Before Frida asks for the first time: it remembers the answer.
+        pretend_older_kernel(self._file)
+        spare_shared_memory(self._file)
+        check_callers(self._file)
+        choose_first_stop(self._file)
+        find_threads_by_own_name(self._file)
+        self._way_home = WayHome(self._file)
+        self._device = frida.get_local_device()
+
+    @property
+    def version(self):
+        return self._frida.__version__
+
+    @contextmanager
+    def at(self, carrier):
+        """Meanwhile Frida calls functions in the carrier."""
+        with self._way_home.to(carrier.pad), stops_at(carrier.tid, carrier.home), carrier.forks_waiting():
+            yield
+
+    def enter(self, pid, carrier):
+        """Frida comes by the carrier. Its session with the process."""
+        offsets = [] if carrier.unused_in_loader is None else [carrier.unused_in_loader]
+        with from_target(pid), self.at(carrier):
+            return self._device.attach(carrier.tid, linker_notifier_offsets=offsets, **WITHOUT_HOOKS)
+
+    def give_back(self):
+        """What Frida holds of our memory and needs no more, meanwhile."""
+        threading.Thread(target=give_back, args=(self._file,), daemon=True).start()
+
+    def close(self):
+        self._frida.shutdown()

@@ -1,0 +1,109 @@
+"""How a target ends, or is lost while it lives: says so to the cli, and cleans up after an agent that nobody reaches any more."""
+import os
+import select
+import struct
+import threading
+
+from line import say
+from ptrace import DoesNotStop, Unfit, on_own_thread, wait_until
+from stranded import lay_to_rest
+from wait_status import wait_status
+
+# How long a process may take from the end of its agent to its own.
+EXIT_SECONDS = 1
+# How long an agent that has been cut off may take to notice it, and to put back the host's own code (agent/descriptors.ts).
+RESTORE_SECONDS = 3
+LOOK_SECONDS = 2
+# How long the last of a host's output may take.
+DRAIN_SECONDS = 5
+
+CUT_OFF = "the host has closed the file descriptors of the agent, as closefrom() and close_range() do"
+
+# What must be done before we go.
+background = []
+
+
+def watch(target):
+    """Says when it ends. Safe to call twice."""
+    if target.pidfd is not None and not target.watched:
+        target.watched = True
+        threading.Thread(target=wait_for_end, args=(target,), daemon=True).start()
+
+
+def detached(target, reason, crash):
+    """Frida's session with it has ended."""
+    say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
+    if reason == "process-terminated":
+        in_background(lambda: say_why_gone(target))
+
+
+def clean_up(target):
+    """After an agent that cannot be reached any more."""
+    carrier = target.carrier
+    try:
+        wait_until(lambda: carrier.dismissed, RESTORE_SECONDS)
+        on_own_thread(carrier.leave)
+        on_own_thread(lambda: lay_to_rest(target.pid, carrier.rest))
+    except (Unfit, DoesNotStop, OSError, struct.error):
+        pass  # the process has ended
+
+
+def finish():
+    """Waits for what is under way."""
+    for work in background:
+        work.join(EXIT_SECONDS + RESTORE_SECONDS + 1)
+
+
+def in_background(work):
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    background[:] = [*(one for one in background if one.is_alive()), thread]
+
+
+def wait_for_end(target):
+    """Through the pidfd: waitpid would also take the stops of a traced child, which are another thread's to see."""
+    while not select.select([target.pidfd], [], [], LOOK_SECONDS)[0]:
+        # An agent that has been cut off puts back the host's own code by itself; its socket may live on in a call.
+        if not target.leaving and target.carrier is not None and target.carrier.is_there and target.carrier.dismissed:
+            in_background(lambda: cut_off(target))
+    status = wait_status(target.pid, target.pidfd)
+    try:
+        os.waitpid(target.pid, os.WNOHANG)  # a child of ours leaves no zombie
+    except ChildProcessError:
+        pass  # not our child, or Frida has reaped it
+    say_exited(target, status)
+
+
+def say_why_gone(target):
+    """Frida says the same of a process that has ended, has become another program, or has cut the agent off."""
+    if target.pidfd is None:
+        return say_exited(target, None)
+    if select.select([target.pidfd], [], [], EXIT_SECONDS)[0]:
+        return  # wait_for_end says so
+    if target.carrier.is_there:
+        cut_off(target)
+    else:
+        say({"event": "replaced", "pid": target.pid})
+
+
+def say_exited(target, status):
+    """Once, and after all that it has printed. status: as of wait(); None: not known."""
+    if not target.reported.acquire(blocking=False):
+        return
+    if target.terminal is not None:
+        target.terminal.drained.wait(DRAIN_SECONDS)
+    code = sig = None
+    if status is not None:
+        if os.WIFSIGNALED(status):
+            sig = os.WTERMSIG(status)
+        else:
+            code = os.WEXITSTATUS(status)
+    say({"event": "exited", "pid": target.pid, "exitCode": code, "signal": sig})
+
+
+def cut_off(target):
+    """Once."""
+    if not target.cut.acquire(blocking=False):
+        return
+    clean_up(target)
+    say({"event": "detached", "pid": target.pid, "reason": CUT_OFF, "crash": None})

@@ -1,0 +1,55 @@
+"""The terminal of a host that is started from here: we hold the side that a terminal emulator holds elsewhere."""
+import fcntl
+import os
+import pty
+import struct
+import termios
+import threading
+from contextlib import contextmanager
+
+
+class Terminal:
+    def __init__(self):
+        self._ours, self._theirs = pty.openpty()
+        # Set when all that was printed has been heard.
+        self.drained = threading.Event()
+
+    @contextmanager
+    def lent(self, cols, rows):
+        """The host's side, as a descriptor, for a host that starts meanwhile. If none does, the terminal is closed."""
+        try:
+            set_size(self._theirs, cols, rows)
+            mode = termios.tcgetattr(self._theirs)
+            mode[1] &= ~termios.ONLCR  # lines end in \n, as programs write them
+            termios.tcsetattr(self._theirs, termios.TCSANOW, mode)
+            yield self._theirs
+        except BaseException:
+            os.close(self._ours)
+            raise
+        finally:
+            os.close(self._theirs)
+
+    def hear(self, said):
+        """`said` is given all that is printed from here on, in pieces, on a thread of its own."""
+        threading.Thread(target=self._read, args=(said,), daemon=True).start()
+
+    def _read(self, said):
+        while True:
+            try:
+                data = os.read(self._ours, 65536)
+            except OSError:  # EIO: nobody has the other side open any more
+                data = b""
+            if not data:
+                self.drained.set()
+                return
+            said(data)
+
+    def type(self, data):
+        os.write(self._ours, data)
+
+    def resize(self, cols, rows):
+        set_size(self._ours, cols, rows)
+
+
+def set_size(fd, cols, rows):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("<HHHH", rows, cols, 0, 0))
