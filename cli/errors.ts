@@ -158,14 +158,6 @@ export const attachFailed = (
     "rerun with -vv --log FILE and read the log; `hotpatch attach` can be retried",
   ]);
 
-/** Frida's refusal to attach, told apart by the words that both of its bindings use. */
-export function attachRefused(pid: number, detail: string): ErrorReport {
-  if (/unable to find process|no such process/i.test(detail)) return noSuchProcess(`pid ${pid}`, detail);
-  if (/not permitted|permission|unable to access|ptrace_scope/i.test(detail)) return attachDenied(pid, detail);
-  if (/traced by another|already being (traced|debugged)/i.test(detail)) return attachBusy(pid, detail);
-  return attachFailed(pid, detail);
-}
-
 export const spawnFailed = (program: string, detail: string): ErrorReport =>
   make("spawn-failed", [
     `cannot start ${program}`,

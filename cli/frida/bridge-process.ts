@@ -3,17 +3,10 @@ import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { Carrier } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import { BRIDGE_PROTOCOL } from "../../schemas/protocol.js";
-import {
-  attachFailed,
-  attachRefused,
-  ENDED,
-  HotpatchError,
-  noBackend,
-  spawnFailed,
-  unsupportedHost,
-} from "../errors.js";
+import { attachFailed, ENDED, HotpatchError, noBackend, spawnFailed, unsupportedHost } from "../errors.js";
 import { BridgedTarget } from "./bridged-target.js";
 import { type BridgeEvent, Channel, RemoteError } from "./channel.js";
+import { attachRefused } from "./frida-words.js";
 import type { Backend, SpawnOptions, Target } from "./target.js";
 
 const START_MS = 20_000;

@@ -12,6 +12,7 @@ import {
 import type { BridgeOp, BridgeRequests } from "../../schemas/bridge.js";
 import { bridgeDied, HotpatchError, targetDied } from "../errors.js";
 import { type BridgeEvent, type Channel, LinkClosed, RemoteError } from "./channel.js";
+import { saysGone } from "./frida-words.js";
 import { Mailbox, outcome } from "./mailbox.js";
 import { type Range, REPLACED, type Target, type TargetEvent } from "./target.js";
 
@@ -95,7 +96,7 @@ export class BridgedTarget implements Target {
       return await this.#channel.request(op, argument);
     } catch (error) {
       if (error instanceof LinkClosed) throw new HotpatchError(bridgeDied(this.pid, error.message), error);
-      if (error instanceof RemoteError && /destroyed|detached|terminated|gone/i.test(`${error.type} ${error.message}`))
+      if (error instanceof RemoteError && saysGone(`${error.type} ${error.message}`))
         throw new HotpatchError(
           (existsSync(`/proc/${this.pid}`) ? bridgeDied : targetDied)(this.pid, error.message),
           error,

@@ -12,16 +12,8 @@ import {
   AgentMethods,
   type Result,
 } from "../../schemas/agent.js";
-import {
-  attachFailed,
-  attachRefused,
-  bridgeDied,
-  ENDED,
-  HotpatchError,
-  noBackend,
-  spawnFailed,
-  targetDied,
-} from "../errors.js";
+import { attachFailed, bridgeDied, ENDED, HotpatchError, noBackend, spawnFailed, targetDied } from "../errors.js";
+import { attachRefused } from "./frida-words.js";
 import { Mailbox, outcome } from "./mailbox.js";
 import { type Backend, type Outcome, REPLACED, type SpawnOptions, type Target, type TargetEvent } from "./target.js";
 
