@@ -71,6 +71,7 @@ def started(argv, env, cwd, terminal):
     said, say = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.close(go)  # ours alone: when we end, that is the end of what it waits for
         become(argv, env, cwd, terminal, wait, say)
     os.close(wait)
     os.close(say)
@@ -109,8 +110,8 @@ def become(argv, env, cwd, terminal, wait, say):
             signal.signal(ignored, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(cwd)
-        os.read(wait, 1)  # until we are traced
-        os.execve(argv[0], argv, env)
+        if os.read(wait, 1):  # until we are traced; nothing: the tracer has ended
+            os.execve(argv[0], argv, env)
     except BaseException as error:
         os.write(say, str(error).encode())
     finally:
