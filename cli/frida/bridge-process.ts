@@ -14,6 +14,8 @@ const START_MS = 20_000;
 const STDERR_TAIL = 4096;
 /** ms the bridge has to let go of its targets. */
 const CLOSE_MS = 8000;
+/** ms after the bridge's end in which its last words are waited for. */
+const LAST_WORDS_MS = 1000;
 
 export class BridgeProcess {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -45,7 +47,18 @@ export class BridgeProcess {
       };
       child.once("error", (error) => end(error.message));
       child.once("close", (code, signal) => end(`the bridge ended with ${signal ?? `exit code ${code}`}`));
+      child.once("exit", () => {
+        // Not before what has arrived by then is read.
+        const timer = setTimeout(() => setImmediate(() => this.#closeStreams()), LAST_WORDS_MS);
+        child.once("close", () => clearTimeout(timer));
+      });
     });
+  }
+
+  /** `close` comes when these are at their end too, which whoever has inherited one may put off for ever. */
+  #closeStreams(): void {
+    this.#child.stdout.destroy();
+    this.#child.stderr.destroy();
   }
 
   /** A bridge that does not keep to the contract is of no use any more. */

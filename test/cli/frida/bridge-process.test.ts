@@ -1,0 +1,55 @@
+/** The bridge's end, with a program in its place that is no bridge: however it ends, the cli hears of it. */
+import { chmodSync, readFileSync } from "node:fs";
+import test, { type ExecutionContext } from "ava";
+import { HotpatchError } from "../../../cli/errors.js";
+import { openBridge } from "../../../cli/frida/bridge.js";
+import { BRIDGE_PROTOCOL } from "../../../schemas/protocol.js";
+import { Workshop } from "../../support/workshop.js";
+
+/**
+ * Begins as a bridge does, and at the first request does `what`, in sh. Before that it has started a process which keeps its
+ * standard error, as a program that has started the real one would (HOTPATCH_PYTHON may name such).
+ */
+async function open(t: ExecutionContext, what: string) {
+  const shop = new Workshop(t);
+  const program = shop.write(
+    "bridge",
+    `#!/bin/sh
+sleep 600 < /dev/null > /dev/null &
+echo $! > ${shop.path("sleeper")}
+echo '{"event":"ready","protocol":${BRIDGE_PROTOCOL},"frida":"17","python":"3","pid":1}'
+read request
+${what}
+`,
+  );
+  chmodSync(program, 0o755);
+  const backend = await openBridge({ command: program, packages: null });
+  shop.owns(Number(readFileSync(shop.path("sleeper"), "utf8")));
+  return backend;
+}
+
+for (const [title, what, detail] of [
+  [
+    "one that says what is not in the contract",
+    "echo garbage; exec sleep 600",
+    /ended with SIGKILL: it said what is not/,
+  ],
+  ["one that is killed", "echo oh >&2; kill -KILL $$", /ended with SIGKILL: oh/],
+  ["one that ends by itself", "exit 7", /ended with exit code 7/],
+] as const)
+  test(`${title} is at its end, also while another process keeps its standard error`, async (t) => {
+    t.timeout(20_000);
+    const backend = await open(t, what);
+    const error = await t.throwsAsync(backend.attach(process.pid, ""), { instanceOf: HotpatchError });
+    t.regex(error.report.detail, detail);
+    await backend.close();
+  });
+
+test("what a bridge has said last is heard before its end, also while another process keeps its standard error", async (t) => {
+  t.timeout(20_000);
+  const backend = await open(t, `echo '{"id":1,"error":{"type":"NoCarrier","message":"no quiet moment"}}'; exit 0`);
+  const error = await t.throwsAsync(backend.attach(process.pid, ""), { instanceOf: HotpatchError });
+  t.is(error.report.code, "unsupported-host");
+  t.is(error.report.detail, "no quiet moment");
+  await backend.close();
+});
