@@ -1,7 +1,7 @@
 """What is known of a process before a thread of it is touched, and the thread that may be borrowed: one at a quiet moment.
 
 Quiet is a thread outside of everything that could hold a lock of the allocator, the loader or the C library: what it is
-made to call then (cli/frida/bridge/carrier.py) neither waits for itself nor destroys the heap.
+made to call then (cli/frida/bridge/borrowed.py) neither waits for itself nor destroys the heap.
 """
 import os
 import re

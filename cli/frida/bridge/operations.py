@@ -18,6 +18,8 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 class Operations:
+    """`m` is the request: its arguments by name. What a method raises is the answer's error."""
+
     def __init__(self, binding):
         self._binding = binding
         self._targets = {}

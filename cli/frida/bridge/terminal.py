@@ -45,9 +45,11 @@ class Terminal:
             said(data)
 
     def type(self, data):
+        """Bytes, as its keyboard would. Waits while the host does not read."""
         os.write(self._ours, data)
 
     def resize(self, cols, rows):
+        """In characters."""
         set_size(self._ours, cols, rows)
 
 
