@@ -14,6 +14,9 @@ from way_home import WayHome
 # notices: threads died in those when it left, and forked children hung in them (docs/decisions/0015-frida-without-hooks.md).
 WITHOUT_HOOKS = {"exceptor": "off", "unwind_broker": False, "exit_monitor": False, "thread_suspend_monitor": False}
 
+# How long Frida may take to end. This and all that comes before it took 1.3 s at most, at load 30.
+CLOSE_SECONDS = 3
+
 
 class Binding:
     """One for a process."""
@@ -52,4 +55,7 @@ class Binding:
         threading.Thread(target=give_back, args=(self._file,), daemon=True).start()
 
     def close(self):
-        self._frida.shutdown()
+        """Ends what Frida has running here. It waits for its agents to be gone, and now and then one never goes."""
+        closing = threading.Thread(target=self._frida.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
