@@ -46,7 +46,7 @@ export class BridgeProcess {
         resolve(reason);
       };
       child.once("error", (error) => end(error.message));
-      child.once("close", (code, signal) => end(`the bridge ended with ${signal ?? `exit code ${code}`}`));
+      child.once("close", (code, signal) => end(`the bridge exited with ${signal ?? `exit code ${code}`}`));
       child.once("exit", () => {
         // Not before what has arrived by then is read.
         const timer = setTimeout(() => setImmediate(() => this.#closeStreams()), LAST_WORDS_MS);
@@ -66,7 +66,7 @@ export class BridgeProcess {
     try {
       this.#channel.receive(chunk);
     } catch (error) {
-      this.#stderr = `it said what is not in the contract: ${error instanceof Error ? error.message : String(error)}`;
+      this.#stderr = `it sent what is not in the contract: ${error instanceof Error ? error.message : String(error)}`;
       this.#child.kill("SIGKILL");
     }
   }
@@ -79,13 +79,13 @@ export class BridgeProcess {
     let timer: NodeJS.Timeout | undefined;
     const first = new Promise<BridgeEvent>((resolve, reject) => {
       this.#said = resolve;
-      timer = setTimeout(() => reject(fail(`the bridge said nothing for ${START_MS / 1000} s`)), START_MS);
+      timer = setTimeout(() => reject(fail(`the bridge did not answer for ${START_MS / 1000} s`)), START_MS);
       void this.#ended.then((reason) => reject(fail(reason)));
     });
     try {
       const event = await first;
       if (event.event === "fatal") throw fail(event.message);
-      if (event.event !== "ready") throw fail(`it began with ${event.event}`);
+      if (event.event !== "ready") throw fail(`it started with ${event.event}`);
       if (event.protocol !== BRIDGE_PROTOCOL)
         throw fail(`it speaks protocol ${event.protocol}, this hotpatch ${BRIDGE_PROTOCOL}`);
       return event;
@@ -152,7 +152,7 @@ export class BridgeProcess {
 
 function whyNotEntered(pid: number, error: Error): ErrorReport {
   if (!(error instanceof RemoteError) || error.type !== "NoCarrier") return attachRefused(pid, error.message);
-  const cure = "attach at another moment, when it waits for something; or start it with `hotpatch spawn`";
+  const cure = "attach at another moment, when it is waiting for something; or start it with `hotpatch spawn`";
   return unsupportedHost(pid, error.message, cure);
 }
 

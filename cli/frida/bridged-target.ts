@@ -85,7 +85,7 @@ export class BridgedTarget implements Target {
         return this.#mail.say({
           type: "exited",
           outcome: outcome(event.exitCode, event.signal),
-          reason: "the process ended",
+          reason: "the process exited",
         });
     }
   }

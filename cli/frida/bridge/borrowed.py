@@ -129,8 +129,8 @@ def mapped(grounds, tracee, registers, back):
 
     base = call(SYS_MMAP, 0, SIZE, PROT_RW, MAP_PRIVATE_ANONYMOUS, NO_CALL, 0)
     if base > NO_CALL - PAGE:
-        raise Unfit("the kernel gives it no more memory: %s" % os.strerror(NO_CALL - base + 1))
+        raise Unfit("it cannot get more memory from the kernel: %s" % os.strerror(NO_CALL - base + 1))
     grounds.image.write(base + CODE, PROGRAM)
     if call(SYS_MPROTECT, base + CODE, PAGE, PROT_RX) != 0:
-        raise Unfit("the kernel lets it have no new code")
+        raise Unfit("the kernel does not let it map new code")
     return base

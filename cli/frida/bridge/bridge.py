@@ -67,7 +67,7 @@ def main(arguments):
     temp = None
     try:
         if sys.version_info < (3, 9):
-            raise CannotStart("Python 3.9 or newer is needed, this is " + sys.version.split()[0])
+            raise CannotStart("Python 3.9 or newer is needed; this is " + sys.version.split()[0])
         temp = temp_for_frida()
         if no_net is not None:
             raise CannotStart("the network namespace of the process cannot be entered: %s" % no_net)

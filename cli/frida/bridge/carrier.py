@@ -65,10 +65,10 @@ class Carrier:
         self.order = self.data + ORDER
         self._lock, self._at_work = threading.Lock(), 0
         if not wait_until(lambda: self._number("<I", TID) != 0 or self._number("<q", RESULT) > 0, ARRIVE_S):
-            raise NoCarrier("a thread made in it did not start within %g s" % ARRIVE_S)
+            raise NoCarrier("a thread created in it did not start within %g s" % ARRIVE_S)
         error = self._number("<q", RESULT)
         if error > 0:
-            raise NoCarrier("it can have no more threads: %s" % os.strerror(error))
+            raise NoCarrier("it cannot start another thread: %s" % os.strerror(error))
         # What it calls itself; and what we do, where it lives in a PID namespace of its own.
         self.inner = self._number("<I", TID)
         self.tid = next((tid for tid in threads_of(pid) if own_name_of(tid) == self.inner), self.inner)

@@ -17,7 +17,7 @@ LOOK_SECONDS = 2
 # How long the last of a host's output may take.
 DRAIN_SECONDS = 5
 
-CUT_OFF = "the host has closed the file descriptors of the agent, as closefrom() and close_range() do"
+CUT_OFF = "the host closed the agent's file descriptors, as closefrom() and close_range() do"
 
 # What must be done before we go.
 background = []

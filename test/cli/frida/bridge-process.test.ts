@@ -32,10 +32,10 @@ for (const [title, what, detail] of [
   [
     "one that says what is not in the contract",
     "echo garbage; exec sleep 600",
-    /ended with SIGKILL: it said what is not/,
+    /exited with SIGKILL: it sent what is not/,
   ],
-  ["one that is killed", "echo oh >&2; kill -KILL $$", /ended with SIGKILL: oh/],
-  ["one that ends by itself", "exit 7", /ended with exit code 7/],
+  ["one that is killed", "echo oh >&2; kill -KILL $$", /exited with SIGKILL: oh/],
+  ["one that ends by itself", "exit 7", /exited with exit code 7/],
 ] as const)
   test(`${title} is at its end, also while another process keeps its standard error`, async (t) => {
     t.timeout(20_000);
