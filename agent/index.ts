@@ -2,11 +2,9 @@
 import type { AgentEvent, AgentExports, Carrier, Result } from "../schemas/agent.js";
 import { pathAsItWas } from "../schemas/names.js";
 import { AGENT_PROTOCOL } from "../schemas/protocol.js";
-import { dismissCarrier, hideCarrier } from "./carrier.js";
-import { OwnDescriptor } from "./descriptors.js";
-import { NoRoom } from "./memory.js";
-import { PatchedProcess } from "./patched.js";
-import { Registry } from "./registry.js";
+import { dismissCarrier, hideCarrier, NoRoom, OwnDescriptor, processLives } from "./os/index.js";
+import { PatchedProcess } from "./process/patched-process.js";
+import { Registry } from "./registry/registry.js";
 
 let patched: PatchedProcess | null = null;
 /** The thread that Frida came by; null: one of the host's own. */
@@ -34,15 +32,6 @@ function orNoRoom<T>(make: () => Result<T>): Result<T> {
   }
 }
 
-/** Whether the session that owns the registry still lives. A reused pid counts as alive: refusing is the safe side. */
-function alive(pid: number): boolean {
-  try {
-    return File.readAllText(`/proc/${pid}/stat`).length > 0;
-  } catch {
-    return false;
-  }
-}
-
 /** Puts the host's own code back, whoever is left to see it. */
 function leave(): void {
   witness?.close();
@@ -62,7 +51,8 @@ const methods: AgentExports = {
     const registry = opened.value;
     if (typeof registry === "string") return { ok: false, error: { code: "internal", detail: registry } };
     const holder = registry.owner;
-    if (holder !== 0 && holder !== owner && alive(holder))
+    // A reused pid counts as alive: refusing is the safe side.
+    if (holder !== 0 && holder !== owner && processLives(holder))
       return {
         ok: false,
         error: { code: "attach-busy", detail: `the hotpatch session with pid ${holder} is attached to this process` },

@@ -1,0 +1,37 @@
+/** What the agent has an architecture do: callers give addresses and get bytes. Knows no libraries and no generations. */
+import type { Address, Word } from "../target/address.js";
+
+export interface CodeWriter {
+  /** Bytes from one thunk to the next. */
+  readonly thunkSize: number;
+  /** Bytes of the jump at the start of a function without a mark. */
+  readonly jumpSize: number;
+  /** Bytes of the longest that `displace` writes. */
+  readonly displacedSize: number;
+  /** How far from a module its thunks may lie, in bytes: an entry's jump leads there, and the module is part of the way. */
+  readonly near: number;
+  /** gcc's entry, as Memory.scan() takes patterns. */
+  readonly gccEntry: string;
+  /** Whether a jump at `from` can lead to `to`, with room for the instruction itself. */
+  inReach(from: Address, to: Address): boolean;
+  /** Why this word at this address cannot be a patchable entry, or null when it can. */
+  entryProblem(entry: Address, word: Word): string | null;
+  /** The word that turns an entry into a jump to `thunk`. */
+  entryJump(entry: Address, thunk: Address): Word;
+  /** The thunk an adopted entry leads to, or null when the entry is not a jump. */
+  thunkOf(entry: Address, word: Word): Address | null;
+  /** The jump at the start of a function without a mark. */
+  functionJump(at: Address, thunk: Address): number[];
+  /**
+   * Writes the jump through the running table into `code`, at `offset`.
+   * @param at where the thunk will run
+   * @param epoch address of the pointer to the running table
+   * @param index the function's place in every table
+   */
+  writeThunk(code: DataView, offset: number, at: Address, epoch: Address, index: number): void;
+  /**
+   * Moves the instructions that a jump at `at` will overwrite to `body`, with a jump behind them to where they went on.
+   * @returns why that cannot be, else null
+   */
+  displace(at: NativePointer, body: NativePointer): string | null;
+}

@@ -1,0 +1,209 @@
+/**
+ * Entries: the only owner of the bytes at a marked function's start. Generation 0's are registered with Interceptor, so
+ * that Frida undoes them when the tool dies; copies' are stored directly. Either way the bytes change by ONE aligned
+ * 8-byte store of ours: Interceptor's own write is not atomic and killed hammered hosts (docs/decisions/0001).
+ */
+import { ENTRY_SIZE } from "../../schemas/abi.js";
+import { codeWriter } from "../arch/index.js";
+import type { Mark } from "../marks/marks.js";
+import { codeOf, mapNear } from "../os/index.js";
+import { type Address, addressOf, pointerTo, type Word, wordNumber } from "../target/address.js";
+import type { Extent } from "../target/extent.js";
+import { nativeAt } from "../target/native.js";
+import { wordsAt } from "../target/words.js";
+
+/** An entry as the registry keeps it for later sessions. */
+export interface KnownEntry extends Mark {
+  readonly original: Word;
+  /** Where it led: used again, so that attaching takes no new memory. Records of the first agents have none. */
+  readonly thunk?: Address;
+}
+
+interface Entry {
+  /** The function whose place in the tables it leads to. */
+  readonly name: string;
+  readonly address: Address;
+  readonly thunk: Address;
+  readonly original: Word;
+  readonly jump: Word;
+}
+
+/** Makes [lowest, highest entry] writable for the time of `write`. All entries of a module lie in one or two sections. */
+function writing(entries: readonly Entry[], write: () => void): void {
+  if (entries.length === 0) return;
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  for (const { address } of entries) {
+    low = Math.min(low, address);
+    high = Math.max(high, address);
+  }
+  const start = low - (low % Process.pageSize);
+  const page = pointerTo(start);
+  const size = high + ENTRY_SIZE - start;
+  if (!Memory.protect(page, size, "rwx")) throw new Error(`cannot make the marked code at ${page} writable`);
+  try {
+    write();
+  } finally {
+    Memory.protect(page, size, "r-x");
+  }
+}
+
+const store = (entries: readonly Entry[], word: "jump" | "original"): void =>
+  writing(entries, () => {
+    for (const e of entries) pointerTo(e.address).writeU64(wordNumber(e[word]));
+  });
+
+interface Found {
+  readonly mark: Mark;
+  readonly word: Word;
+}
+
+/**
+ * Marks with the words at their entries. An entry may have several names (aliases; a C++ constructor has two): it leads
+ * to the place of the first.
+ */
+function oncePerEntry(marks: readonly Mark[], words: readonly Word[]): Found[] {
+  const found = new Map<Address, Found>();
+  marks.forEach((mark, i) => {
+    if (!found.has(mark.entry)) found.set(mark.entry, { mark, word: words[i] ?? [0, 0] });
+  });
+  return [...found.values()];
+}
+
+/** Thunks for what was found, in memory near their module, ready to run; nothing leads to them yet. */
+function makeEntries(
+  module: Extent,
+  found: readonly Found[],
+  epoch: Address,
+  indexOf: (name: string) => number,
+): Entry[] {
+  if (found.length === 0) return [];
+  const size = found.length * codeWriter.thunkSize;
+  const memory = mapNear(
+    module,
+    found.map(({ mark }) => mark.entry),
+    size,
+  );
+  const thunks = addressOf(memory);
+  const code = new DataView(new ArrayBuffer(size));
+  const entries = found.map(({ mark: { name, entry: address }, word: original }, i) => {
+    const thunk = thunks + i * codeWriter.thunkSize;
+    codeWriter.writeThunk(code, i * codeWriter.thunkSize, thunk, epoch, indexOf(name));
+    if (!codeWriter.inReach(address, thunk)) throw new Error(`the thunk of ${name} is out of its entry's reach`);
+    return { name, address, thunk, original, jump: codeWriter.entryJump(address, thunk) };
+  });
+  memory.writeByteArray(code.buffer as ArrayBuffer);
+  Memory.protect(memory, size, "r-x");
+  return entries;
+}
+
+/** The entries of the library that the host itself loaded. */
+export class HostEntries {
+  readonly #entries: readonly Entry[];
+  /** Those that Interceptor would revert. Not the ones an earlier session left redirected: it would follow their jump. */
+  #registered: readonly Entry[];
+
+  private constructor(entries: readonly Entry[], registered: readonly Entry[]) {
+    this.#entries = entries;
+    this.#registered = registered;
+  }
+
+  /**
+   * Redirects them. The epoch must already lead to a table that holds every function.
+   * @param known entries that an earlier session redirected, and may have left so
+   */
+  static adopt(
+    module: Extent,
+    marks: readonly Mark[],
+    epoch: NativePointer,
+    indexOf: (name: string) => number,
+    known: ReadonlyMap<Address, KnownEntry> = new Map(),
+  ): HostEntries {
+    const left: Entry[] = [];
+    const restored: Entry[] = [];
+    const fresh: Found[] = [];
+    for (const found of oncePerEntry(marks, wordsAt(marks.map((mark) => mark.entry)))) {
+      const { name, entry: address } = found.mark;
+      const thunk = codeWriter.thunkOf(address, found.word);
+      const before = known.get(address);
+      if (thunk !== null && before !== undefined)
+        left.push({ name, address, thunk, original: before.original, jump: found.word });
+      else if (before?.thunk !== undefined)
+        restored.push({
+          name,
+          address,
+          thunk: before.thunk,
+          original: before.original,
+          jump: codeWriter.entryJump(address, before.thunk),
+        });
+      else fresh.push(found);
+    }
+    const entries = [...restored, ...makeEntries(module, fresh, addressOf(epoch), indexOf)];
+    // Nothing that lets another thread into the script between here and our store: it would make Interceptor write first.
+    for (const e of entries)
+      Interceptor.replaceFast(
+        {
+          target: pointerTo(e.address),
+          relocation: "forced",
+          redirectSpaceHint: ENTRY_SIZE,
+          writeRedirect(details) {
+            details.writer.putBytes(bytesOf(e.jump));
+          },
+        },
+        pointerTo(e.thunk),
+      );
+    store(entries, "jump");
+    Interceptor.flush(); // writes the same bytes again: no change
+    return new HostEntries([...left, ...entries], entries);
+  }
+
+  /** The host's own bytes again. Interceptor's revert at unload then changes nothing. */
+  restore(): void {
+    store(this.#entries, "original");
+  }
+
+  /** Takes the entries over from Interceptor, so that unloading the script leaves them redirected. */
+  keep(): void {
+    store(this.#registered, "original");
+    for (const e of this.#registered) Interceptor.revert(pointerTo(e.address));
+    Interceptor.flush();
+    store(this.#registered, "jump");
+    this.#registered = [];
+  }
+
+  /** What a later session needs: the words that `restore` writes, and the thunks. */
+  known(): KnownEntry[] {
+    return this.#entries.map(({ name, address, original, thunk }) => ({ name, entry: address, original, thunk }));
+  }
+}
+
+/**
+ * Leads a copy's entries through the table: each is written once in its life.
+ * @param words the entries as they are
+ */
+export function adoptCopy(
+  module: Extent,
+  marks: readonly Mark[],
+  words: readonly Word[],
+  epoch: NativePointer,
+  indexOf: (name: string) => number,
+): void {
+  const entries = makeEntries(module, oncePerEntry(marks, words), addressOf(epoch), indexOf);
+  const pairs = new Uint32Array(entries.length * 4);
+  entries.forEach(({ address, jump }, i) => {
+    pairs.set([address % 2 ** 32, Math.floor(address / 2 ** 32), ...jump], i * 4);
+  });
+  const memory = Memory.alloc(Math.max(pairs.byteLength, 16));
+  memory.writeByteArray(pairs.buffer);
+  writing(entries, () => storeAll()(memory, entries.length));
+}
+
+/** The store loop as machine code: thousands of entries in microseconds. */
+const makeStoreAll = () => nativeAt(codeOf("store"), "void", ["pointer", "long"]);
+let storing: ReturnType<typeof makeStoreAll> | null = null;
+function storeAll() {
+  storing ??= makeStoreAll();
+  return storing;
+}
+
+const bytesOf = ([low, high]: Word): number[] =>
+  [low, high].flatMap((half) => [half & 0xff, (half >>> 8) & 0xff, (half >>> 16) & 0xff, half >>> 24]);

@@ -1,0 +1,32 @@
+/**
+ * Notices that the host has closed the agent's descriptors, as closefrom() and close_range() do: nobody can reach the agent
+ * then, nor tell it to go. It keeps one of its own, and looks at it from time to time.
+ */
+import { LINUX } from "../../arch/index.js";
+import { native } from "../../target/native.js";
+
+const memfdCreate = native("memfd_create", "int", ["pointer", "uint"]);
+const fstat = native("fstat", "int", ["int", "pointer"]);
+const close = native("close", "int", ["int"]);
+
+const MFD_CLOEXEC = 1;
+
+export class OwnDescriptor {
+  readonly #number = memfdCreate(Memory.allocUtf8String("hotpatch-alive"), MFD_CLOEXEC);
+  readonly #inode = inodeOf(this.#number);
+
+  /** Its number may be another file's by now. */
+  get closed(): boolean {
+    return this.#inode !== null && inodeOf(this.#number) !== this.#inode;
+  }
+
+  close(): void {
+    if (this.#inode !== null && !this.closed) close(this.#number);
+  }
+}
+
+/** Null where there is no such descriptor. */
+function inodeOf(fd: number): string | null {
+  const stat = Memory.alloc(LINUX.stat.size);
+  return fd >= 0 && fstat(fd, stat) === 0 ? stat.add(LINUX.stat.inode).readU64().toString() : null;
+}

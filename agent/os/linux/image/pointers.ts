@@ -1,0 +1,57 @@
+/**
+ * What the pointers in a module's data lead to, also before the loader has written them: a library is told of when it is
+ * mapped, and relocated after that. Reads only.
+ * Source: x86-64 psABI 1.0 table 4.9; measured with Frida 17.26.2 on glibc 2.36: a module observer still sees zeros.
+ */
+import { LINUX } from "../../../arch/index.js";
+import { type Address, addressOf, pointerTo } from "../../../target/address.js";
+import { contains, type Extent } from "../../../target/extent.js";
+import { dynamicAt } from "./dynamic.js";
+import { SYMBOL } from "./symbol.js";
+
+const DT_SYMTAB = 6;
+const DT_RELA = 7;
+const DT_RELASZ = 8;
+const RELA = 24;
+/** Relocations that lead into the module: to an address of its own, to a symbol of its own. */
+const { relative: RELATIVE, symbol: OF_SYMBOL } = LINUX.relocations;
+const HIGH = 2 ** 32;
+
+/** Reads the pointer at a place in the module: where it leads once the module is relocated; NULL when nowhere. */
+export function pointersIn(module: Extent): (at: NativePointer) => NativePointer {
+  let relocations: ReadonlyMap<Address, NativePointer> | null = null;
+  return (at) => {
+    const value = at.readPointer();
+    if (contains(module, value)) return value;
+    relocations ??= relocationsOf(module);
+    const relocated = relocations.get(addressOf(at));
+    if (relocated !== undefined) return relocated;
+    // Packed relocations (RELR) name no value: what stands there is the file's address.
+    const packed = value.isNull() ? NULL : biasOf(module).add(value);
+    return contains(module, packed) ? packed : NULL;
+  };
+}
+
+const biasOf = ({ base }: Extent): NativePointer => dynamicAt(base)?.bias ?? base;
+
+/** By place: what the module's own relocations write there, as far as it is an address in the module. */
+function relocationsOf({ base }: Extent): Map<Address, NativePointer> {
+  const found = new Map<Address, NativePointer>();
+  const dynamic = dynamicAt(base);
+  const [table, symbols] = [dynamic?.tables.get(DT_RELA), dynamic?.tables.get(DT_SYMTAB)];
+  const size = dynamic?.values.get(DT_RELASZ) ?? 0;
+  const bytes = table === undefined || size === 0 ? null : table.readByteArray(size - (size % RELA));
+  if (dynamic == null || bytes === null) return found;
+  const bias = addressOf(dynamic.bias);
+  const words = new Uint32Array(bytes);
+  const u64 = (i: number): number => (words[i] ?? 0) + (words[i + 1] ?? 0) * HIGH;
+  for (let i = 0; i < words.length; i += RELA / 4) {
+    const type = words[i + 2] ?? 0;
+    if (type !== RELATIVE && type !== OF_SYMBOL) continue;
+    const symbol = type === OF_SYMBOL ? symbols?.add((words[i + 3] ?? 0) * SYMBOL) : undefined;
+    if (symbol?.add(6).readU16() === 0) continue; // another library's
+    const start = symbol?.add(8).readU64().toNumber() ?? 0;
+    found.set(bias + u64(i), pointerTo(bias + start + u64(i + 4)));
+  }
+  return found;
+}

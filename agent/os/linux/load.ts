@@ -1,0 +1,129 @@
+/**
+ * dlopen of a generation's copy, on a thread of its own with a time limit: a constructor that blocks must not take the
+ * agent with it. RTLD_NOW, so that an undefined function is the loader's refusal instead of the host's death at the
+ * first call; RTLD_LOCAL, so that copies never supply names to others.
+ */
+import { LOAD_JOB } from "../../arch/index.js";
+import type { Extent } from "../../target/extent.js";
+import { exported, native, nativeThatWaits } from "../../target/native.js";
+import { codeOf } from "./code.js";
+import { imageSize } from "./image/segments.js";
+import { mapAnywhere, NoRoom, unmap } from "./memory.js";
+import type { LoadedModule } from "./modules.js";
+import { blocking, startThread, untilSet } from "./thread.js";
+
+const [DLOPEN, DLERROR, STRNCPY] = [exported("dlopen"), exported("dlerror"), exported("strncpy")];
+const dladdr1 = nativeThatWaits("dladdr1", "int", ["pointer", "pointer", "pointer", "int"]);
+const dlinfo = native("dlinfo", "int", ["pointer", "int", "pointer"]);
+
+const RTLD_NOW = 2;
+const RTLD_NOLOAD = 4;
+const RTLD_NODELETE = 0x1000;
+const RTLD_DL_LINKMAP = 2;
+const RTLD_DI_LINKMAP = 2;
+/** struct link_map (link.h) and Dl_info (dlfcn.h): offsets of what is read of them. */
+const LINK_MAP = { dynamic: 16 } as const;
+const DL_INFO = { base: 8, size: 32 } as const;
+
+export type Loaded =
+  | ({ readonly kind: "loaded"; readonly ms: number } & Extent)
+  | { readonly kind: "failed"; readonly detail: string }
+  | { readonly kind: "timeout" };
+
+/** @param timeoutMs after which the load is given up; the thread goes on until the constructor returns */
+export async function load(path: string, timeoutMs: number): Promise<Loaded> {
+  const job = newJob(path, RTLD_NOW);
+  try {
+    startThread(codeOf("loader"), job);
+  } catch (error) {
+    unmap(job, jobSize(path));
+    throw error;
+  }
+  const ms = await untilSet(job.add(LOAD_JOB.done), timeoutMs);
+  if (ms === null) return { kind: "timeout" };
+  const handle = job.add(LOAD_JOB.handle).readPointer();
+  const detail = handle.isNull() ? job.add(LOAD_JOB.error).readUtf8String() : null;
+  unmap(job, jobSize(path)); // the thread has written its last word there
+  if (!handle.isNull()) return { kind: "loaded", ms, ...extentOf(handle) };
+  return { kind: "failed", detail: detail === null || detail === "" ? "dlopen gave no reason" : detail };
+}
+
+/** Where the loader has put what it gave this handle for. Its own word: a name may stand for several modules. */
+function extentOf(handle: NativePointer): Extent {
+  const found = Memory.alloc(Process.pointerSize);
+  if (dlinfo(handle, RTLD_DI_LINKMAP, found) !== 0) throw new Error("the loader does not know its own handle");
+  const info = Memory.alloc(DL_INFO.size);
+  const inside = found.readPointer().add(LINK_MAP.dynamic).readPointer();
+  if (dladdr1(inside, info, found, RTLD_DL_LINKMAP) === 0) throw new Error("the loader does not know its own module");
+  const base = info.add(DL_INFO.base).readPointer();
+  return { base, size: imageSize(base) };
+}
+
+/** What Frida's agent is linked with, besides what no process can unload. Source: its DT_NEEDED, Frida 17.26. */
+const FRIDA_NEEDS = ["libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0"];
+
+/**
+ * Keeps what Frida's agent calls mapped, although the host may dlclose it: Frida binds its agent to libraries that it
+ * finds loaded, without holding them (docs/decisions/0005).
+ */
+export function pinFridaNeeds(modules: readonly LoadedModule[]): void {
+  for (const name of FRIDA_NEEDS) if (modules.some(({ path }) => path.endsWith(`/${name}`))) pinNamed(name);
+}
+
+/**
+ * Keeps a module mapped although the host may dlclose it: thunks and tables lead into it. Asked for by the loader's own
+ * name of it, which also finds it when its file has been replaced. On a thread of its own, because a constructor that
+ * blocks holds the loader's lock.
+ * @returns whether it is held; false where that takes longer than `ms`
+ */
+export function pin({ name }: LoadedModule, ms: number): boolean {
+  if (name === "") return true;
+  const job = pinNamed(name);
+  return blocking(() => job.add(LOAD_JOB.done).readU32() !== 0, ms);
+}
+
+/** ms between tries to hold a library where the target has no room for a thread. */
+const AGAIN_MS = 250;
+
+/** The same, some time later: a thread that opens a library and waits for us lets nobody start one. */
+export function pinLater(module: LoadedModule): void {
+  const { name } = module;
+  setTimeout(() => {
+    try {
+      pinNamed(name);
+    } catch (error) {
+      if (!(error instanceof NoRoom)) throw error;
+      setTimeout(() => pinLater(module), AGAIN_MS);
+    }
+  }, 0);
+}
+
+/** Records of pins, and the bytes they take, until it is known that their threads have ended. */
+const pins: { readonly job: NativePointer; readonly size: number }[] = [];
+
+function pinNamed(name: string): NativePointer {
+  const job = newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  pins.push({ job, size: jobSize(name) });
+  startThread(codeOf("loader"), job);
+  return job;
+}
+
+/** The last thing of a session: gives back what its pins no longer need. */
+export function forgetPins(): void {
+  for (const { job, size } of pins.splice(0)) if (job.add(LOAD_JOB.done).readU32() !== 0) unmap(job, size);
+}
+
+/** In bytes, the path included. */
+const jobSize = (path: string): number => LOAD_JOB.size + path.length * 4 + 1;
+
+function newJob(path: string, mode: number): NativePointer {
+  const job = mapAnywhere(jobSize(path));
+  const ownPath = job.add(LOAD_JOB.size);
+  ownPath.writeUtf8String(path);
+  job.add(LOAD_JOB.dlopen).writePointer(DLOPEN);
+  job.add(LOAD_JOB.dlerror).writePointer(DLERROR);
+  job.add(LOAD_JOB.strncpy).writePointer(STRNCPY);
+  job.add(LOAD_JOB.path).writePointer(ownPath);
+  job.add(LOAD_JOB.mode).writeU32(mode);
+  return job;
+}

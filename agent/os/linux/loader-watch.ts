@@ -1,0 +1,148 @@
+/**
+ * Hears of every library that the loader maps, before its code runs. The loader calls an empty function for debuggers
+ * whenever its list has changed; a jump from there, written by one aligned store, leads to code of ours in host-owned
+ * memory. The thread that opens the library waits there, at most some seconds, until a thread of ours has looked.
+ *
+ * So no thread of the host ever runs Frida's code: it may have a small stack, a signal handler under way, or be in there
+ * when we leave. The kernel empties our page in a forked child (MADV_WIPEONFORK), where nobody would answer: there the jump
+ * leads to a mere return.
+ */
+import { ENTRY_SIZE } from "../../../schemas/abi.js";
+import { LINUX, NOTICE, NOTICE_CODE, type NoticeJump, noticeJump } from "../../arch/index.js";
+import { type Address, addressOf, pointerTo, type Word, wordNumber, wordText } from "../../target/address.js";
+import { native } from "../../target/native.js";
+import { mapNear } from "./memory.js";
+import { loaderNotice } from "./modules.js";
+import { peek } from "./peek.js";
+import { blocking, startThread } from "./thread.js";
+
+const { page: PAGE, fixed: FIXED, size: SIZE } = NOTICE;
+/** Seconds that a thread of the host waits for ours. */
+const PATIENCE_S = 5;
+const TICK_S = 2;
+/** ms that our thread may take to leave. */
+const LEAVE_MS = 1000;
+
+const madvise = native("madvise", "int", ["pointer", "size_t", "int"]);
+const syscall = native("syscall", "long", ["long", "pointer", "long", "long", "pointer"]);
+const FUTEX_WAKE_PRIVATE = 129;
+/** Linux 4.14. */
+const MADV_WIPEONFORK = 18;
+
+/** Where the loader's empty function is, and the memory that its jump leads to. */
+export interface Watched {
+  readonly at: Address;
+  readonly stub: Address;
+}
+
+export class LoaderWatch {
+  readonly #at: NativePointer;
+  readonly #stub: NativePointer;
+  readonly #page: NativePointer;
+  /** Held: our thread calls it. */
+  readonly #callback: NativeCallback<"void", []>;
+  readonly #original: Word;
+  #running = true;
+  /** Our thread is in the script. */
+  #calling = false;
+
+  private constructor(at: Address, stub: NativePointer, original: Word, onChange: () => void, onTick: () => void) {
+    this.#at = pointerTo(at);
+    this.#stub = stub;
+    this.#page = stub.add(SIZE);
+    this.#original = original;
+    this.#callback = new NativeCallback(
+      () => {
+        this.#calling = true;
+        if (this.#page.add(PAGE.request).readU32() === NOTICE.look) onChange();
+        else onTick();
+        this.#calling = false;
+      },
+      "void",
+      [],
+    );
+  }
+
+  /**
+   * @param before what an earlier session has left
+   * @param onChange is called on a thread of ours while the thread that opens or closes a library waits in the loader, with
+   *   its lock: it must not wait for that lock
+   * @param onTick is called on the same thread every two seconds, also when nobody can reach the script any more
+   * @returns why it cannot be done here
+   */
+  static start(before: Watched | null, onChange: () => void, onTick: () => void): LoaderWatch | string {
+    const { at, state } = loaderNotice();
+    const ours = before?.at === at;
+    const stub = ours ? pointerTo(before.stub) : makeStub(at, state);
+    if (stub === null) return "the kernel cannot empty a page in forked children (Linux 4.14)";
+    const page = stub.add(SIZE);
+    const original = ours ? wordAt(addressOf(page) + FIXED.original) : wordAt(at);
+    const bytes = at % ENTRY_SIZE === 0 ? new Uint8Array(peek(at, ENTRY_SIZE * 2)) : null;
+    const jump = bytes === null ? null : noticeJump(at, original, bytes, addressOf(stub));
+    if (jump === null) return `the loader's notice reads ${wordText(original)}, which is not an empty function`;
+    const watch = new LoaderWatch(at, stub, original, onChange, onTick);
+    watch.#begin(jump);
+    return watch;
+  }
+
+  /** What a later session needs. */
+  get watched(): Watched {
+    return { at: addressOf(this.#at), stub: addressOf(this.#stub) };
+  }
+
+  #begin({ behind, word }: NoticeJump): void {
+    this.#page.add(PAGE.request).writeU32(0);
+    this.#page.add(PAGE.done).writeU32(0);
+    this.#page.add(PAGE.callback).writePointer(this.#callback);
+    startThread(this.#stub.add(NOTICE.watchAt), this.#page);
+    this.#page.add(PAGE.active).writeU32(1);
+    this.#write(word, behind);
+  }
+
+  /**
+   * The loader's own bytes again; then nobody calls into the script any more. A thread that waits in our code goes on by
+   * code that stays.
+   */
+  stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#write(this.#original, null);
+    this.#page.add(PAGE.active).writeU32(0);
+    this.#page.add(PAGE.callback).writePointer(NULL);
+    this.#page.add(PAGE.request).writeU32(NOTICE.leave);
+    syscall(LINUX.calls.FUTEX, this.#page.add(PAGE.request), FUTEX_WAKE_PRIVATE, 1, NULL);
+    if (!this.#calling) blocking(() => this.#page.add(PAGE.done).readU32() !== 0, LEAVE_MS);
+  }
+
+  #write(word: Word, behind: readonly number[] | null): void {
+    const size = ENTRY_SIZE * 2;
+    const page = this.#at.sub(addressOf(this.#at) % Process.pageSize);
+    const length = addressOf(this.#at) - addressOf(page) + size;
+    if (!Memory.protect(page, length, "rwx")) throw new Error("the loader's code cannot be made writable");
+    try {
+      if (behind !== null) this.#at.add(ENTRY_SIZE).writeByteArray([...behind]);
+      this.#at.writeU64(wordNumber(word));
+    } finally {
+      Memory.protect(page, length, "r-x");
+    }
+  }
+}
+
+/** Two pages near the loader: code, and what it shares with us. Null where the kernel cannot keep it from children. */
+function makeStub(at: Address, state: Address): NativePointer | null {
+  const stub = mapNear({ base: pointerTo(at - (at % SIZE)), size: SIZE }, [at], 2 * SIZE);
+  const page = stub.add(SIZE);
+  if (madvise(page, SIZE, MADV_WIPEONFORK) !== 0) return null;
+  stub.writeByteArray([...NOTICE_CODE]);
+  page.add(FIXED.patience).writeS64(PATIENCE_S);
+  page.add(FIXED.tick).writeS64(TICK_S);
+  page.add(FIXED.state).writePointer(pointerTo(state));
+  page.add(FIXED.original).writeU64(wordNumber(wordAt(at)));
+  Memory.protect(stub, SIZE, "r-x");
+  return stub;
+}
+
+function wordAt(at: Address): Word {
+  const [low = 0, high = 0] = new Uint32Array(peek(at, ENTRY_SIZE));
+  return [low, high];
+}

@@ -1,0 +1,53 @@
+/**
+ * What this process has mapped. By /proc/self and not by Process.enumerateRanges(): Frida opens /proc/PID, which is another
+ * process's where this one lives in a PID namespace and sees the /proc of the one outside.
+ */
+import { pathAsItWas } from "../../../schemas/names.js";
+import type { Extent } from "../../target/extent.js";
+
+export interface Mapping extends Extent {
+  /** As in mprotect(2). */
+  readonly protection: number;
+  readonly shared: boolean;
+  /** Of the mapping in its file, in bytes. */
+  readonly offset: number;
+  /** Device and inode of its file. */
+  readonly file: string;
+  /** Its file; another name where it has none; "" without a name. */
+  readonly path: string;
+}
+
+/** `file` of a mapping without one. */
+export const NO_FILE = "00:00 0";
+const READ = 1;
+const WRITE = 2;
+const EXECUTE = 4;
+
+/** In the order of their addresses. Throws where there is no /proc. Source: proc(5), /proc/PID/maps. */
+export function mappings(): Mapping[] {
+  return File.readAllText("/proc/self/maps")
+    .split("\n")
+    .flatMap((line) => {
+      const fields = /^([0-9a-f]+)-([0-9a-f]+) (...)(.) ([0-9a-f]+) (\S+ \d+) *(.*)$/.exec(line);
+      if (fields === null) return [];
+      const [, from = "", to = "", flags = "", shared, offset = "", file = "", path = ""] = fields;
+      const base = ptr(`0x${from}`);
+      return [
+        {
+          base,
+          size: Number(ptr(`0x${to}`).sub(base).toString()),
+          protection: [...flags].reduce((bits, flag, i) => bits | (flag === "-" ? 0 : 1 << i), 0),
+          shared: shared === "s",
+          offset: Number.parseInt(offset, 16),
+          file,
+          path: pathAsItWas(path).replaceAll("\\012", "\n"), // so the kernel writes a line end
+        },
+      ];
+    });
+}
+
+const which = (bits: number): Mapping[] => mappings().filter(({ protection }) => (protection & bits) === bits);
+/** What can be read and executed. */
+export const codeMappings = (): Mapping[] => which(READ | EXECUTE);
+/** What can be read and written. */
+export const dataMappings = (): Mapping[] => which(READ | WRITE);

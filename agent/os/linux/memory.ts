@@ -1,0 +1,98 @@
+/**
+ * Host-owned memory: mapped by the host's own mmap, never freed, so that entries, thunks and tables outlive the script.
+ * (Memory.alloc is freed at unload, and every adopted entry would then lead into nothing.)
+ */
+import { ENTRY_SIZE } from "../../../schemas/abi.js";
+import { codeWriter } from "../../arch/index.js";
+import { type Address, addressOf, pointerTo } from "../../target/address.js";
+import type { Extent } from "../../target/extent.js";
+import { native } from "../../target/native.js";
+import { codeMappings, dataMappings, type Mapping } from "./mappings.js";
+
+const mmap = native("mmap", "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
+const munmap = native("munmap", "int", ["pointer", "size_t"]);
+const memfdCreate = native("memfd_create", "int", ["pointer", "uint"]);
+const ftruncate = native("ftruncate", "int", ["int", "long"]);
+const close = native("close", "int", ["int"]);
+
+const PROT_RW = 3;
+const MAP_PRIVATE = 0x02;
+const MAP_ANONYMOUS = 0x20;
+/** Linux 4.17; older kernels take the address as a hint, which the check of the result covers. */
+const MAP_FIXED_NOREPLACE = 0x100000;
+const MAP_FAILED = ptr(-1);
+const MFD_CLOEXEC = 1;
+
+const STEPS = 384;
+/** Below this the kernel maps nothing. */
+const LOWEST = 0x10000;
+
+/** The target's limits, or its kernel, refuse what is asked for: memory, or a thread. */
+export class NoRoom extends Error {}
+
+export const pageAlign = (size: number): number => Math.ceil(size / Process.pageSize) * Process.pageSize;
+
+/** Zeroed read-write memory anywhere. `size` in bytes. */
+export function mapAnywhere(size: number): NativePointer {
+  const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p.equals(MAP_FAILED)) throw new NoRoom(`mmap of ${size} bytes failed in the target`);
+  return p;
+}
+
+/** Gives back what nothing in the target leads to any more. */
+export function unmap(memory: NativePointer, size: number): void {
+  munmap(memory, pageAlign(size));
+}
+
+/**
+ * Zeroed read-write memory from which jumps reach some of a module's addresses: all that lie
+ * between the two. Not all of the module: its data may be larger than that reach.
+ * Steps away from the module in both directions; throws NoRoom when every place is taken.
+ */
+export function mapNear({ base: start, size: extent }: Extent, near: readonly Address[], size: number): NativePointer {
+  const bytes = pageAlign(size);
+  const base = addressOf(start);
+  const end = base + pageAlign(extent);
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  for (const address of near) {
+    low = Math.min(low, address);
+    high = Math.max(high, address);
+  }
+  let step = 0x10000;
+  for (let i = 0, away = 0; i < STEPS && away < codeWriter.near; i++) {
+    for (const place of [base - away - bytes, end + away]) {
+      if (place < LOWEST) continue;
+      const p = mmap(pointerTo(place), bytes, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+      if (p.equals(MAP_FAILED)) continue;
+      const got = addressOf(p);
+      if (codeWriter.inReach(got, high + ENTRY_SIZE) && codeWriter.inReach(got + bytes, low)) return p;
+      munmap(p, bytes);
+    }
+    away += step;
+    step = Math.min(step * 2, 0x800000);
+  }
+  throw new NoRoom(`no free memory within 2 GB of the code at 0x${low.toString(16)}`);
+}
+
+/** Zeroed private memory that /proc/PID/maps lists under `name`: later agents find it there. */
+export function mapNamed(name: string, size: number): NativePointer {
+  const fd = memfdCreate(Memory.allocUtf8String(name), MFD_CLOEXEC);
+  if (fd < 0) throw new NoRoom("the target's memfd_create failed");
+  // A file that is shorter than its mapping ends the process that touches it.
+  if (ftruncate(fd, pageAlign(size)) !== 0) {
+    close(fd);
+    throw new NoRoom(`the target cannot create a memory file of ${size} bytes`);
+  }
+  const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE, fd, 0);
+  close(fd);
+  if (p.equals(MAP_FAILED)) throw new NoRoom(`mmap of ${size} bytes failed in the target`);
+  return p;
+}
+
+/** What `mapNamed` has made under this name, and left writable; null: nothing. */
+export const findNamedData = (name: string): NativePointer | null => named(name, dataMappings());
+/** The same that can be executed by now. */
+export const findNamedCode = (name: string): NativePointer | null => named(name, codeMappings());
+
+const named = (name: string, among: readonly Mapping[]): NativePointer | null =>
+  among.find(({ path }) => path.startsWith(`/memfd:${name}`))?.base ?? null;

@@ -1,0 +1,99 @@
+/**
+ * The modules that the loader has mapped, asked of the loader itself: Frida's own list follows notices that it would have
+ * to write into the loader's code for, and those hung forked children (docs/decisions/0015). Calls nothing that waits for
+ * the loader's main lock: a thread that opens a library may wait for us just then (loader-watch.ts).
+ */
+
+import { type Address, addressOf } from "../../target/address.js";
+import { contains, type Place } from "../../target/extent.js";
+import { exported, native } from "../../target/native.js";
+import { mappings } from "./mappings.js";
+
+export interface LoadedModule extends Place {
+  /** What the loader calls it: the path by which it was opened. "" for the executable. */
+  readonly name: string;
+}
+
+/** Bytes of a module's record: base, end, then its name, cut off where it does not fit. */
+const RECORD = { base: 0, end: 8, name: 16, size: 1040 } as const;
+const FIRST_GUESS = 256;
+
+const SOURCE = `
+#include <stdint.h>
+struct header { uint32_t type, flags; uint64_t offset, address, physical, file_size, size, align; };
+struct info { uint64_t bias; const char *name; const struct header *headers; uint16_t count; };
+struct record { uint64_t base, end; char name[${RECORD.size - RECORD.name}]; };
+struct list { uint64_t room, found; struct record records[]; };
+
+/* Under the loader's lock: the module does not go meanwhile. */
+int note(const struct info *info, uint64_t size, struct list *list) {
+  uint64_t low = ~0ull, high = 0;
+  struct record *r;
+  int i;
+  for (i = 0; i < info->count; i++) {
+    const struct header *h = &info->headers[i];
+    if (h->type != 1) continue;
+    if (h->address - h->offset < low && h->offset <= h->address) low = h->address - h->offset;
+    if (h->address + h->size > high) high = h->address + h->size;
+  }
+  if (low == ~0ull) return 0;
+  if (list->found < list->room) {
+    r = &list->records[list->found];
+    r->base = info->bias + (low & ~4095ull);
+    r->end = (info->bias + high + 4095) & ~4095ull;
+    for (i = 0; i < (int)sizeof r->name - 1 && info->name[i]; i++) r->name[i] = info->name[i];
+    r->name[i] = 0;
+  }
+  list->found++;
+  return 0;
+}
+`;
+
+const dlIteratePhdr = native("dl_iterate_phdr", "int", ["pointer", "pointer"]);
+
+let reader: CModule | null = null;
+
+/** In the order in which they were loaded; the executable first. */
+export function loadedModules(): LoadedModule[] {
+  reader ??= new CModule(SOURCE);
+  for (let room = FIRST_GUESS; ; ) {
+    const list = Memory.alloc(16 + room * RECORD.size);
+    list.writeU64(room).add(8).writeU64(0);
+    dlIteratePhdr(reader.note as NativePointer, list);
+    const found = list.add(8).readU64().toNumber();
+    if (found <= room) return named(Array.from({ length: found }, (_, i) => list.add(16 + i * RECORD.size)));
+    room = found * 2;
+  }
+}
+
+function named(records: readonly NativePointer[]): LoadedModule[] {
+  const files = mappedFiles();
+  return records.map((record) => {
+    const base = record.add(RECORD.base).readPointer();
+    const name = record.add(RECORD.name).readUtf8String() ?? "";
+    const size = Number(record.add(RECORD.end).readPointer().sub(base).toString());
+    // The loader's own name may be relative to a folder that has changed since.
+    return { base, size, name, path: files.get(addressOf(base)) ?? name };
+  });
+}
+
+/** The file behind each mapping's first byte. Empty where the process has no /proc. */
+function mappedFiles(): Map<Address, string> {
+  try {
+    return new Map(
+      mappings().flatMap(({ base, path }) => (path.startsWith("/") ? [[addressOf(base), path] as const] : [])),
+    );
+  } catch {
+    return new Map();
+  }
+}
+
+/** The module that an address lies in. */
+export const moduleAt = (modules: readonly LoadedModule[], at: NativePointer): LoadedModule | undefined =>
+  modules.find((module) => contains(module, at));
+
+/** Where the loader says that its list has changed, and what it is doing then. Source: link.h, struct r_debug. */
+export function loaderNotice(): { readonly at: Address; readonly state: Address } {
+  const debug = exported("_r_debug");
+  return { at: addressOf(debug.add(16).readPointer()), state: addressOf(debug.add(24)) };
+}

@@ -1,0 +1,10 @@
+/** Other processes, as /proc shows them. */
+
+/** Whether there is a process with this id. */
+export function processLives(pid: number): boolean {
+  try {
+    return File.readAllText(`/proc/${pid}/stat`).length > 0;
+  } catch {
+    return false;
+  }
+}

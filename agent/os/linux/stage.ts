@@ -1,0 +1,128 @@
+/**
+ * Takes a loaded library off the file it was mapped from: the same bytes at the same addresses, backed by a copy that no
+ * build writes. A writer in place (`cp`, a linker that truncates) would otherwise change or cut off the code that runs.
+ * Only for a library that no thread is using: what is written to its data between copy and exchange would be lost.
+ */
+
+import { contains, type Place } from "../../target/extent.js";
+import { native } from "../../target/native.js";
+import { type Mapping, mappings, NO_FILE } from "./mappings.js";
+
+const open = native("open", "int", ["pointer", "int", "int"]);
+const close = native("close", "int", ["int"]);
+const sendfile = native("sendfile", "long", ["int", "int", "pointer", "size_t"]);
+const mmap = native("mmap", "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
+const munmap = native("munmap", "int", ["pointer", "size_t"]);
+const mprotect = native("mprotect", "int", ["pointer", "size_t", "int"]);
+const mremap = native("mremap", "pointer", ["pointer", "size_t", "size_t", "int", "pointer"]);
+const memcmp = native("memcmp", "int", ["pointer", "pointer", "size_t"]);
+
+const O_CREAT_EXCL_WRONLY_CLOEXEC = 0o100 | 0o200 | 1 | 0o2000000;
+const O_RDONLY_CLOEXEC = 0o2000000;
+const MODE = 0o700;
+const PROT_NONE = 0;
+const PROT_RW = 3;
+const MAP_PRIVATE = 2;
+const MAP_ANONYMOUS = 0x20;
+const MREMAP_MAYMOVE_FIXED = 3;
+const FAILED = ptr(-1);
+/** Bytes per sendfile: below the kernel's limit of 2 GB. */
+const PIECE = 0x40000000;
+
+/** The exchange of one piece, ready: `fresh` holds the same bytes. */
+interface Exchange extends Mapping {
+  readonly fresh: NativePointer;
+}
+
+/**
+ * @param copy path of the file to make; must not exist
+ * @returns null when the library is off its file, else why it is not: then nothing has changed
+ */
+export function stage(place: Place, copy: string): string | null {
+  const pieces = piecesOf(place);
+  if (pieces.length === 0) return "it is not mapped from a file";
+  const unheld = hold(place);
+  if (unheld !== null) return unheld;
+  const size = copyFile(place.path, copy);
+  if (typeof size === "string") return size;
+  const ready: Exchange[] = [];
+  const file = open(Memory.allocUtf8String(copy), O_RDONLY_CLOEXEC, 0);
+  try {
+    for (const piece of pieces) {
+      const fresh = prepare(piece, file, size);
+      if (fresh === null) return `the kernel refused to map ${copy}`;
+      ready.push({ ...piece, fresh });
+    }
+    while (ready.length > 0) {
+      const { fresh, size: bytes, base } = ready[0] as Exchange;
+      // ONE call takes the old mapping away and puts the new one there: nobody sees a gap.
+      if (mremap(fresh, bytes, bytes, MREMAP_MAYMOVE_FIXED, base).equals(FAILED)) return "the kernel refused mremap";
+      ready.shift();
+    }
+    return null;
+  } finally {
+    close(file);
+    for (const { fresh, size: bytes } of ready) munmap(fresh, bytes);
+  }
+}
+
+/**
+ * Keeps the library's own file from being freed when a build replaces it, by one page that nobody can touch. The loader
+ * knows libraries by device and inode: a copy that got the freed number would be taken for generation 0, and never loaded.
+ * @returns why not; null when it is held, as long as the process lives
+ */
+function hold(place: Place): string | null {
+  const file = open(Memory.allocUtf8String(place.path), O_RDONLY_CLOEXEC, 0);
+  if (file < 0) return `${place.path} cannot be opened`;
+  const page = mmap(NULL, Process.pageSize, PROT_NONE, MAP_PRIVATE, file, 0);
+  close(file);
+  if (page.equals(FAILED)) return `the kernel refused to map ${place.path}`;
+  const mapped = mappings();
+  const fileAt = (address: NativePointer) => mapped.find(({ base }) => base.equals(address))?.file;
+  if (fileAt(page) === fileAt(place.base)) return null;
+  munmap(page, Process.pageSize);
+  return `${place.path} has been replaced`;
+}
+
+/** A private mapping with the piece's bytes and protection, elsewhere; null when the kernel refuses. */
+function prepare({ base, size, protection, offset }: Mapping, file: number, fileSize: number): NativePointer | null {
+  // Pages behind the end of a file that was replaced by a shorter one cannot be touched.
+  const backed = offset + size <= fileSize + Process.pageSize - 1;
+  const fresh = backed
+    ? mmap(NULL, size, PROT_RW, MAP_PRIVATE, file, offset)
+    : mmap(NULL, size, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (fresh.equals(FAILED)) return null;
+  // Relocated data and text differ from the file, and so does a file that was replaced: the live bytes count.
+  const readable = (protection & 1) !== 0;
+  if (readable && memcmp(fresh, base, size) !== 0) Memory.copy(fresh, base, size);
+  if (mprotect(fresh, size, protection) === 0) return fresh;
+  munmap(fresh, size);
+  return null;
+}
+
+/** Bytes copied, or why not. */
+function copyFile(from: string, to: string): number | string {
+  const source = open(Memory.allocUtf8String(from), O_RDONLY_CLOEXEC, 0);
+  if (source < 0) return `${from} cannot be opened`;
+  const target = open(Memory.allocUtf8String(to), O_CREAT_EXCL_WRONLY_CLOEXEC, MODE);
+  let size = 0;
+  try {
+    if (target < 0) return `${to} cannot be created`;
+    for (;;) {
+      const sent = Number(sendfile(target, source, NULL, PIECE));
+      if (sent < 0) return `${to} cannot be written`;
+      if (sent === 0) return size;
+      size += sent;
+    }
+  } finally {
+    close(source);
+    if (target >= 0) close(target);
+  }
+}
+
+/** The library's mappings of its own file. */
+function piecesOf(place: Place): Mapping[] {
+  const inside = mappings().filter(({ base, shared }) => !shared && contains(place, base));
+  const own = inside.find(({ base }) => base.equals(place.base))?.file;
+  return own === undefined || own === NO_FILE ? [] : inside.filter(({ file }) => file === own);
+}

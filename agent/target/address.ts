@@ -1,0 +1,18 @@
+/** Addresses and words of the target as plain numbers. */
+
+/** An address as a number: user space has 47 bits, a double holds 53. Bulk work on NativePointers is 20 times slower. */
+export type Address = number;
+
+/** 8 bytes as two little-endian halves, low first. */
+export type Word = readonly [low: number, high: number];
+
+export const addressOf = (p: NativePointer): Address => Number(p.toString());
+
+export const pointerTo = (address: Address): NativePointer => ptr(`0x${address.toString(16)}`);
+
+const hex = (value: number): string => value.toString(16).padStart(8, "0");
+
+/** The word as text, for comparing and for errors. */
+export const wordText = ([low, high]: Word): string => hex(high) + hex(low);
+
+export const wordNumber = (word: Word): UInt64 => uint64(`0x${wordText(word)}`);

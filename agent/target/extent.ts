@@ -1,0 +1,18 @@
+/** Stretches of the address space, and what is known of the modules in them. */
+
+/** Where a module is mapped. */
+export interface Extent {
+  readonly base: NativePointer;
+  readonly size: number;
+}
+
+/** A loaded module. */
+export interface Place extends Extent {
+  /** Of its file. */
+  readonly path: string;
+  /** The absolute path by which the host opened it, where that is known. */
+  readonly openedAs?: string | null;
+}
+
+export const contains = ({ base, size }: Extent, at: NativePointer): boolean =>
+  at.compare(base) >= 0 && at.compare(base.add(size)) < 0;
