@@ -1,6 +1,20 @@
 /** Compiles all folders, bundles the agent, and puts the Python scripts beside the programs that start them. */
 import { spawnSync } from "node:child_process";
+<<<<<<< HEAD
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+=======
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+>>>>>>> 24ebfc9 (agent: Give the C that is compiled in the target files of its own)
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -25,9 +39,25 @@ function removeOrphans() {
   for (const project of PROJECTS)
     for (const file of filesOf(join("dist", project))) {
       const source = file.slice("dist/".length).replace(/(\.d\.ts|\.js)(\.map)?$/, "");
+<<<<<<< HEAD
       const sources = file.endsWith(".py") ? [source] : [`${source}.ts`, `${source}.tsx`];
       if (/\.(js|ts|map|py)$/.test(file) && !sources.some((one) => existsSync(one))) rmSync(file);
+=======
+      const sources = source.endsWith(".c") ? [source] : [`${source}.ts`, `${source}.tsx`];
+      if (/\.(js|ts|map)$/.test(file) && !sources.some((one) => existsSync(one))) rmSync(file);
+>>>>>>> 24ebfc9 (agent: Give the C that is compiled in the target files of its own)
     }
+}
+
+/** The agent has C compiled inside the target: each file travels in the bundle as a module of its text. */
+function wrapC() {
+  for (const file of filesOf("agent").filter((file) => file.endsWith(".c"))) {
+    const text = `export default ${JSON.stringify(readFileSync(file, "utf8"))};\n`;
+    const made = join("dist", `${file}.js`);
+    if (existsSync(made) && readFileSync(made, "utf8") === text) continue;
+    mkdirSync(dirname(made), { recursive: true });
+    writeFileSync(made, text);
+  }
 }
 
 /** Bundles when a compiled file is newer than the bundle: frida-compile takes seconds. */
@@ -41,6 +71,7 @@ function bundleAgent() {
 
 removeOrphans();
 node("node_modules/typescript/bin/tsc", ["-b"]);
+wrapC();
 bundleAgent();
 for (const file of filesOf("cli").filter((file) => file.endsWith(".py"))) {
   mkdirSync(join("dist", dirname(file)), { recursive: true });

@@ -7,7 +7,9 @@
 import { type Address, addressOf } from "../../target/address.js";
 import { contains, type Place } from "../../target/extent.js";
 import { exported, native } from "../../target/native.js";
+import { define } from "./c.js";
 import { mappings } from "./mappings.js";
+import SOURCE from "./modules.c.js";
 
 export interface LoadedModule extends Place {
   /** What the loader calls it: the path by which it was opened. "" for the executable. */
@@ -18,44 +20,14 @@ export interface LoadedModule extends Place {
 const RECORD = { base: 0, end: 8, name: 16, size: 1040 } as const;
 const FIRST_GUESS = 256;
 
-const SOURCE = `
-#include <stdint.h>
-struct header { uint32_t type, flags; uint64_t offset, address, physical, file_size, size, align; };
-struct info { uint64_t bias; const char *name; const struct header *headers; uint16_t count; };
-struct record { uint64_t base, end; char name[${RECORD.size - RECORD.name}]; };
-struct list { uint64_t room, found; struct record records[]; };
-
-/* Under the loader's lock: the module does not go meanwhile. */
-int note(const struct info *info, uint64_t size, struct list *list) {
-  uint64_t low = ~0ull, high = 0;
-  struct record *r;
-  int i;
-  for (i = 0; i < info->count; i++) {
-    const struct header *h = &info->headers[i];
-    if (h->type != 1) continue;
-    if (h->address - h->offset < low && h->offset <= h->address) low = h->address - h->offset;
-    if (h->address + h->size > high) high = h->address + h->size;
-  }
-  if (low == ~0ull) return 0;
-  if (list->found < list->room) {
-    r = &list->records[list->found];
-    r->base = info->bias + (low & ~4095ull);
-    r->end = (info->bias + high + 4095) & ~4095ull;
-    for (i = 0; i < (int)sizeof r->name - 1 && info->name[i]; i++) r->name[i] = info->name[i];
-    r->name[i] = 0;
-  }
-  list->found++;
-  return 0;
-}
-`;
-
+const DEFINES = define({ NAME_SIZE: RECORD.size - RECORD.name, PAGE_SIZE: Process.pageSize });
 const dlIteratePhdr = native("dl_iterate_phdr", "int", ["pointer", "pointer"]);
 
 let reader: CModule | null = null;
 
 /** In the order in which they were loaded; the executable first. */
 export function loadedModules(): LoadedModule[] {
-  reader ??= new CModule(SOURCE);
+  reader ??= new CModule(DEFINES + SOURCE);
   for (let room = FIRST_GUESS; ; ) {
     const list = Memory.alloc(16 + room * RECORD.size);
     list.writeU64(room).add(8).writeU64(0);
