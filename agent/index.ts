@@ -2,8 +2,9 @@
 import type { AgentEvent, AgentExports, Carrier, Result } from "../schemas/agent.js";
 import { pathAsItWas } from "../schemas/names.js";
 import { AGENT_PROTOCOL } from "../schemas/protocol.js";
-import { dismissCarrier, hideCarrier, NoRoom, OwnDescriptor, processLives } from "./os/index.js";
+import { dismissCarrier, hideCarrier, OwnDescriptor, processLives } from "./os/index.js";
 import { PatchedProcess } from "./process/patched-process.js";
+import { fail, noRoom, ok } from "./process/result.js";
 import { Registry } from "./registry/registry.js";
 
 let patched: PatchedProcess | null = null;
@@ -15,20 +16,16 @@ let witness: OwnDescriptor | null = null;
 
 const say = (event: AgentEvent): void => send(event);
 
-const ok = <T>(value: T): Result<T> => ({ ok: true, value });
-
 function current(): PatchedProcess {
   if (patched === null) throw new Error("begin comes first");
   return patched;
 }
 
-/** What the target has no memory or thread for is no fault of ours. */
 function orNoRoom<T>(make: () => Result<T>): Result<T> {
   try {
     return make();
   } catch (error) {
-    if (error instanceof NoRoom) return { ok: false, error: { code: "no-room", detail: error.message } };
-    throw error;
+    return noRoom(error);
   }
 }
 
@@ -42,21 +39,15 @@ function leave(): void {
 const methods: AgentExports = {
   begin({ protocol, owner, libraries, unmarked, stage, stopped, carrier }) {
     if (protocol !== AGENT_PROTOCOL)
-      return {
-        ok: false,
-        error: { code: "internal", detail: `the agent speaks protocol ${AGENT_PROTOCOL}, the cli ${protocol}` },
-      };
+      return fail("internal", `the agent speaks protocol ${AGENT_PROTOCOL}, the cli ${protocol}`);
     const opened = orNoRoom(() => ok(Registry.open()));
     if (!opened.ok) return opened;
     const registry = opened.value;
-    if (typeof registry === "string") return { ok: false, error: { code: "internal", detail: registry } };
+    if (typeof registry === "string") return fail("internal", registry);
     const holder = registry.owner;
     // A reused pid counts as alive: refusing is the safe side.
     if (holder !== 0 && holder !== owner && processLives(holder))
-      return {
-        ok: false,
-        error: { code: "attach-busy", detail: `the hotpatch session with pid ${holder} is attached to this process` },
-      };
+      return fail("attach-busy", `the hotpatch session with pid ${holder} is attached to this process`);
     registry.owner = owner;
     if (carrier !== null) hideCarrier(carrier);
     came = carrier;

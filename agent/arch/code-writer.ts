@@ -1,4 +1,4 @@
-/** What the agent has an architecture do: callers give addresses and get bytes. Knows no libraries and no generations. */
+/** What an architecture does for the agent: callers give addresses and get bytes. It knows no libraries or generations. */
 import type { Address, Word } from "../target/address.js";
 
 export interface CodeWriter {

@@ -6,11 +6,13 @@
 import { ENTRY_SIZE } from "../../schemas/abi.js";
 import { codeWriter } from "../arch/index.js";
 import type { Mark } from "../marks/marks.js";
-import { codeOf, mapNear } from "../os/index.js";
-import { type Address, addressOf, pointerTo, type Word, wordNumber } from "../target/address.js";
+import { codeOf } from "../os/index.js";
+import { type Address, addressOf, pointerTo, spanOf, type Word, wordNumber } from "../target/address.js";
 import type { Extent } from "../target/extent.js";
 import { nativeAt } from "../target/native.js";
 import { wordsAt } from "../target/words.js";
+import { whileWritable } from "../target/writable.js";
+import { makeThunks } from "./thunks.js";
 
 /** An entry as the registry keeps it for later sessions. */
 export interface KnownEntry extends Mark {
@@ -31,20 +33,9 @@ interface Entry {
 /** Makes [lowest, highest entry] writable for the time of `write`. All entries of a module lie in one or two sections. */
 function writing(entries: readonly Entry[], write: () => void): void {
   if (entries.length === 0) return;
-  let [low, high] = [Number.POSITIVE_INFINITY, 0];
-  for (const { address } of entries) {
-    low = Math.min(low, address);
-    high = Math.max(high, address);
-  }
-  const start = low - (low % Process.pageSize);
-  const page = pointerTo(start);
-  const size = high + ENTRY_SIZE - start;
-  if (!Memory.protect(page, size, "rwx")) throw new Error(`cannot make the marked code at ${page} writable`);
-  try {
-    write();
-  } finally {
-    Memory.protect(page, size, "r-x");
-  }
+  const { low, high } = spanOf(entries.map(({ address }) => address));
+  if (!whileWritable(low, high + ENTRY_SIZE, write))
+    throw new Error(`cannot make the marked code at 0x${low.toString(16)} writable`);
 }
 
 const store = (entries: readonly Entry[], word: "jump" | "original"): void =>
@@ -69,31 +60,21 @@ function oncePerEntry(marks: readonly Mark[], words: readonly Word[]): Found[] {
   return [...found.values()];
 }
 
-/** Thunks for what was found, in memory near their module, ready to run; nothing leads to them yet. */
+/** What was found, with thunks that are ready to run; nothing leads to them yet. */
 function makeEntries(
   module: Extent,
   found: readonly Found[],
   epoch: Address,
   indexOf: (name: string) => number,
 ): Entry[] {
-  if (found.length === 0) return [];
-  const size = found.length * codeWriter.thunkSize;
-  const memory = mapNear(
-    module,
-    found.map(({ mark }) => mark.entry),
-    size,
-  );
-  const thunks = addressOf(memory);
-  const code = new DataView(new ArrayBuffer(size));
-  const entries = found.map(({ mark: { name, entry: address }, word: original }, i) => {
-    const thunk = thunks + i * codeWriter.thunkSize;
-    codeWriter.writeThunk(code, i * codeWriter.thunkSize, thunk, epoch, indexOf(name));
-    if (!codeWriter.inReach(address, thunk)) throw new Error(`the thunk of ${name} is out of its entry's reach`);
-    return { name, address, thunk, original, jump: codeWriter.entryJump(address, thunk) };
-  });
-  memory.writeByteArray(code.buffer as ArrayBuffer);
-  Memory.protect(memory, size, "r-x");
-  return entries;
+  const places = found.map(({ mark: { name, entry: at }, word: original }) => ({ name, at, original }));
+  return makeThunks(module, places, epoch, indexOf).map(({ name, at: address, thunk, original }) => ({
+    name,
+    address,
+    thunk,
+    original,
+    jump: codeWriter.entryJump(address, thunk),
+  }));
 }
 
 /** The entries of the library that the host itself loaded. */

@@ -1,13 +1,15 @@
 /**
- * Entries of functions without a mark: the only owner of their bytes. A jump of 5 bytes replaces instructions of their
- * own, so it is written while all threads stand (os/linux/stop-the-world.ts), by ourselves and not through Interceptor, which
+ * Entries of functions without a mark: the only owner of their bytes. A jump there replaces instructions of their own,
+ * so it is written while all threads stand (os/linux/stop-the-world.ts), by ourselves and not through Interceptor, which
  * would write at a time of its own and whose trampoline ends with the script (docs/decisions/0010).
  */
 import type { RefusedMark } from "../../schemas/agent.js";
 import { codeWriter } from "../arch/index.js";
-import { type CodeWrite, mapNear, type Written, writeStopped } from "../os/index.js";
-import { type Address, addressOf, pointerTo } from "../target/address.js";
+import { type CodeWrite, type Written, writeStopped } from "../os/index.js";
+import { type Address, addressOf, pointerTo, spanOf } from "../target/address.js";
 import type { Extent } from "../target/extent.js";
+import { whileWritable } from "../target/writable.js";
+import { makeThunks } from "./thunks.js";
 import type { Trampoline } from "./trampoline.js";
 
 /** An entry as the registry keeps it for later sessions: thunk and trampoline stay, so the jump may come and go. */
@@ -36,7 +38,9 @@ export class PlainEntries {
     epoch: NativePointer,
     indexOf: (name: string) => number,
   ): { readonly entries: PlainEntries; readonly refused: readonly RefusedMark[] } {
-    return PlainEntries.#write(makeThunks(module, oncePerEntry(trampolines), addressOf(epoch), indexOf));
+    const places = oncePerEntry(trampolines);
+    const led = makeThunks(module, places, addressOf(epoch), indexOf);
+    return PlainEntries.#write(led.map(({ name, at, thunk }) => ({ name, at, thunk, original: bytesAt(at) })));
   }
 
   /** Those of an earlier session: some are redirected still, some were restored. */
@@ -86,47 +90,14 @@ function oncePerEntry(trampolines: readonly Trampoline[]): Trampoline[] {
   return [...byPlace.values()];
 }
 
-function makeThunks(
-  module: Extent,
-  trampolines: readonly Trampoline[],
-  epoch: Address,
-  indexOf: (name: string) => number,
-): PlainEntry[] {
-  if (trampolines.length === 0) return [];
-  const size = trampolines.length * codeWriter.thunkSize;
-  const memory = mapNear(
-    module,
-    trampolines.map(({ at }) => at),
-    size,
-  );
-  const code = new DataView(new ArrayBuffer(size));
-  const entries = trampolines.map(({ name, at }, i) => {
-    const thunk = addressOf(memory) + i * codeWriter.thunkSize;
-    if (!codeWriter.inReach(at, thunk)) throw new Error(`the thunk of ${name} is out of its entry's reach`);
-    codeWriter.writeThunk(code, i * codeWriter.thunkSize, thunk, epoch, indexOf(name));
-    return { name, at, thunk, original: bytesAt(at) };
-  });
-  memory.writeByteArray(code.buffer as ArrayBuffer);
-  Memory.protect(memory, size, "r-x");
-  return entries;
-}
-
 function write(writes: readonly CodeWrite[]): Written[] {
   if (writes.length === 0) return [];
-  let [low, high] = [Number.POSITIVE_INFINITY, 0];
-  for (const { address } of writes) {
-    low = Math.min(low, address);
-    high = Math.max(high, address);
-  }
-  const start = low - (low % Process.pageSize);
-  const size = high + codeWriter.jumpSize - start;
-  if (!Memory.protect(pointerTo(start), size, "rwx"))
-    return writes.map(() => ({ failed: "its code cannot be made writable" }));
-  try {
-    return writeStopped(writes);
-  } finally {
-    Memory.protect(pointerTo(start), size, "r-x");
-  }
+  const { low, high } = spanOf(writes.map(({ address }) => address));
+  let written: Written[] = [];
+  const writable = whileWritable(low, high + codeWriter.jumpSize, () => {
+    written = writeStopped(writes);
+  });
+  return writable ? written : writes.map(() => ({ failed: "its code cannot be made writable" }));
 }
 
 const bytesAt = (at: Address): number[] =>

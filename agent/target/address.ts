@@ -16,3 +16,13 @@ const hex = (value: number): string => value.toString(16).padStart(8, "0");
 export const wordText = ([low, high]: Word): string => hex(high) + hex(low);
 
 export const wordNumber = (word: Word): UInt64 => uint64(`0x${wordText(word)}`);
+
+/** The lowest and the highest of these addresses. */
+export function spanOf(addresses: readonly Address[]): { readonly low: Address; readonly high: Address } {
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  for (const address of addresses) {
+    low = Math.min(low, address);
+    high = Math.max(high, address);
+  }
+  return { low, high };
+}

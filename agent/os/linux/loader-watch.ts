@@ -11,6 +11,7 @@ import { ENTRY_SIZE } from "../../../schemas/abi.js";
 import { LINUX, NOTICE, NOTICE_CODE, type NoticeJump, noticeJump } from "../../arch/index.js";
 import { type Address, addressOf, pointerTo, type Word, wordNumber, wordText } from "../../target/address.js";
 import { native } from "../../target/native.js";
+import { whileWritable } from "../../target/writable.js";
 import { mapNear } from "./memory.js";
 import { loaderNotice } from "./modules.js";
 import { peek } from "./peek.js";
@@ -115,16 +116,12 @@ export class LoaderWatch {
   }
 
   #write(word: Word, behind: readonly number[] | null): void {
-    const size = ENTRY_SIZE * 2;
-    const page = this.#at.sub(addressOf(this.#at) % Process.pageSize);
-    const length = addressOf(this.#at) - addressOf(page) + size;
-    if (!Memory.protect(page, length, "rwx")) throw new Error("the loader's code cannot be made writable");
-    try {
+    const at = addressOf(this.#at);
+    const writable = whileWritable(at, at + ENTRY_SIZE * 2, () => {
       if (behind !== null) this.#at.add(ENTRY_SIZE).writeByteArray([...behind]);
       this.#at.writeU64(wordNumber(word));
-    } finally {
-      Memory.protect(page, length, "r-x");
-    }
+    });
+    if (!writable) throw new Error("the loader's code cannot be made writable");
   }
 }
 

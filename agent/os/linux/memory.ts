@@ -4,7 +4,7 @@
  */
 import { ENTRY_SIZE } from "../../../schemas/abi.js";
 import { codeWriter } from "../../arch/index.js";
-import { type Address, addressOf, pointerTo } from "../../target/address.js";
+import { type Address, addressOf, pointerTo, spanOf } from "../../target/address.js";
 import type { Extent } from "../../target/extent.js";
 import { native } from "../../target/native.js";
 import { codeMappings, dataMappings, type Mapping } from "./mappings.js";
@@ -53,11 +53,7 @@ export function mapNear({ base: start, size: extent }: Extent, near: readonly Ad
   const bytes = pageAlign(size);
   const base = addressOf(start);
   const end = base + pageAlign(extent);
-  let [low, high] = [Number.POSITIVE_INFINITY, 0];
-  for (const address of near) {
-    low = Math.min(low, address);
-    high = Math.max(high, address);
-  }
+  const { low, high } = spanOf(near);
   let step = 0x10000;
   for (let i = 0, away = 0; i < STEPS && away < codeWriter.near; i++) {
     for (const place of [base - away - bytes, end + away]) {

@@ -96,23 +96,20 @@ function functionsOf(
   bias: NativePointer,
 ): FunctionSymbol[] {
   const words = new Uint32Array(bytesAt(file, table.offset, table.size - (table.size % SYMBOL)));
+  const word = (i: number): number => words[i] ?? 0;
   const name = strings(file, stringTable);
   const found: FunctionSymbol[] = [];
   const start = addressOf(bias);
   let source: number | null = null;
   for (let i = 0; i < words.length; i += SYMBOL / 4) {
-    const info = words[i + 1] ?? 0;
+    const info = word(i + 1);
     const type = info & 15;
-    if (type === STT_FILE) source = words[i] ?? 0;
+    if (type === STT_FILE) source = word(i);
     if (type !== STT_FUNC) continue;
-    const address = start + (words[i + 2] ?? 0) + (words[i + 3] ?? 0) * 2 ** 32;
+    const address = start + word(i + 2) + word(i + 3) * 2 ** 32;
     if (!wanted.has(info >>> 16) && !addresses.has(address)) continue;
     const local = ((info >>> 4) & 15) === 0;
-    found.push({
-      name: name(words[i] ?? 0),
-      address,
-      file: local && source !== null ? name(source) : null,
-    });
+    found.push({ name: name(word(i)), address, file: local && source !== null ? name(source) : null });
   }
   return found;
 }

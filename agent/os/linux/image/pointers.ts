@@ -6,7 +6,7 @@
 import { LINUX } from "../../../arch/index.js";
 import { type Address, addressOf, pointerTo } from "../../../target/address.js";
 import { contains, type Extent } from "../../../target/extent.js";
-import { dynamicAt } from "./dynamic.js";
+import { type DynamicTables, dynamicAt } from "./dynamic.js";
 import { SYMBOL } from "./symbol.js";
 
 const DT_SYMTAB = 6;
@@ -38,20 +38,27 @@ const biasOf = ({ base }: Extent): NativePointer => dynamicAt(base)?.bias ?? bas
 function relocationsOf({ base }: Extent): Map<Address, NativePointer> {
   const found = new Map<Address, NativePointer>();
   const dynamic = dynamicAt(base);
-  const [table, symbols] = [dynamic?.tables.get(DT_RELA), dynamic?.tables.get(DT_SYMTAB)];
-  const size = dynamic?.values.get(DT_RELASZ) ?? 0;
-  const bytes = table === undefined || size === 0 ? null : table.readByteArray(size - (size % RELA));
-  if (dynamic == null || bytes === null) return found;
+  if (dynamic === null) return found;
   const bias = addressOf(dynamic.bias);
-  const words = new Uint32Array(bytes);
-  const u64 = (i: number): number => (words[i] ?? 0) + (words[i + 1] ?? 0) * HIGH;
+  const symbols = dynamic.tables.get(DT_SYMTAB);
+  const words = tableOf(dynamic);
+  const word = (i: number): number => words[i] ?? 0;
+  const u64 = (i: number): number => word(i) + word(i + 1) * HIGH;
   for (let i = 0; i < words.length; i += RELA / 4) {
-    const type = words[i + 2] ?? 0;
+    const type = word(i + 2);
     if (type !== RELATIVE && type !== OF_SYMBOL) continue;
-    const symbol = type === OF_SYMBOL ? symbols?.add((words[i + 3] ?? 0) * SYMBOL) : undefined;
+    const symbol = type === OF_SYMBOL ? symbols?.add(word(i + 3) * SYMBOL) : undefined;
     if (symbol?.add(6).readU16() === 0) continue; // another library's
     const start = symbol?.add(8).readU64().toNumber() ?? 0;
     found.set(bias + u64(i), pointerTo(bias + start + u64(i + 4)));
   }
   return found;
+}
+
+/** All relocations as they stand; empty where there are none. */
+function tableOf({ tables, values }: DynamicTables): Uint32Array {
+  const table = tables.get(DT_RELA);
+  const size = values.get(DT_RELASZ) ?? 0;
+  const bytes = table === undefined || size === 0 ? null : table.readByteArray(size - (size % RELA));
+  return new Uint32Array(bytes ?? new ArrayBuffer(0));
 }

@@ -1,0 +1,79 @@
+/** The generations of a library that are loaded: where each is, and what its image says, which never changes. */
+import type { StateVariable } from "../../schemas/agent.js";
+import { stateIn } from "../marks/state.js";
+import { FunctionStarts } from "../os/index.js";
+import { type Address, addressOf } from "../target/address.js";
+import type { Extent, Place } from "../target/extent.js";
+
+export interface Copy extends Place {
+  readonly buildId: string | null;
+  readonly hash: string | null;
+  /** Number of functions it brought. */
+  readonly functions: number;
+}
+
+export interface Range {
+  readonly start: Address;
+  readonly end: Address;
+}
+
+export const rangeOf = ({ base, size }: Extent): Range => ({ start: addressOf(base), end: addressOf(base) + size });
+
+export const isIn = ({ start, end }: Range, address: Address): boolean => address >= start && address < end;
+
+export class Copies {
+  readonly #copies: Map<number, Copy>;
+  readonly #starts = new Map<number, FunctionStarts>();
+  readonly #state = new Map<number, StateVariable[]>();
+
+  constructor(copies: Iterable<readonly [generation: number, copy: Copy]>) {
+    this.#copies = new Map(copies);
+  }
+
+  /** In the order in which they came. */
+  all(): readonly (readonly [generation: number, copy: Copy])[] {
+    return [...this.#copies];
+  }
+
+  has(generation: number): boolean {
+    return this.#copies.has(generation);
+  }
+
+  add(generation: number, copy: Copy): void {
+    this.#copies.set(generation, copy);
+  }
+
+  baseOf(generation: number): NativePointer {
+    const copy = this.#copies.get(generation);
+    if (copy === undefined) throw new Error(`there is no generation ${generation}`);
+    return copy.base;
+  }
+
+  /** The generation that is loaded at `base`, if any. */
+  at(base: NativePointer): number | undefined {
+    return this.all().find(([, copy]) => copy.base.equals(base))?.[0];
+  }
+
+  /** Where they are, when there are several: what a thread may be inside of. */
+  get ranges(): Range[] {
+    return this.#copies.size === 1 ? [] : [...this.#copies.values()].map(rangeOf);
+  }
+
+  /** Where the functions of a generation begin. */
+  startsOf(generation: number): FunctionStarts {
+    const known = this.#starts.get(generation) ?? new FunctionStarts(this.baseOf(generation));
+    this.#starts.set(generation, known);
+    return known;
+  }
+
+  /** Each persistent variable once: the generation that had it first owns it. */
+  state(): StateVariable[] {
+    const owned = new Map<string, StateVariable>();
+    for (const [generation, copy] of this.#copies) {
+      const known = this.#state.get(generation) ?? stateIn(copy);
+      this.#state.set(generation, known);
+      for (const variable of known) if (!owned.has(variable.name)) owned.set(variable.name, variable);
+    }
+    return [...owned.values()];
+  }
+}
