@@ -59,7 +59,6 @@ const methods: AgentExports = {
     return orNoRoom(() =>
       ok({
         protocol: AGENT_PROTOCOL,
-        arch: Process.arch,
         libraries: begun.begin(stopped),
         host: pathAsItWas(Process.mainModule.path),
         marksInExecutable: begun.marksInExecutable,

@@ -118,7 +118,6 @@ export type BeginRequest = z.infer<typeof BeginRequest>;
 
 export const BeginAnswer = z.object({
   protocol: z.number(),
-  arch: z.string(),
   /** Path of the main module. */
   host: z.string(),
   libraries: z.array(FoundLibrary),
