@@ -56,14 +56,21 @@ function sameCode(originals: readonly X86Instruction[], from: NativePointer, to:
   for (const original of originals) {
     if (at.compare(to) >= 0) return false;
     const moved = Instruction.parse(at) as X86Instruction;
-    if (moved.mnemonic !== original.mnemonic || meaningOf(moved) !== meaningOf(original)) return false;
+    if (!sameMeaning(original, moved)) return false;
     at = moved.next;
   }
   return at.equals(to);
 }
 
+/** What an instruction's meaning hangs on. */
+type Meaning = Pick<X86Instruction, "mnemonic" | "operands" | "next">;
+
+/** Whether two instructions, each where it stands, do the same. Pure. */
+export const sameMeaning = (one: Meaning, other: Meaning): boolean =>
+  one.mnemonic === other.mnemonic && meaningOf(one) === meaningOf(other);
+
 /** Operands, with addresses relative to the instruction made absolute. Capstone gives branch targets absolute already. */
-function meaningOf({ operands, next }: X86Instruction): string {
+function meaningOf({ operands, next }: Meaning): string {
   return operands
     .map((operand) => {
       if (operand.type !== "mem") return `${operand.type} ${operand.value} ${operand.size}`;

@@ -3,6 +3,7 @@
  * process's where this one lives in a PID namespace and sees the /proc of the one outside.
  */
 import { pathAsItWas } from "../../../schemas/names.js";
+import { type Address, pointerTo } from "../../target/address.js";
 import type { Extent } from "../../target/extent.js";
 
 export interface Mapping extends Extent {
@@ -23,28 +24,36 @@ const READ = 1;
 const WRITE = 2;
 const EXECUTE = 4;
 
-/** In the order of their addresses. Throws where there is no /proc. Source: proc(5), /proc/PID/maps. */
-export function mappings(): Mapping[] {
-  return File.readAllText("/proc/self/maps")
-    .split("\n")
-    .flatMap((line) => {
-      const fields = /^([0-9a-f]+)-([0-9a-f]+) (...)(.) ([0-9a-f]+) (\S+ \d+) *(.*)$/.exec(line);
-      if (fields === null) return [];
-      const [, from = "", to = "", flags = "", shared, offset = "", file = "", path = ""] = fields;
-      const base = ptr(`0x${from}`);
-      return [
-        {
-          base,
-          size: Number(ptr(`0x${to}`).sub(base).toString()),
-          protection: [...flags].reduce((bits, flag, i) => bits | (flag === "-" ? 0 : 1 << i), 0),
-          shared: shared === "s",
-          offset: Number.parseInt(offset, 16),
-          file,
-          path: pathAsItWas(path).replaceAll("\\012", "\n"), // so the kernel writes a line end
-        },
-      ];
-    });
+/** A line of /proc/PID/maps. */
+export interface MapsLine extends Omit<Mapping, "base"> {
+  readonly start: Address;
 }
+
+const LINE = /^([0-9a-f]+)-([0-9a-f]+) (...)(.) ([0-9a-f]+) (\S+ \d+) *(.*)$/;
+
+/** The lines of a /proc/PID/maps. Source: proc(5). Pure. */
+export const parseMaps = (text: string): MapsLine[] =>
+  text.split("\n").flatMap((line) => {
+    const fields = LINE.exec(line);
+    if (fields === null) return [];
+    const [, from = "", to = "", flags = "", shared, offset = "", file = "", path = ""] = fields;
+    const start = Number.parseInt(from, 16);
+    return [
+      {
+        start,
+        size: Number.parseInt(to, 16) - start,
+        protection: [...flags].reduce((bits, flag, i) => bits | (flag === "-" ? 0 : 1 << i), 0),
+        shared: shared === "s",
+        offset: Number.parseInt(offset, 16),
+        file,
+        path: pathAsItWas(path).replaceAll("\\012", "\n"), // so the kernel writes a line end
+      },
+    ];
+  });
+
+/** In the order of their addresses. Throws where there is no /proc. */
+export const mappings = (): Mapping[] =>
+  parseMaps(File.readAllText("/proc/self/maps")).map(({ start, ...rest }) => ({ base: pointerTo(start), ...rest }));
 
 const which = (bits: number): Mapping[] => mappings().filter(({ protection }) => (protection & bits) === bits);
 /** What can be read and executed. */
