@@ -45,7 +45,7 @@ async function hosted(t: ExecutionContext, through: readonly string[] = []) {
   return { shop, host, pid, runs, attach, threads };
 }
 
-/** As a hotpatch of the future would have left it. The layout is agent/registry.ts's. */
+/** As a hotpatch of the future would have left it. The layout is agent/registry/registry.ts's. */
 function raiseRegistryVersion(pid: number): void {
   const line = readFileSync(`/proc/${pid}/maps`, "utf8")
     .split("\n")
