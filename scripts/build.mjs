@@ -1,8 +1,5 @@
 /** Compiles all folders, bundles the agent, and puts the Python scripts beside the programs that start them. */
 import { spawnSync } from "node:child_process";
-<<<<<<< HEAD
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-=======
 import {
   chmodSync,
   copyFileSync,
@@ -14,7 +11,6 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
->>>>>>> 24ebfc9 (agent: Give the C that is compiled in the target files of its own)
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -39,13 +35,8 @@ function removeOrphans() {
   for (const project of PROJECTS)
     for (const file of filesOf(join("dist", project))) {
       const source = file.slice("dist/".length).replace(/(\.d\.ts|\.js)(\.map)?$/, "");
-<<<<<<< HEAD
-      const sources = file.endsWith(".py") ? [source] : [`${source}.ts`, `${source}.tsx`];
+      const sources = /\.(py|c)$/.test(source) ? [source] : [`${source}.ts`, `${source}.tsx`];
       if (/\.(js|ts|map|py)$/.test(file) && !sources.some((one) => existsSync(one))) rmSync(file);
-=======
-      const sources = source.endsWith(".c") ? [source] : [`${source}.ts`, `${source}.tsx`];
-      if (/\.(js|ts|map)$/.test(file) && !sources.some((one) => existsSync(one))) rmSync(file);
->>>>>>> 24ebfc9 (agent: Give the C that is compiled in the target files of its own)
     }
 }
 

@@ -63,7 +63,7 @@ function changed(base: NativePointer, { offset, head }: UnmarkedFunction): strin
   const bytes = new Uint8Array(base.add(offset).readByteArray(head.length / 2) ?? new ArrayBuffer(0));
   let text = "";
   for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-  return text === head ? null : `its first bytes are not those of its file: ${text} in memory, ${head} in the file`;
+  return text === head ? null : `its first bytes differ from the file: ${text} in memory, ${head} in the file`;
 }
 
 /** Bytes that look like a branch to the first bytes are one if an instruction begins there. */

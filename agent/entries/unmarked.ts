@@ -51,7 +51,7 @@ export class PlainEntries {
     });
     const refused = entries
       .filter((entry) => !ours.includes(entry))
-      .map(({ name }) => ({ name, code: "entry-unsafe" as const, reason: "another tool has written its first bytes" }));
+      .map(({ name }) => ({ name, code: "entry-unsafe" as const, reason: "another tool has changed its first bytes" }));
     const resumed = PlainEntries.#write(ours);
     return { entries: resumed.entries, refused: [...refused, ...resumed.refused] };
   }
@@ -80,8 +80,8 @@ export class PlainEntries {
 
 const whyNot = (outcome: Exclude<Written, "written">): string =>
   outcome === "busy"
-    ? `a thread stays inside its first ${codeWriter.jumpSize} bytes`
-    : `the process could not be stopped for the moment that its entry is written: ${outcome.failed}`;
+    ? `a thread does not leave its first ${codeWriter.jumpSize} bytes`
+    : `the process could not be stopped while its entry is written: ${outcome.failed}`;
 
 /** A function may have several names: its entry leads to the place of the first. */
 function oncePerEntry(trampolines: readonly Trampoline[]): Trampoline[] {

@@ -23,7 +23,7 @@ export function hearArrivals(
     registry.watched = watch.watched;
     return () => watch.stop();
   }
-  log("debug", `libraries that appear are looked for every ${LOOK_MS} ms: ${watch}`);
+  log("debug", `polling for new libraries every ${LOOK_MS} ms: ${watch}`);
   const looking = setInterval(() => {
     onChange(false);
     onTick();

@@ -122,7 +122,7 @@ export class FollowedLibraries {
     if (found === null) return null;
     if (held) pinLater(module);
     else if (!pin(module, PIN_MS)) {
-      this.#log("debug", `${place.path} cannot be held: the loader has been busy for ${PIN_MS} ms`);
+      this.#log("debug", `${place.path} cannot be pinned: the loader has been busy for ${PIN_MS} ms`);
       return null;
     }
     const staged = this.#takeOffFile(place, unused);
@@ -132,7 +132,7 @@ export class FollowedLibraries {
 
   #takeOffFile(place: Place, unused: () => boolean): Staged {
     if (this.#stage === null) return { path: null, reason: null };
-    if (!unused()) return { path: null, reason: "it was loaded before hotpatch came, and threads may be using it" };
+    if (!unused()) return { path: null, reason: "it was loaded before hotpatch attached, and threads may be using it" };
     const name = fileName(place.path);
     const sameName = this.all().filter(([, library]) => fileName(library.place.path) === name);
     const path = `${this.#stage}/${copyName(place.path, 0, sameName.length)}`;
@@ -146,7 +146,7 @@ export class FollowedLibraries {
       return marksOf(place) ?? (this.#unmarked ? NO_MARKS : null);
     } catch (error) {
       if (!(error instanceof MemoryGone)) throw error;
-      this.#log("debug", `${place.path} at ${place.base} was closed while it was read`);
+      this.#log("debug", `${place.path} at ${place.base} was closed while being read`);
       return null;
     }
   }

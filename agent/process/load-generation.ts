@@ -17,13 +17,16 @@ export async function loadGeneration(
   const loaded = await load(request.path, request.timeoutMs);
   if (loaded.kind === "failed") return fail("load-failed", loaded.detail);
   if (loaded.kind === "timeout")
-    return fail("load-timeout", `no end after ${request.timeoutMs} ms: a constructor of the copy has not returned`);
+    return fail(
+      "load-timeout",
+      `not finished after ${request.timeoutMs} ms: a constructor of the copy has not returned`,
+    );
   if (session.ended) return fail("internal", "the session ended while the copy was loading");
 
   const start = now();
   const taken = library.copies.at(loaded.base);
   if (taken !== undefined)
-    return fail("load-failed", `the loader took the copy for generation ${taken}: the two files have one inode`);
+    return fail("load-failed", `the loader took the copy for generation ${taken}: both files have the same inode`);
   const base = addressOf(loaded.base);
   const marks = request.marks.map(({ name, offset }) => ({ name, entry: base + offset }));
   const words = wordsAt(marks.map((mark) => mark.entry));

@@ -101,7 +101,7 @@ export class PatchedProcess implements Session {
         setTimeout(() => this.record(), 0);
       }
     } catch (error) {
-      this.log("error", `a library that appeared was not looked at: ${error}`);
+      this.log("error", `a newly loaded library could not be examined: ${error}`);
     }
   }
 
@@ -185,7 +185,7 @@ export class PatchedProcess implements Session {
       this.#registry.write([...others, ...mine]);
     } catch (error) {
       if (!(error instanceof NoRoom)) throw error;
-      this.log("error", `what a later session would go on with is not kept: ${error.message}`);
+      this.log("error", `the registry for later sessions could not be written: ${error.message}`);
     }
   }
 }

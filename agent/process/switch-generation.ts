@@ -30,7 +30,7 @@ export async function switchGeneration(
   if (!called) return fail("hook-timeout", `${HOOKS.before}(${from}, ${generation}) took longer than ${timeoutMs} ms`);
   if (session.ended) return fail("internal", "the session ended during the switch");
   library.switchTo(generation);
-  session.log("trace", `the epoch of ${id} leads from generation ${from} to ${generation}`);
+  session.log("trace", `the epoch of ${id} now selects generation ${generation}, before ${from}`);
   const after = await call(hooks.after);
   const uncalled = typeof after === "string" ? after : null;
   return ok({ from, generation, late: after === false, uncalled });

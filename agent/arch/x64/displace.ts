@@ -26,7 +26,7 @@ export function displace(at: NativePointer, body: NativePointer): string | null 
       called = calleeOf(instruction);
       if (called !== null) break; // 5 bytes long, so it ends behind the jump
       if (instruction.groups.some((group) => NOT_MOVED.includes(group)) || instruction.mnemonic === "syscall")
-        return `it begins with "${instruction}", which cannot run elsewhere`;
+        return `it begins with "${instruction}", which cannot be relocated`;
       moved.push(instruction);
     }
     for (const _ of moved) relocator.writeOne();
@@ -37,8 +37,8 @@ export function displace(at: NativePointer, body: NativePointer): string | null 
       writer.putJmpAddress(called);
     } else if (!relocator.eoi) writer.putJmpAddress(at.add(length));
     writer.flush();
-    if (writer.offset > DISPLACED_SIZE) return "its first instructions take too much room elsewhere";
-    return sameCode(moved, body, end) ? null : `its first instructions (${moved.join("; ")}) cannot run elsewhere`;
+    if (writer.offset > DISPLACED_SIZE) return "its first instructions take too much room when relocated";
+    return sameCode(moved, body, end) ? null : `its first instructions (${moved.join("; ")}) cannot be relocated`;
   } finally {
     relocator.dispose();
     writer.dispose();

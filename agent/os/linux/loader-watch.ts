@@ -75,12 +75,13 @@ export class LoaderWatch {
     const { at, state } = loaderNotice();
     const ours = before?.at === at;
     const stub = ours ? pointerTo(before.stub) : makeStub(at, state);
-    if (stub === null) return "the kernel cannot empty a page in forked children (Linux 4.14)";
+    if (stub === null) return "the kernel cannot wipe a page on fork (needs Linux 4.14)";
     const page = stub.add(SIZE);
     const original = ours ? wordAt(addressOf(page) + FIXED.original) : wordAt(at);
     const bytes = at % ENTRY_SIZE === 0 ? new Uint8Array(peek(at, ENTRY_SIZE * 2)) : null;
     const jump = bytes === null ? null : noticeJump(at, original, bytes, addressOf(stub));
-    if (jump === null) return `the loader's notice reads ${wordText(original)}, which is not an empty function`;
+    if (jump === null)
+      return `the loader's notification function reads ${wordText(original)}, which is not an empty function`;
     const watch = new LoaderWatch(at, stub, original, onChange, onTick);
     watch.#begin(jump);
     return watch;

@@ -135,7 +135,7 @@ type Outcome =
 
 function once(writes: readonly CodeWrite[], allow: boolean): Outcome {
   if (!seesItself())
-    return { kind: "failed", why: "its threads cannot be listed: its /proc is of another PID namespace" };
+    return { kind: "failed", why: "its threads cannot be listed: its /proc belongs to another PID namespace" };
   machinery ??= build();
   const list = Memory.alloc(writes.length * WRITE.total);
   writes.forEach(({ address, bytes }, i) => {
