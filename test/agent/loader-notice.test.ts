@@ -35,6 +35,12 @@ test("a jump that stands there already is led elsewhere", (t) => {
   t.deepEqual(found, jump(ENDBR));
 });
 
+test("the jump that an earlier session has left in the padding is used again, another one is not", (t) => {
+  const left = Buffer.from(jump(ENDBR)?.behind ?? []).toString("hex");
+  t.deepEqual(jump(`f3 0f 1e fa c3 66 2e 0f ${left} 00 00 90`), jump(ENDBR));
+  t.is(jump("f3 0f 1e fa c3 66 2e 0f e9 12 34 56 78 00 00 90"), null);
+});
+
 for (const [what, code] of [
   ["does something", "55 48 89 e5 c3 90 90 90 90 90 90 90 90 90 90 90"],
   ["does something behind its endbr64", "f3 0f 1e fa 55 48 89 e5 c3 90 90 90 90 90 90 90"],

@@ -133,12 +133,16 @@ export interface NoticeJump {
  * @param bytes its first sixteen as they are
  */
 export function noticeJump(at: Address, [low, high]: Word, bytes: Uint8Array, stub: Address): NoticeJump | null {
-  const padded = (from: number) => bytes.slice(from).every((byte) => PADDING.has(byte));
-  if ((low & 0xff) === RET && bytes.slice(1, ENTRY_SIZE).every((byte) => PADDING.has(byte)))
-    return { word: entryJump(at, stub), behind: null };
-  const ends = (high & 0xff) === RET || (high & 0xffff) === JUMP_OVER;
-  if (low >>> 0 !== ENDBR64 || !ends || (!padded(5) && (high & 0xffff) !== JUMP_OVER)) return null;
+  const isPadding = (from: number, to: number) => bytes.slice(from, to).every((byte) => PADDING.has(byte));
+  if ((low & 0xff) === RET && isPadding(1, ENTRY_SIZE)) return { word: entryJump(at, stub), behind: null };
+  if (low >>> 0 !== ENDBR64) return null;
   const [jump, rest] = entryJump(at + ENTRY_SIZE, stub);
-  const far = [0, 8, 16, 24].map((shift) => (jump >>> shift) & 0xff);
-  return { word: [low, ((high & 0xffff0000) | JUMP_OVER) >>> 0], behind: [...far, rest & 0xff] };
+  const behind = [...[0, 8, 16, 24].map((shift) => (jump >>> shift) & 0xff), rest & 0xff];
+  // An earlier session leaves this very jump in the padding: a thread may stand in front of it.
+  const left = behind.every((byte, i) => bytes[ENTRY_SIZE + i] === byte);
+  const free = left
+    ? isPadding(5, ENTRY_SIZE) && isPadding(ENTRY_SIZE + behind.length, bytes.length)
+    : isPadding(5, bytes.length);
+  if ((high & 0xffff) !== JUMP_OVER && !((high & 0xff) === RET && free)) return null;
+  return { word: [low, ((high & 0xffff0000) | JUMP_OVER) >>> 0], behind };
 }

@@ -79,12 +79,14 @@ class Operations:
     def op_load(self, m):
         target = self._targets[m["pid"]]
         if target.script is not None and not target.script.is_destroyed:
+            target.leaving = True  # an agent that goes dismisses the carrier: here not because it has been cut off
             target.script.unload()  # a target has one agent
         script = target.script = target.session.create_script(m["source"], name="hotpatch")
         script.on("message", lambda message, data: say({"event": "message", "pid": target.pid, "message": message}))
         with target.carrier.forks_waiting():
             script.load()
         target.carrier.stay()
+        target.leaving = False
         self._binding.give_back()
         return {"thread": target.carrier.tid, "order": "0x%x" % target.carrier.order}
 

@@ -13,7 +13,7 @@ class Target:
         # Frida's.
         self.session = None
         self.script = None
-        # Whether the cli has asked us to let go of it.
+        # Whether the agent in it goes because we have told it to.
         self.leaving = False
         # ending.py's: whether its end is waited for; held by whoever cleans up after it, and by whoever has told of its end.
         self.watched = False
