@@ -7,6 +7,22 @@
 import { createHash } from "node:crypto";
 import { R_X86_64 } from "../../schemas/abi.js";
 import { ElfBytes, ElfError, type ElfErrorKind } from "./elf-bytes.js";
+import {
+  ET_CORE,
+  ET_DYN,
+  ET_EXEC,
+  ET_REL,
+  PT_DYNAMIC,
+  PT_GNU_RELRO,
+  PT_INTERP,
+  PT_LOAD,
+  PT_NOTE,
+  PT_NULL,
+  SHT_NOBITS,
+  SHT_NOTE,
+  SHT_NULL,
+  SHT_SYMTAB,
+} from "./elf-constants.js";
 import { Dynamic, type ElfRelocation, Memory } from "./elf-dynamic.js";
 import {
   buildIdIn,
@@ -14,10 +30,6 @@ import {
   type ElfSection,
   type ElfSegment,
   type ElfSymbol,
-  ET_CORE,
-  ET_DYN,
-  ET_EXEC,
-  ET_REL,
   readHeader,
   readSections,
   readSegments,
@@ -29,15 +41,6 @@ export { ElfError, type ElfErrorKind } from "./elf-bytes.js";
 export type { ElfRelocation } from "./elf-dynamic.js";
 export * from "./elf-tables.js";
 
-const SHT_NULL = 0;
-const SHT_SYMTAB = 2;
-const SHT_NOTE = 7;
-const SHT_NOBITS = 8;
-const PT_LOAD = 1;
-const PT_DYNAMIC = 2;
-const PT_INTERP = 3;
-const PT_NOTE = 4;
-const PT_GNU_RELRO = 0x6474e552;
 /** ELF files that are no libraries, by e_type. */
 const OTHER_TYPES = new Map<number, readonly [ElfErrorKind, string]>([
   [ET_REL, ["invalid", "an object file"]],
@@ -206,7 +209,7 @@ export function validateLibrary(buffer: Buffer): Elf {
 }
 
 function checkSegments(elf: Elf): void {
-  if (elf.segments.every((one) => one.type === 0)) {
+  if (elf.segments.every((one) => one.type === PT_NULL)) {
     throw new ElfError("incomplete", "the program headers are not written yet");
   }
   for (const [index, one] of elf.segments.entries()) {

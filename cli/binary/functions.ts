@@ -4,15 +4,14 @@
  */
 import { R_X86_64 } from "../../schemas/abi.js";
 import { cleanName, isFragment } from "../../schemas/names.js";
-import { type Elf, type ElfSection, type ElfSymbol, STB_GLOBAL, STT_FUNC } from "./elf.js";
+import type { Elf, ElfSection, ElfSymbol } from "./elf.js";
+import { SHF_EXECINSTR, SHN_UNDEF, SHT_NOBITS, STB_GLOBAL, STT_FUNC, STV_DEFAULT } from "./elf-constants.js";
 import { CODE_SECTIONS, paddingAt } from "./marks.js";
 
 /** Bytes of `jmp rel32`. */
 export const JUMP_SIZE = 5;
 /** Bytes at a function's start that are compared with memory before it is touched. */
 const HEAD = 16;
-const SHF_EXECINSTR = 4;
-const SHT_NOBITS = 8;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
 /** Entries of a jump table that are looked at. */
 const LONGEST_TABLE = 4096;
@@ -104,7 +103,7 @@ function codeSections(elf: Elf): Map<number, ElfSection> {
 
 /** Weak ones are not: what stands in a header is the same everywhere by the language's rule, and compilers use that. */
 const isReplaceable = ({ bind, visibility, sectionIndex }: ElfSymbol): boolean =>
-  bind === STB_GLOBAL && visibility === 0 && sectionIndex !== 0;
+  bind === STB_GLOBAL && visibility === STV_DEFAULT && sectionIndex !== SHN_UNDEF;
 
 const bytesOf = (elf: Elf, section: ElfSection, value: number): Buffer =>
   elf.contentsOf(section).subarray(Math.max(value - section.addr, 0));
@@ -153,7 +152,7 @@ class Search {
       for (let at = one.value; at < one.jump + JUMP_SIZE; at++) if (!this.#places.has(at)) this.#places.set(at, one);
     }
     for (const { type, value, size, sectionIndex } of [...elf.symbols(), ...elf.dynamicSymbols()])
-      if (type <= STT_FUNC && sectionIndex !== 0)
+      if (type <= STT_FUNC && sectionIndex !== SHN_UNDEF)
         this.#ends.set(value, Math.max(value + size, this.#ends.get(value) ?? 0));
     this.#starts = [...this.#ends.keys()].sort((a, b) => a - b);
   }

@@ -4,16 +4,14 @@
  */
 import { ENTRY_NOPS, ENTRY_SIZE, FLAG_MAGIC, SECTIONS } from "../../schemas/abi.js";
 import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
-import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
+import { type Elf, ElfError, type ElfSection, type ElfSymbol } from "./elf.js";
+import { SHF_EXECINSTR, SHT_NOBITS, SHT_NULL, STT_FUNC } from "./elf-constants.js";
 import { type FunctionRecord, type Records, readRecords } from "./records.js";
 
 /** Sections that hold marked code. */
 export const CODE_SECTIONS: ReadonlySet<string> = new Set([SECTIONS.functions, SECTIONS.inline]);
 /** What a flag begins with; the byte after it is the flag. */
 export const FLAG = Buffer.from(FLAG_MAGIC, "latin1");
-const SHT_NOBITS = 8;
-const SHT_NULL = 0;
-const SHF_EXECINSTR = 4;
 
 /**
  * The 8 bytes a marked function begins with, written in one store when it is adopted.

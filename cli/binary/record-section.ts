@@ -6,8 +6,8 @@
 import { RECORD, RECORD_VERSION, type RecordForm } from "../../schemas/abi.js";
 import { type Elf, ElfError, type ElfRelocation, type ElfSection } from "./elf.js";
 import type { ElfBytes } from "./elf-bytes.js";
+import { SHT_NOBITS } from "./elf-constants.js";
 
-const SHT_NOBITS = 8;
 /** Of every record, in bytes; between records may be padding of so many zeros. */
 const LONGEST_TEXT = 4096;
 

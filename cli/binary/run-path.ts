@@ -6,20 +6,22 @@
  * Source: ld.so(8), "Dynamic string tokens"; gABI ch. 5, Elf64_Phdr and Elf64_Dyn.
  */
 import type { Elf } from "./elf.js";
+import {
+  DT_NULL,
+  DT_RPATH,
+  DT_RUNPATH,
+  DT_STRSZ,
+  DT_STRTAB,
+  PF_R,
+  PT_DYNAMIC,
+  PT_GNU_PROPERTY,
+  PT_LOAD,
+  PT_NOTE,
+} from "./elf-constants.js";
+import { SEGMENT_SIZE } from "./elf-tables.js";
 
-const PT_LOAD = 1;
-const PT_DYNAMIC = 2;
-const PT_NOTE = 4;
-const PT_GNU_PROPERTY = 0x6474e553;
-const PF_R = 4;
-const DT_NULL = 0;
-const DT_STRTAB = 5;
-const DT_STRSZ = 10;
-const DT_RPATH = 15;
-const DT_RUNPATH = 29;
-/** Elf64_Ehdr.e_phoff, sizeof(Elf64_Phdr). */
+/** Elf64_Ehdr.e_phoff. */
 const PHDRS_AT = 32;
-const PHDR_SIZE = 56;
 const PAGE = 4096;
 const ORIGIN = /\$(?:ORIGIN\b|\{ORIGIN\})/;
 
@@ -71,7 +73,7 @@ export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]
     if (tag === DT_STRTAB) copy.writeBigUInt64LE(BigInt(address), at + 8);
     if (tag === DT_STRSZ) copy.writeBigUInt64LE(BigInt(table.length), at + 8);
   }
-  const header = Buffer.alloc(PHDR_SIZE);
+  const header = Buffer.alloc(SEGMENT_SIZE);
   header.writeUInt32LE(PT_LOAD, 0);
   header.writeUInt32LE(PF_R, 4);
   for (const [i, value] of [offset, address, address, table.length, table.length, PAGE].entries())
@@ -103,7 +105,7 @@ function spareHeader(elf: Elf): number | null {
 
 /** In the place of the spare one, but behind all that are loaded: the loader takes them in the order of addresses. */
 function putHeader(copy: Buffer, elf: Elf, header: Buffer, spare: number): void {
-  const at = (index: number) => elf.bytes.u64(PHDRS_AT) + index * PHDR_SIZE;
+  const at = (index: number) => elf.bytes.u64(PHDRS_AT) + index * SEGMENT_SIZE;
   const last = elf.segments.findLastIndex((one) => one.type === PT_LOAD);
   if (spare < last) copy.copyWithin(at(spare), at(spare + 1), at(last + 1));
   header.copy(copy, at(Math.max(spare, last)));

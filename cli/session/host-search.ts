@@ -5,7 +5,8 @@
  */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
 import { basename } from "node:path";
-import { type Elf, ET_EXEC, readElf } from "../binary/elf.js";
+import { type Elf, readElf } from "../binary/elf.js";
+import { ET_EXEC } from "../binary/elf-constants.js";
 import { CODE_SECTIONS } from "../binary/marks.js";
 import { startTimeOf } from "../system/private-folder.js";
 

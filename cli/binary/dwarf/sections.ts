@@ -4,13 +4,10 @@
  */
 import * as zlib from "node:zlib";
 import type { Elf, ElfSection } from "../elf.js";
+import { ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD, SHF_COMPRESSED, SHT_NOBITS } from "../elf-constants.js";
 import { DwarfError } from "./cursor.js";
 
-const SHT_NOBITS = 8;
-const SHF_COMPRESSED = 0x800;
 const CHDR_SIZE = 24;
-const ELFCOMPRESS_ZLIB = 1;
-const ELFCOMPRESS_ZSTD = 2;
 /** Debug information shrinks to a third or a tenth; what claims to grow more than this is no debug information. */
 const MOST_GROWTH = 64;
 /** Small sections may shrink more: a table of zeros. In bytes. */

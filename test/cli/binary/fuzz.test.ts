@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { type Elf, ElfError, validateLibrary } from "../../../cli/binary/elf.js";
+import { PT_DYNAMIC, SHT_DYNSYM, SHT_STRTAB, SHT_SYMTAB } from "../../../cli/binary/elf-constants.js";
 import { switchHooks, writableExports } from "../../../cli/binary/exports.js";
 import { hostKind } from "../../../cli/binary/host.js";
 import { type Marks, readMarks } from "../../../cli/binary/marks.js";
@@ -55,7 +56,7 @@ function fieldsOf(elf: Elf): Field[] {
       [at + 56, 8],
     );
   }
-  const dynamic = elf.segments.find((one) => one.type === 2);
+  const dynamic = elf.segments.find((one) => one.type === PT_DYNAMIC);
   for (let at = dynamic?.offset ?? 0; at < (dynamic?.offset ?? 0) + (dynamic?.fileSize ?? 0); at += 16) {
     fields.push([at, 8], [at + 8, 8]);
   }
@@ -182,8 +183,8 @@ test("a file whose every table claims the whole file is refused before the table
   const size = 4 * 2 ** 20;
   const file = Buffer.concat([seed, Buffer.alloc(size - seed.length, 0)]);
   for (const { index, type } of elf.sections) {
-    // .symtab, .strtab and .dynsym; notes and marked sections come along as they are
-    if (type !== 2 && type !== 3 && type !== 11) continue;
+    // Notes and marked sections come along as they are.
+    if (type !== SHT_SYMTAB && type !== SHT_STRTAB && type !== SHT_DYNSYM) continue;
     file.writeBigUInt64LE(0n, elf.bytes.u64(40) + 64 * index + 24);
     file.writeBigUInt64LE(BigInt(size), elf.bytes.u64(40) + 64 * index + 32);
   }
