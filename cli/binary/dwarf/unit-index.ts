@@ -5,7 +5,7 @@
 import type { Abbreviation } from "./abbrev.js";
 import { AT, TAG } from "./constants.js";
 import { Cursor } from "./cursor.js";
-import { skipValues } from "./die.js";
+import { skipValues } from "./form.js";
 import type { Unit } from "./unit.js";
 
 /** Offsets of entries, in their order. */
