@@ -6,7 +6,8 @@ import { R_X86_64 } from "../../schemas/abi.js";
 import { cleanName, isFragment } from "../../schemas/names.js";
 import type { Elf, ElfSection, ElfSymbol } from "./elf.js";
 import { SHF_EXECINSTR, SHN_UNDEF, SHT_NOBITS, STB_GLOBAL, STT_FUNC, STV_DEFAULT } from "./elf-constants.js";
-import { CODE_SECTIONS, paddingAt } from "./marks.js";
+import { CODE_SECTIONS } from "./marks.js";
+import { paddingAt } from "./padding.js";
 
 /** Bytes of `jmp rel32`. */
 export const JUMP_SIZE = 5;
@@ -136,6 +137,17 @@ export function incomingBranches(elf: Elf, functions: readonly PlainFunction[]):
   return search.found;
 }
 
+const LEA = 0x8d;
+
+/** Bytes of the jmp, jcc, loop or `lea reg, [rip + disp32]` that begins at a place, its distance last; 0 for all else. */
+function sizeOfBranch(code: Buffer, at: number): 0 | 2 | 5 | 6 {
+  const [byte, next] = [code[at] ?? 0, code[at + 1] ?? 0];
+  if ((byte & 0xf0) === 0x70 || byte === 0xeb || (byte & 0xfc) === 0xe0) return 2;
+  if (byte === 0xe9) return 5;
+  if (byte === 0x0f && (next & 0xf0) === 0x80) return 6;
+  return byte === LEA && at > 0 && (next & 0xc7) === 0x05 ? 6 : 0;
+}
+
 class Search {
   readonly found = new Map<PlainFunction, { suspects: { start: number; at: number }[]; certain: string | null }>();
   readonly #elf: Elf;
@@ -164,19 +176,16 @@ class Search {
     return start === undefined || end === undefined ? null : { start, end };
   }
 
-  /** Bytes that read like jmp, jcc or loop to a place, at every byte: none that is one is missed. */
+  /** Bytes that read like a branch to a place, or like a table's address, at every byte: none that is one is missed. */
   branches(section: ElfSection): void {
     const code = this.#elf.contentsOf(section);
     for (let i = 0; i < code.length - 1; i++) {
-      const byte = code[i] ?? 0;
-      const at = section.addr + i;
-      if ((byte & 0xf0) === 0x70 || byte === 0xeb || (byte & 0xfc) === 0xe0)
-        this.#branch(at, at + 2 + code.readInt8(i + 1));
-      else if (byte === 0xe9 && i + 5 <= code.length) this.#branch(at, at + 5 + code.readInt32LE(i + 1));
-      else if (byte === 0x0f && ((code[i + 1] ?? 0) & 0xf0) === 0x80 && i + 6 <= code.length)
-        this.#branch(at, at + 6 + code.readInt32LE(i + 2));
-      else if (byte === 0x8d && i > 0 && i + 6 <= code.length && ((code[i + 1] ?? 0) & 0xc7) === 0x05)
-        this.#table(at, at + 6 + code.readInt32LE(i + 2)); // lea reg, [rip + disp32]
+      const size = sizeOfBranch(code, i);
+      const end = i + size;
+      if (size === 0 || end > code.length) continue;
+      const target = section.addr + end + (size === 2 ? code.readInt8(end - 1) : code.readInt32LE(end - 4));
+      if (code[i] === LEA) this.#table(section.addr + i, target);
+      else this.#branch(section.addr + i, target);
     }
   }
 

@@ -49,18 +49,11 @@ export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]
   const strings = elf.dynamic?.strings() ?? null;
   const spare = spareHeader(elf);
   if (strings === null || spare === null || folders.length === 0) return bytes;
-  const texts: { readonly at: number; readonly text: Buffer }[] = [];
-  for (const { tag, value, at } of entries) {
-    if (tag !== DT_RPATH && tag !== DT_RUNPATH) continue;
-    const path = elf.dynamic?.text(value, "DT_RUNPATH") ?? "";
-    const expanded = ORIGIN.test(path) ? expandOrigin(path, folders) : null;
-    if (expanded !== null) texts.push({ at, text: Buffer.from(`${expanded}\0`) });
-  }
+  const texts = expandedPaths(elf, entries, folders);
   if (texts.length === 0) return bytes;
 
   const offset = pageAlign(bytes.length);
-  const ends = elf.segments.filter((one) => one.type === PT_LOAD).map((one) => one.addr + one.memSize);
-  const address = pageAlign(Math.max(...ends));
+  const address = addressBehind(elf);
   const old = bytes.subarray(strings.offset, strings.offset + strings.size);
   const table = Buffer.concat([old, ...texts.map((one) => one.text)]);
   const copy = Buffer.concat([bytes, Buffer.alloc(offset - bytes.length), table]);
@@ -73,17 +66,18 @@ export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]
     if (tag === DT_STRTAB) copy.writeBigUInt64LE(BigInt(address), at + 8);
     if (tag === DT_STRSZ) copy.writeBigUInt64LE(BigInt(table.length), at + 8);
   }
-  const header = Buffer.alloc(SEGMENT_SIZE);
-  header.writeUInt32LE(PT_LOAD, 0);
-  header.writeUInt32LE(PF_R, 4);
-  for (const [i, value] of [offset, address, address, table.length, table.length, PAGE].entries())
-    header.writeBigUInt64LE(BigInt(value), 8 + 8 * i);
-  putHeader(copy, elf, header, spare);
+  putHeader(copy, elf, loadHeader(offset, address, table.length), spare);
   return copy;
 }
 
-/** Entries of .dynamic with their places in the file. */
-function dynamicEntries(elf: Elf): { readonly tag: number; readonly value: number; readonly at: number }[] {
+/** An entry of .dynamic, and its place in the file. */
+interface DynamicEntry {
+  readonly tag: number;
+  readonly value: number;
+  readonly at: number;
+}
+
+function dynamicEntries(elf: Elf): DynamicEntry[] {
   const segment = elf.segments.find((one) => one.type === PT_DYNAMIC);
   const start = segment === undefined ? null : elf.fileOffsetOf(segment.addr);
   if (segment === undefined || start === null) return [];
@@ -94,6 +88,36 @@ function dynamicEntries(elf: Elf): { readonly tag: number; readonly value: numbe
     entries.push({ tag, value: elf.bytes.u64(at + 8), at });
   }
   return entries;
+}
+
+/** The search paths that have `$ORIGIN` in them, expanded, each with the place of its entry. */
+function expandedPaths(
+  elf: Elf,
+  entries: readonly DynamicEntry[],
+  folders: readonly string[],
+): { readonly at: number; readonly text: Buffer }[] {
+  return entries.flatMap(({ tag, value, at }) => {
+    if (tag !== DT_RPATH && tag !== DT_RUNPATH) return [];
+    const path = elf.dynamic?.text(value, "DT_RUNPATH") ?? "";
+    const expanded = ORIGIN.test(path) ? expandOrigin(path, folders) : null;
+    return expanded === null ? [] : [{ at, text: Buffer.from(`${expanded}\0`) }];
+  });
+}
+
+/** The first page behind all that is loaded. */
+function addressBehind(elf: Elf): number {
+  const ends = elf.segments.filter((one) => one.type === PT_LOAD).map((one) => one.addr + one.memSize);
+  return pageAlign(Math.max(...ends));
+}
+
+/** An Elf64_Phdr that has `size` bytes of the file loaded to be read. */
+function loadHeader(offset: number, address: number, size: number): Buffer {
+  const header = Buffer.alloc(SEGMENT_SIZE);
+  header.writeUInt32LE(PT_LOAD, 0);
+  header.writeUInt32LE(PF_R, 4);
+  for (const [i, value] of [offset, address, address, size, size, PAGE].entries())
+    header.writeBigUInt64LE(BigInt(value), 8 + 8 * i);
+  return header;
 }
 
 /** Index of a program header that only tools read. */
