@@ -75,7 +75,7 @@ export function compare(comparing: Comparing): Compared {
 /** The status of functions that a switch leads to the new build. */
 const GOES: ReadonlySet<FunctionResult["status"]> = new Set(["switched", "unchanged", "new"]);
 
-/** @param isLost whether functions cannot be patched any more, which no leniency overlooks as a whole */
+/** @param isLost whether functions cannot be patched any more: `force` does not help with those */
 function decide(
   functions: readonly FunctionResult[],
   isLost: boolean,
