@@ -139,8 +139,8 @@ export function incomingBranches(elf: Elf, functions: readonly PlainFunction[]):
 
 const LEA = 0x8d;
 
-/** Bytes of the jmp, jcc, loop or `lea reg, [rip + disp32]` that begins at a place, its distance last; 0 for all else. */
-function sizeOfBranch(code: Buffer, at: number): 0 | 2 | 5 | 6 {
+/** Bytes of a jmp, jcc, loop or `lea reg, [rip + disp32]`, which end in a distance; 0 for anything else. */
+function sizeOfRelative(code: Buffer, at: number): 0 | 2 | 5 | 6 {
   const [byte, next] = [code[at] ?? 0, code[at + 1] ?? 0];
   if ((byte & 0xf0) === 0x70 || byte === 0xeb || (byte & 0xfc) === 0xe0) return 2;
   if (byte === 0xe9) return 5;
@@ -180,7 +180,7 @@ class Search {
   branches(section: ElfSection): void {
     const code = this.#elf.contentsOf(section);
     for (let i = 0; i < code.length - 1; i++) {
-      const size = sizeOfBranch(code, i);
+      const size = sizeOfRelative(code, i);
       const end = i + size;
       if (size === 0 || end > code.length) continue;
       const target = section.addr + end + (size === 2 ? code.readInt8(end - 1) : code.readInt32LE(end - 4));
