@@ -67,34 +67,41 @@ function run(command, args) {
   });
 }
 
+/** Takes text in pieces, and gives its whole lines. */
+function byLine(take) {
+  let rest = "";
+  return (chunk) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop();
+    lines.forEach(take);
+  };
+}
+
+/** What is shown of an event; null for those that only `until` looks at. */
+function toldOf(e) {
+  if (e.type === "generation:switched") {
+    const since = e.why === "artifact" ? "the build" : "it was asked for";
+    return `generation ${e.generation} runs (was ${e.from}), ${e.ms} ms after ${since}`;
+  }
+  return e.type === "error" || e.type === "generation:refused" ? `${e.message}: ${e.detail}` : null;
+}
+
 function startTool(args) {
   const child = spawn(process.execPath, [join(root, "dist/cli/main.js"), ...args], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  let rest = "";
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk) => {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop();
-    for (const text of lines) {
-      const e = JSON.parse(text);
-      note(e);
-      if (e.type === "target:output") {
-        const printed = (output + e.text).split("\n");
-        output = printed.pop();
-        for (const p of printed) {
-          console.log(`  host | ${p}`);
-          note({ type: "line", text: p });
-        }
-      } else if (e.type === "generation:switched") {
-        console.log(
-          `  hotpatch | generation ${e.generation} runs (was ${e.from}), ${e.ms} ms after ${e.why === "artifact" ? "the build" : "it was asked for"}`,
-        );
-      } else if (e.type === "error" || e.type === "generation:refused") {
-        console.log(`  hotpatch | ${e.message}: ${e.detail}`);
-      }
-    }
+  const takeOutput = byLine((text) => {
+    console.log(`  host | ${text}`);
+    note({ type: "line", text });
   });
+  const takeEvents = byLine((text) => {
+    const e = JSON.parse(text);
+    note(e);
+    if (e.type === "target:output") takeOutput(e.text);
+    const told = toldOf(e);
+    if (told !== null) console.log(`  hotpatch | ${told}`);
+  });
+  child.stdout.setEncoding("utf8").on("data", takeEvents);
   child.once("exit", (code) => note({ type: "tool-ended", code }));
   return child;
 }

@@ -4,32 +4,40 @@
  * Source: System V gABI ch. 5 "Dynamic Section"; x86-64 psABI 1.0 table 4.9 (relocation types).
  */
 import { type ElfBytes, ElfError } from "./elf-bytes.js";
+import {
+  DF_1_PIE,
+  DF_STATIC_TLS,
+  DT_FLAGS,
+  DT_FLAGS_1,
+  DT_GNU_HASH,
+  DT_HASH,
+  DT_JMPREL,
+  DT_NEEDED,
+  DT_NULL,
+  DT_PLTREL,
+  DT_PLTRELSZ,
+  DT_RELA,
+  DT_RELAENT,
+  DT_RELASZ,
+  DT_SONAME,
+  DT_STRSZ,
+  DT_STRTAB,
+  DT_SYMTAB,
+  PF_W,
+  SHT_DYNSYM,
+} from "./elf-constants.js";
 import { type ElfSection, type ElfSegment, SYMBOL_SIZE } from "./elf-tables.js";
 
-const PF_W = 2;
-const DT = {
-  NEEDED: 1,
-  PLTRELSZ: 2,
-  HASH: 4,
-  STRTAB: 5,
-  SYMTAB: 6,
-  RELA: 7,
-  RELASZ: 8,
-  RELAENT: 9,
-  STRSZ: 10,
-} as const;
-const DT_SONAME = 14;
-const DT_PLTREL = 20;
-const DT_JMPREL = 23;
-const DT_GNU_HASH = 0x6ffffef5;
-const DT_FLAGS = 30;
-const DF_STATIC_TLS = 0x10;
-const DT_FLAGS_1 = 0x6ffffffb;
-const DF_1_PIE = 0x08000000;
-const SHT_DYNSYM = 11;
 /** Only these are kept, so that a .dynamic of a million entries costs nothing. */
 const KEPT: ReadonlySet<number> = new Set([
-  ...Object.values(DT),
+  DT_PLTRELSZ,
+  DT_HASH,
+  DT_STRTAB,
+  DT_SYMTAB,
+  DT_RELA,
+  DT_RELASZ,
+  DT_RELAENT,
+  DT_STRSZ,
   DT_SONAME,
   DT_PLTREL,
   DT_JMPREL,
@@ -130,8 +138,8 @@ export class Dynamic {
     let entries = 0;
     for (let at = table.offset; at + 16 <= table.offset + table.size; at += 16, entries++) {
       const tag = bytes.u64(at);
-      if (tag === 0) break;
-      if (tag === DT.NEEDED) this.#neededAt.push(bytes.u64(at + 8));
+      if (tag === DT_NULL) break;
+      if (tag === DT_NEEDED) this.#neededAt.push(bytes.u64(at + 8));
       else if (KEPT.has(tag)) this.#values.set(tag, bytes.u64(at + 8)); // the last of two wins, as in ld.so
     }
     this.entries = entries;
@@ -148,9 +156,9 @@ export class Dynamic {
   }
 
   strings(): Table | null {
-    const address = this.#values.get(DT.STRTAB);
+    const address = this.#values.get(DT_STRTAB);
     if (address === undefined) return null;
-    return this.#memory.table(this.#bytes, address, this.#values.get(DT.STRSZ) ?? 0, ".dynstr");
+    return this.#memory.table(this.#bytes, address, this.#values.get(DT_STRSZ) ?? 0, ".dynstr");
   }
 
   text(index: number, what: string): string {
@@ -170,7 +178,7 @@ export class Dynamic {
 
   /** Where the dynamic symbols are; null if .dynamic names none. */
   symbols(sections: readonly ElfSection[], relocations: () => readonly ElfRelocation[]): Table | null {
-    const address = this.#values.get(DT.SYMTAB);
+    const address = this.#values.get(DT_SYMTAB);
     if (address === undefined) return null;
     const section = sections.find((one) => one.type === SHT_DYNSYM && one.addr === address);
     let count = section === undefined ? this.#hashedSymbols() : Math.floor(section.size / SYMBOL_SIZE);
@@ -184,7 +192,7 @@ export class Dynamic {
   /** Source: gABI "Hash Table" (nchain = symbols); binutils bfd/elflink.c for DT_GNU_HASH. */
   #hashedSymbols(): number {
     const bytes = this.#bytes;
-    const hash = this.#values.get(DT.HASH);
+    const hash = this.#values.get(DT_HASH);
     if (hash !== undefined) return bytes.u32(this.#memory.table(bytes, hash, 8, ".hash").offset + 4);
     const gnu = this.#values.get(DT_GNU_HASH);
     if (gnu === undefined) throw new ElfError("invalid", "the number of dynamic symbols is not recorded");
@@ -202,14 +210,14 @@ export class Dynamic {
 
   /** All RELA records, those of the PLT last. Packed DT_RELR ones name no symbol and are left out. */
   relocations(): ElfRelocation[] {
-    const size = this.#values.get(DT.RELASZ) ?? 0;
-    const pltSize = this.#values.get(DT.PLTRELSZ) ?? 0;
-    const plain = this.#relocationTable(this.#values.get(DT.RELA), size, ".rela.dyn");
+    const size = this.#values.get(DT_RELASZ) ?? 0;
+    const pltSize = this.#values.get(DT_PLTRELSZ) ?? 0;
+    const plain = this.#relocationTable(this.#values.get(DT_RELA), size, ".rela.dyn");
     const plt = this.#relocationTable(this.#values.get(DT_JMPREL), pltSize, ".rela.plt");
-    if (size > 0 && (this.#values.get(DT.RELAENT) ?? RELA_SIZE) !== RELA_SIZE) {
+    if (size > 0 && (this.#values.get(DT_RELAENT) ?? RELA_SIZE) !== RELA_SIZE) {
       throw new ElfError("invalid", "its relocation records are not 24 bytes long");
     }
-    if (plt.size > 0 && (this.#values.get(DT_PLTREL) ?? DT.RELA) !== DT.RELA) {
+    if (plt.size > 0 && (this.#values.get(DT_PLTREL) ?? DT_RELA) !== DT_RELA) {
       throw new ElfError("invalid", "its PLT relocations are not RELA");
     }
     this.#bytes.claim(Math.max(plain.size, plt.size), "the relocation table");

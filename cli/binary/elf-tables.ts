@@ -4,26 +4,11 @@
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
 import { type ElfBytes, ElfError } from "./elf-bytes.js";
+import { EM_X86_64, NT_GNU_BUILD_ID, SHN_XINDEX, SHT_NULL, STB_LOCAL, STT_FILE } from "./elf-constants.js";
 
-/** ELF constants other files compare with. Source: gABI; STB_GNU_UNIQUE and STT_GNU_IFUNC from the GNU extensions. */
-export const ET_REL = 1;
-export const ET_EXEC = 2;
-export const ET_DYN = 3;
-export const ET_CORE = 4;
-export const EM_X86_64 = 62;
-export const STB_LOCAL = 0;
-export const STB_GLOBAL = 1;
-export const STB_GNU_UNIQUE = 10;
-export const STT_NOTYPE = 0;
-export const STT_OBJECT = 1;
-export const STT_FUNC = 2;
-export const STT_FILE = 4;
-export const STT_GNU_IFUNC = 10;
-/** Section indices from here on are special (SHN_ABS, SHN_COMMON, ...). */
-export const SHN_LORESERVE = 0xff00;
-const SHT_NULL = 0;
 const HEADER_SIZE = 64;
-const SEGMENT_SIZE = 56;
+/** Bytes of one Elf64_Phdr. */
+export const SEGMENT_SIZE = 56;
 const SECTION_SIZE = 64;
 /** Bytes of one Elf64_Sym. */
 export const SYMBOL_SIZE = 24;
@@ -148,7 +133,7 @@ export function readSections(bytes: ElfBytes): ElfSection[] {
   bytes.require(table, SECTION_SIZE, "the section table");
   // gABI: counts that do not fit into the header are in section 0.
   if (count === 0) count = bytes.u64(table + 32);
-  if (names === 0xffff) names = bytes.u32(table + 40);
+  if (names === SHN_XINDEX) names = bytes.u32(table + 40);
   bytes.require(table, count * SECTION_SIZE, "the section table");
   if (count > 1 && bytes.isZero(table, Math.min(count, 64) * SECTION_SIZE)) {
     throw new ElfError("incomplete", "the section table holds zeros");
@@ -185,7 +170,7 @@ export function buildIdIn(bytes: ElfBytes, offset: number, size: number): string
     const content = at + 12 + Math.ceil(nameSize / 4) * 4;
     if (content + size > end) return null;
     // "GNU\0" as a little-endian word.
-    if (type === 3 && nameSize === 4 && bytes.u32(at + 12) === 0x00554e47 && size > 0 && size <= 64) {
+    if (type === NT_GNU_BUILD_ID && nameSize === 4 && bytes.u32(at + 12) === 0x00554e47 && size > 0 && size <= 64) {
       return bytes.buffer.toString("hex", content, content + size);
     }
     at = content + Math.ceil(size / 4) * 4;

@@ -7,6 +7,22 @@
 import { createHash } from "node:crypto";
 import { R_X86_64 } from "../../schemas/abi.js";
 import { ElfBytes, ElfError, type ElfErrorKind } from "./elf-bytes.js";
+import {
+  ET_CORE,
+  ET_DYN,
+  ET_EXEC,
+  ET_REL,
+  PT_DYNAMIC,
+  PT_GNU_RELRO,
+  PT_INTERP,
+  PT_LOAD,
+  PT_NOTE,
+  PT_NULL,
+  SHT_NOBITS,
+  SHT_NOTE,
+  SHT_NULL,
+  SHT_SYMTAB,
+} from "./elf-constants.js";
 import { Dynamic, type ElfRelocation, Memory } from "./elf-dynamic.js";
 import {
   buildIdIn,
@@ -14,10 +30,6 @@ import {
   type ElfSection,
   type ElfSegment,
   type ElfSymbol,
-  ET_CORE,
-  ET_DYN,
-  ET_EXEC,
-  ET_REL,
   readHeader,
   readSections,
   readSegments,
@@ -29,15 +41,6 @@ export { ElfError, type ElfErrorKind } from "./elf-bytes.js";
 export type { ElfRelocation } from "./elf-dynamic.js";
 export * from "./elf-tables.js";
 
-const SHT_NULL = 0;
-const SHT_SYMTAB = 2;
-const SHT_NOTE = 7;
-const SHT_NOBITS = 8;
-const PT_LOAD = 1;
-const PT_DYNAMIC = 2;
-const PT_INTERP = 3;
-const PT_NOTE = 4;
-const PT_GNU_RELRO = 0x6474e552;
 /** ELF files that are not libraries, by e_type. */
 const OTHER_TYPES = new Map<number, readonly [ElfErrorKind, string]>([
   [ET_REL, ["invalid", "an object file"]],
@@ -206,7 +209,7 @@ export function validateLibrary(buffer: Buffer): Elf {
 }
 
 function checkSegments(elf: Elf): void {
-  if (elf.segments.every((one) => one.type === 0)) {
+  if (elf.segments.every((one) => one.type === PT_NULL)) {
     throw new ElfError("incomplete", "the program headers are not written yet");
   }
   for (const [index, one] of elf.segments.entries()) {
@@ -221,34 +224,51 @@ function checkSegments(elf: Elf): void {
   if (!elf.segments.some((one) => one.type === PT_LOAD)) throw new ElfError("invalid", "it has nothing to load");
 }
 
+/** Reads all that .dynamic leads to, so that no later step meets what cannot be read. */
 function checkDynamic(elf: Elf): void {
   const dynamic = elf.dynamic;
   if (dynamic === null) throw new ElfError("invalid", "it has no PT_DYNAMIC: it cannot be loaded as a library");
   if (dynamic.entries === 0) throw new ElfError("incomplete", ".dynamic is not written yet");
   if (dynamic.isPie) throw new ElfError("executable", "this is an executable, not a shared library");
+  checkStrings(elf, dynamic);
+  checkDynamicSymbols(elf);
+  checkRelocations(elf);
+  checkNames(elf);
+  elf.symbols();
+}
+
+function checkStrings(elf: Elf, dynamic: Dynamic): void {
   const strings = dynamic.strings();
   if (strings === null) throw new ElfError("invalid", ".dynamic names no string table");
   if (strings.size > 1 && elf.bytes.isZero(strings.offset, strings.size)) {
     throw new ElfError("incomplete", ".dynstr is not written yet");
   }
+}
+
+function checkDynamicSymbols(elf: Elf): void {
   const symbols = elf.dynamicSymbols();
   if (symbols.length === 0) throw new ElfError("invalid", "it has no dynamic symbols");
   if (symbols.length > 1 && elf.bytes.isZero(symbols[0]?.fileOffset ?? 0, symbols.length * SYMBOL_SIZE)) {
     throw new ElfError("incomplete", ".dynsym is not written yet");
   }
+}
+
+function checkRelocations(elf: Elf): void {
+  const count = elf.dynamicSymbols().length;
   for (const one of elf.relocations()) {
-    if (one.symbol >= symbols.length) {
-      throw new ElfError("invalid", `a relocation names dynamic symbol ${one.symbol} of ${symbols.length}`);
+    if (one.symbol >= count) {
+      throw new ElfError("invalid", `a relocation names dynamic symbol ${one.symbol} of ${count}`);
     }
     if (one.type !== R_X86_64.NONE && elf.segmentAt(one.offset) === null) {
       throw new ElfError("invalid", `a relocation writes to 0x${one.offset.toString(16)}, outside the segments`);
     }
   }
-  // Read here, so that no later step meets an unreadable name.
+}
+
+function checkNames(elf: Elf): void {
   for (const name of [elf.soname, ...elf.needed, elf.buildId]) {
     if (name === "") throw new ElfError("invalid", "DT_SONAME or DT_NEEDED is an empty name");
   }
-  elf.symbols();
 }
 
 /** SHA-256 of the bytes as hex: "the same artifact" means the same hash; a Build-ID survives strip and objcopy. */

@@ -1,10 +1,11 @@
 /** What a library exports besides its marks: variables and switch hooks. Pure. */
 import { HOOKS } from "../../schemas/abi.js";
 import type { Hooks } from "../../schemas/agent.js";
-import { type Elf, SHN_LORESERVE, STB_GNU_UNIQUE, STT_FUNC, STT_OBJECT } from "./elf.js";
+import type { Elf } from "./elf.js";
+import { SHN_LORESERVE, SHN_UNDEF, STB_GNU_UNIQUE, STT_FUNC, STT_OBJECT } from "./elf-constants.js";
 
 const isDefined = ({ sectionIndex }: { readonly sectionIndex: number }): boolean =>
-  sectionIndex !== 0 && sectionIndex < SHN_LORESERVE;
+  sectionIndex !== SHN_UNDEF && sectionIndex < SHN_LORESERVE;
 
 export interface ExportedVariable {
   /** In bytes. */

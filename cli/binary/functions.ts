@@ -4,15 +4,15 @@
  */
 import { R_X86_64 } from "../../schemas/abi.js";
 import { cleanName, isFragment } from "../../schemas/names.js";
-import { type Elf, type ElfSection, type ElfSymbol, STB_GLOBAL, STT_FUNC } from "./elf.js";
-import { CODE_SECTIONS, paddingAt } from "./marks.js";
+import type { Elf, ElfSection, ElfSymbol } from "./elf.js";
+import { SHF_EXECINSTR, SHN_UNDEF, SHT_NOBITS, STB_GLOBAL, STT_FUNC, STV_DEFAULT } from "./elf-constants.js";
+import { CODE_SECTIONS } from "./marks.js";
+import { paddingAt } from "./padding.js";
 
 /** Bytes of `jmp rel32`. */
 export const JUMP_SIZE = 5;
 /** Bytes at a function's start that are compared with memory before it is touched. */
 const HEAD = 16;
-const SHF_EXECINSTR = 4;
-const SHT_NOBITS = 8;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
 /** Entries of a jump table that are examined. */
 const LONGEST_TABLE = 4096;
@@ -109,7 +109,7 @@ function codeSections(elf: Elf): Map<number, ElfSection> {
  * it.
  */
 const isReplaceable = ({ bind, visibility, sectionIndex }: ElfSymbol): boolean =>
-  bind === STB_GLOBAL && visibility === 0 && sectionIndex !== 0;
+  bind === STB_GLOBAL && visibility === STV_DEFAULT && sectionIndex !== SHN_UNDEF;
 
 const bytesOf = (elf: Elf, section: ElfSection, value: number): Buffer =>
   elf.contentsOf(section).subarray(Math.max(value - section.addr, 0));
@@ -142,6 +142,17 @@ export function incomingBranches(elf: Elf, functions: readonly PlainFunction[]):
   return search.found;
 }
 
+const LEA = 0x8d;
+
+/** Bytes of a jmp, jcc, loop or `lea reg, [rip + disp32]`, which end in a distance; 0 for anything else. */
+function sizeOfRelative(code: Buffer, at: number): 0 | 2 | 5 | 6 {
+  const [byte, next] = [code[at] ?? 0, code[at + 1] ?? 0];
+  if ((byte & 0xf0) === 0x70 || byte === 0xeb || (byte & 0xfc) === 0xe0) return 2;
+  if (byte === 0xe9) return 5;
+  if (byte === 0x0f && (next & 0xf0) === 0x80) return 6;
+  return byte === LEA && at > 0 && (next & 0xc7) === 0x05 ? 6 : 0;
+}
+
 class Search {
   readonly found = new Map<PlainFunction, { suspects: { start: number; at: number }[]; certain: string | null }>();
   readonly #elf: Elf;
@@ -158,7 +169,7 @@ class Search {
       for (let at = one.value; at < one.jump + JUMP_SIZE; at++) if (!this.#places.has(at)) this.#places.set(at, one);
     }
     for (const { type, value, size, sectionIndex } of [...elf.symbols(), ...elf.dynamicSymbols()])
-      if (type <= STT_FUNC && sectionIndex !== 0)
+      if (type <= STT_FUNC && sectionIndex !== SHN_UNDEF)
         this.#ends.set(value, Math.max(value + size, this.#ends.get(value) ?? 0));
     this.#starts = [...this.#ends.keys()].sort((a, b) => a - b);
   }
@@ -170,19 +181,16 @@ class Search {
     return start === undefined || end === undefined ? null : { start, end };
   }
 
-  /** Looks for jmp, jcc and loop at every byte, so that no real one is missed. */
+  /** Bytes that read like a branch to a place, or like a table's address, at every byte: none that is one is missed. */
   branches(section: ElfSection): void {
     const code = this.#elf.contentsOf(section);
     for (let i = 0; i < code.length - 1; i++) {
-      const byte = code[i] ?? 0;
-      const at = section.addr + i;
-      if ((byte & 0xf0) === 0x70 || byte === 0xeb || (byte & 0xfc) === 0xe0)
-        this.#branch(at, at + 2 + code.readInt8(i + 1));
-      else if (byte === 0xe9 && i + 5 <= code.length) this.#branch(at, at + 5 + code.readInt32LE(i + 1));
-      else if (byte === 0x0f && ((code[i + 1] ?? 0) & 0xf0) === 0x80 && i + 6 <= code.length)
-        this.#branch(at, at + 6 + code.readInt32LE(i + 2));
-      else if (byte === 0x8d && i > 0 && i + 6 <= code.length && ((code[i + 1] ?? 0) & 0xc7) === 0x05)
-        this.#table(at, at + 6 + code.readInt32LE(i + 2)); // lea reg, [rip + disp32]
+      const size = sizeOfRelative(code, i);
+      const end = i + size;
+      if (size === 0 || end > code.length) continue;
+      const target = section.addr + end + (size === 2 ? code.readInt8(end - 1) : code.readInt32LE(end - 4));
+      if (code[i] === LEA) this.#table(section.addr + i, target);
+      else this.#branch(section.addr + i, target);
     }
   }
 

@@ -3,7 +3,8 @@
  * Must not read /proc or any file.
  */
 import { R_X86_64 } from "../../schemas/abi.js";
-import { type Elf, ElfError, ET_DYN, ET_EXEC, readElf } from "./elf.js";
+import { type Elf, ElfError, readElf } from "./elf.js";
+import { ET_DYN, ET_EXEC, SHN_UNDEF } from "./elf-constants.js";
 
 /**
  * `detail`: the loader's path for `ok` and `musl`, otherwise the reason in words.
@@ -79,5 +80,5 @@ export function copyRelocations(elf: Elf): Set<string> {
  * value but no section: that is no definition.
  */
 export function definesSymbol(elf: Elf, name: string): boolean {
-  return elf.dynamicSymbols().some((one) => one.sectionIndex !== 0 && one.name === name);
+  return elf.dynamicSymbols().some((one) => one.sectionIndex !== SHN_UNDEF && one.name === name);
 }

@@ -4,16 +4,15 @@
  */
 import { ENTRY_NOPS, ENTRY_SIZE, FLAG_MAGIC, SECTIONS } from "../../schemas/abi.js";
 import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
-import { type Elf, ElfError, type ElfSection, type ElfSymbol, STT_FUNC } from "./elf.js";
+import { type Elf, ElfError, type ElfSection, type ElfSymbol } from "./elf.js";
+import { SHF_EXECINSTR, SHT_NOBITS, SHT_NULL, STT_FUNC } from "./elf-constants.js";
+import { codeIn } from "./padding.js";
 import { type FunctionRecord, type Records, readRecords } from "./records.js";
 
 /** Sections with marked code. */
 export const CODE_SECTIONS: ReadonlySet<string> = new Set([SECTIONS.functions, SECTIONS.inline]);
 /** Precedes the flag byte. */
 export const FLAG = Buffer.from(FLAG_MAGIC, "latin1");
-const SHT_NOBITS = 8;
-const SHT_NULL = 0;
-const SHF_EXECINSTR = 4;
 
 /**
  * The 8 bytes a marked function begins with, written in one store when it is adopted.
@@ -33,8 +32,6 @@ const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: B
  * libraries that have marks or the flag. No compiler writes this form of the instruction by itself.
  */
 const TEMPLATE_ENTRY = Buffer.from(ENTRY_NOPS.gcc, "hex");
-/** This many int3 in a row are not an instruction's operand. */
-const INT3_RUN = 8;
 /** jmp rel32 */
 const JUMP = 0xe9;
 const ENDBR64 = Buffer.from("f30f1efa", "hex");
@@ -265,40 +262,6 @@ function endOfRun(sorted: readonly number[], value: number): number {
     else high = middle;
   }
   return low;
-}
-
-/**
- * Bytes of a gap after leading padding. Once code has begun, its own nops cannot be told apart, but runs of
- * int3 can: gcc's ms_hook_prologue puts 32 of them before every function (measured, gcc 12).
- */
-function codeIn(gap: Buffer): number {
-  let at = 0;
-  for (let size = paddingAt(gap, at); size > 0; size = paddingAt(gap, at)) at += size;
-  let code = gap.length - at;
-  for (let run = 0; at < gap.length; at++) {
-    run = gap[at] === 0xcc ? run + 1 : 0;
-    if (run === INT3_RUN) code -= run;
-    else if (run > INT3_RUN) code--;
-  }
-  return code;
-}
-
-/**
- * Length of the zero byte, int3 or nop at a place, or 0. The long forms are 0f 1f with a displacement of zero, after
- * any number of 66 and 2e prefixes (what GNU as and LLVM fill with); clang's entry has the displacement 0x200, so it is
- * code.
- */
-export function paddingAt(gap: Buffer, start: number): number {
-  const first = gap[start];
-  if (first === 0x00 || first === 0xcc) return 1;
-  let at = start;
-  while (gap[at] === 0x66 || gap[at] === 0x2e) at++;
-  if (gap[at] === 0x90) return at + 1 - start;
-  if (gap[at] !== 0x0f || gap[at + 1] !== 0x1f) return 0;
-  // ModRM 00, 40, 44, 80, 84: no displacement, or 1 or 4 bytes of it, with a SIB byte in 44 and 84.
-  const tail = { 0: 0, 64: 1, 68: 2, 128: 4, 132: 5 }[gap[at + 2] ?? -1];
-  if (tail === undefined || at + 3 + tail > gap.length) return 0;
-  return gap.subarray(at + 3, at + 3 + tail).every((byte) => byte === 0) ? at + 3 + tail - start : 0;
 }
 
 function flagsIn(elf: Elf, section: ElfSection): number[] {

@@ -6,8 +6,8 @@
 import { RECORD, RECORD_VERSION, type RecordForm } from "../../schemas/abi.js";
 import { type Elf, ElfError, type ElfRelocation, type ElfSection } from "./elf.js";
 import type { ElfBytes } from "./elf-bytes.js";
+import { SHT_NOBITS } from "./elf-constants.js";
 
-const SHT_NOBITS = 8;
 /** Bytes. Records are aligned to this; between them there may be this much zero padding. */
 const LONGEST_TEXT = 4096;
 

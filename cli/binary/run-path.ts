@@ -6,20 +6,22 @@
  * Source: ld.so(8), "Dynamic string tokens"; gABI ch. 5, Elf64_Phdr and Elf64_Dyn.
  */
 import type { Elf } from "./elf.js";
+import {
+  DT_NULL,
+  DT_RPATH,
+  DT_RUNPATH,
+  DT_STRSZ,
+  DT_STRTAB,
+  PF_R,
+  PT_DYNAMIC,
+  PT_GNU_PROPERTY,
+  PT_LOAD,
+  PT_NOTE,
+} from "./elf-constants.js";
+import { SEGMENT_SIZE } from "./elf-tables.js";
 
-const PT_LOAD = 1;
-const PT_DYNAMIC = 2;
-const PT_NOTE = 4;
-const PT_GNU_PROPERTY = 0x6474e553;
-const PF_R = 4;
-const DT_NULL = 0;
-const DT_STRTAB = 5;
-const DT_STRSZ = 10;
-const DT_RPATH = 15;
-const DT_RUNPATH = 29;
-/** Elf64_Ehdr.e_phoff, sizeof(Elf64_Phdr). */
+/** Elf64_Ehdr.e_phoff. */
 const PHDRS_AT = 32;
-const PHDR_SIZE = 56;
 const PAGE = 4096;
 const ORIGIN = /\$(?:ORIGIN\b|\{ORIGIN\})/;
 
@@ -49,18 +51,11 @@ export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]
   const strings = elf.dynamic?.strings() ?? null;
   const spare = spareHeader(elf);
   if (strings === null || spare === null || folders.length === 0) return bytes;
-  const texts: { readonly at: number; readonly text: Buffer }[] = [];
-  for (const { tag, value, at } of entries) {
-    if (tag !== DT_RPATH && tag !== DT_RUNPATH) continue;
-    const path = elf.dynamic?.text(value, "DT_RUNPATH") ?? "";
-    const expanded = ORIGIN.test(path) ? expandOrigin(path, folders) : null;
-    if (expanded !== null) texts.push({ at, text: Buffer.from(`${expanded}\0`) });
-  }
+  const texts = expandedPaths(elf, entries, folders);
   if (texts.length === 0) return bytes;
 
   const offset = pageAlign(bytes.length);
-  const ends = elf.segments.filter((one) => one.type === PT_LOAD).map((one) => one.addr + one.memSize);
-  const address = pageAlign(Math.max(...ends));
+  const address = addressBehind(elf);
   const old = bytes.subarray(strings.offset, strings.offset + strings.size);
   const table = Buffer.concat([old, ...texts.map((one) => one.text)]);
   const copy = Buffer.concat([bytes, Buffer.alloc(offset - bytes.length), table]);
@@ -73,17 +68,18 @@ export function settleOrigin(bytes: Buffer, elf: Elf, folders: readonly string[]
     if (tag === DT_STRTAB) copy.writeBigUInt64LE(BigInt(address), at + 8);
     if (tag === DT_STRSZ) copy.writeBigUInt64LE(BigInt(table.length), at + 8);
   }
-  const header = Buffer.alloc(PHDR_SIZE);
-  header.writeUInt32LE(PT_LOAD, 0);
-  header.writeUInt32LE(PF_R, 4);
-  for (const [i, value] of [offset, address, address, table.length, table.length, PAGE].entries())
-    header.writeBigUInt64LE(BigInt(value), 8 + 8 * i);
-  putHeader(copy, elf, header, spare);
+  putHeader(copy, elf, loadHeader(offset, address, table.length), spare);
   return copy;
 }
 
-/** Entries of .dynamic with their file offsets. */
-function dynamicEntries(elf: Elf): { readonly tag: number; readonly value: number; readonly at: number }[] {
+/** An entry of .dynamic, and its place in the file. */
+interface DynamicEntry {
+  readonly tag: number;
+  readonly value: number;
+  readonly at: number;
+}
+
+function dynamicEntries(elf: Elf): DynamicEntry[] {
   const segment = elf.segments.find((one) => one.type === PT_DYNAMIC);
   const start = segment === undefined ? null : elf.fileOffsetOf(segment.addr);
   if (segment === undefined || start === null) return [];
@@ -96,6 +92,36 @@ function dynamicEntries(elf: Elf): { readonly tag: number; readonly value: numbe
   return entries;
 }
 
+/** The search paths that have `$ORIGIN` in them, expanded, each with the place of its entry. */
+function expandedPaths(
+  elf: Elf,
+  entries: readonly DynamicEntry[],
+  folders: readonly string[],
+): { readonly at: number; readonly text: Buffer }[] {
+  return entries.flatMap(({ tag, value, at }) => {
+    if (tag !== DT_RPATH && tag !== DT_RUNPATH) return [];
+    const path = elf.dynamic?.text(value, "DT_RUNPATH") ?? "";
+    const expanded = ORIGIN.test(path) ? expandOrigin(path, folders) : null;
+    return expanded === null ? [] : [{ at, text: Buffer.from(`${expanded}\0`) }];
+  });
+}
+
+/** The first page behind all that is loaded. */
+function addressBehind(elf: Elf): number {
+  const ends = elf.segments.filter((one) => one.type === PT_LOAD).map((one) => one.addr + one.memSize);
+  return pageAlign(Math.max(...ends));
+}
+
+/** An Elf64_Phdr that has `size` bytes of the file loaded to be read. */
+function loadHeader(offset: number, address: number, size: number): Buffer {
+  const header = Buffer.alloc(SEGMENT_SIZE);
+  header.writeUInt32LE(PT_LOAD, 0);
+  header.writeUInt32LE(PF_R, 4);
+  for (const [i, value] of [offset, address, address, size, size, PAGE].entries())
+    header.writeBigUInt64LE(BigInt(value), 8 + 8 * i);
+  return header;
+}
+
 /** Index of a program header that only tools read. */
 function spareHeader(elf: Elf): number | null {
   const property = elf.segments.find((one) => one.type === PT_GNU_PROPERTY);
@@ -105,7 +131,7 @@ function spareHeader(elf: Elf): number | null {
 
 /** Replaces the spare one, but after all PT_LOAD headers: the loader expects them in address order. */
 function putHeader(copy: Buffer, elf: Elf, header: Buffer, spare: number): void {
-  const at = (index: number) => elf.bytes.u64(PHDRS_AT) + index * PHDR_SIZE;
+  const at = (index: number) => elf.bytes.u64(PHDRS_AT) + index * SEGMENT_SIZE;
   const last = elf.segments.findLastIndex((one) => one.type === PT_LOAD);
   if (spare < last) copy.copyWithin(at(spare), at(spare + 1), at(last + 1));
   header.copy(copy, at(Math.max(spare, last)));

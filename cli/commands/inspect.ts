@@ -2,7 +2,8 @@
 import { HOOKS } from "../../schemas/abi.js";
 import type { LibraryReport } from "../../schemas/library-report.js";
 import { tellApart, whyAmbiguous } from "../../schemas/names.js";
-import { type Elf, ElfError, STB_LOCAL, STT_OBJECT, validateLibrary } from "../binary/elf.js";
+import { type Elf, ElfError, validateLibrary } from "../binary/elf.js";
+import { SHN_UNDEF, STB_LOCAL, STT_OBJECT } from "../binary/elf-constants.js";
 import { switchHooks, writableExports } from "../binary/exports.js";
 import { readMarks } from "../binary/marks.js";
 import { isPe, readPe } from "../binary/pe.js";
@@ -173,7 +174,7 @@ function noteData(elf: Elf, state: readonly StateRecord[]): Note[] {
 function noteVtables(elf: Elf): Note[] {
   const classes = new Set(
     [...elf.dynamicSymbols(), ...elf.symbols()]
-      .filter((one) => one.name.startsWith("_ZTV") && one.sectionIndex !== 0)
+      .filter((one) => one.name.startsWith("_ZTV") && one.sectionIndex !== SHN_UNDEF)
       .map((one) => one.name),
   );
   if (classes.size === 0) return [];

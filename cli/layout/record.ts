@@ -16,7 +16,8 @@ interface Inside {
   types(before: TypeId, after: TypeId, words: Words): void;
 }
 
-interface Found {
+/** What is different: what the data cannot bear, and what they can. */
+export interface Found {
   readonly changes: string[];
   readonly remarks: string[];
 }

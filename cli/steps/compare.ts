@@ -48,29 +48,47 @@ export interface Compared {
 export function compare(comparing: Comparing): Compared {
   const { known, scope = null, before, after, refused = [], verdicts = NO_VERDICTS, leniency = STRICT } = comparing;
   const knownNames = new Set(known);
-  const cannot = new Map(refused.map((mark) => [mark.name, mark]));
+  const cannot = new Set(refused.map(({ name }) => name));
   const lost = refused.filter(({ name }) => knownNames.has(name));
   const changes = changesIn(verdicts);
-  const functions: FunctionResult[] = [];
-  for (const [name, code] of after) {
-    if (cannot.has(name)) continue;
-    const verdict = verdicts.get(name) ?? { check: checkByName(name), change: null };
-    const isNew = !knownNames.has(name);
-    const isRefused = verdict.change !== null && !leniency.force;
-    const reason = isNew ? null : reasonOf(verdict);
-    const status = isNew ? "new" : isRefused ? "refused" : before?.get(name) === code ? "unchanged" : "switched";
-    functions.push({ name, status, check: verdict.check, ...(reason !== null && { reason }) });
-  }
-  for (const { name, reason } of refused) functions.push({ name, status: "refused", reason, check: checkByName(name) });
-  for (const name of known)
-    if (!after.has(name) && !cannot.has(name) && (scope === null || scope.has(name)))
-      functions.push({ name, status: "missing", reason: KEPT, check: checkByName(name) });
 
-  const stays = lost.length > 0 || (changes.size > 0 && !leniency.force);
-  const goes = functions.some(({ status }) => status === "switched" || status === "unchanged" || status === "new");
-  const partial = stays && leniency.partial && goes;
-  const override = partial ? "partial" : changes.size > 0 && leniency.force && !stays ? "force" : null;
-  return { functions, lost, changes, override, fits: !stays || partial };
+  const resultOf = (name: string, code: string): FunctionResult => {
+    const verdict = verdicts.get(name) ?? { check: checkByName(name), change: null };
+    if (!knownNames.has(name)) return { name, status: "new", check: verdict.check };
+    const isRefused = verdict.change !== null && !leniency.force;
+    const status = isRefused ? "refused" : before?.get(name) === code ? "unchanged" : "switched";
+    const reason = reasonOf(verdict);
+    return { name, status, check: verdict.check, ...(reason !== null && { reason }) };
+  };
+  const unswitched = (name: string, status: "refused" | "missing", reason: string): FunctionResult => ({
+    name,
+    status,
+    reason,
+    check: checkByName(name),
+  });
+  const functions = [
+    ...[...after].filter(([name]) => !cannot.has(name)).map(([name, code]) => resultOf(name, code)),
+    ...refused.map(({ name, reason }) => unswitched(name, "refused", reason)),
+    ...known
+      .filter((name) => !after.has(name) && !cannot.has(name) && (scope === null || scope.has(name)))
+      .map((name) => unswitched(name, "missing", KEPT)),
+  ];
+  return { functions, lost, changes, ...decide(functions, lost.length > 0, changes.size > 0, leniency) };
+}
+
+/** The status of functions that a switch leads to the new build. */
+const GOES: ReadonlySet<FunctionResult["status"]> = new Set(["switched", "unchanged", "new"]);
+
+/** @param isLost whether functions cannot be patched any more: `force` does not help with those */
+function decide(
+  functions: readonly FunctionResult[],
+  isLost: boolean,
+  isChanged: boolean,
+  leniency: Leniency,
+): Pick<Compared, "override" | "fits"> {
+  if (!isLost && (!isChanged || leniency.force)) return { override: isChanged ? "force" : null, fits: true };
+  const fits = leniency.partial && functions.some(({ status }) => GOES.has(status));
+  return { override: fits ? "partial" : null, fits };
 }
 
 const KEPT = "not in this build: it keeps its old body";

@@ -1,4 +1,7 @@
-/** Step: what is this artifact, and may it be loaded at all? Bytes in, facts or a refusal out. */
+/**
+ * Step: what is this artifact, and may it be loaded at all? Bytes in, facts or a refusal out; opens no file, and asks nobody
+ * but the `choose` it is given.
+ */
 import { createHash } from "node:crypto";
 import type { Hooks, RefusedMark, UnmarkedFunction } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
@@ -66,15 +69,9 @@ export function inspect(
   running: string,
   choose: Choose | null = null,
 ): Inspection {
-  let elf: Elf;
-  let marks: Marks;
-  let state: StateRecord[];
-  let choice: Choice;
+  let contents: Contents;
   try {
-    elf = validateLibrary(bytes);
-    marks = readMarks(elf);
-    state = readState(elf);
-    choice = choose?.(elf, marks) ?? NO_CHOICE;
+    contents = read(bytes, choose);
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
     return {
@@ -82,15 +79,43 @@ export function inspect(
       report: unfitFile(path, bytes, error, running),
     };
   }
-  if (choose === null && marks.codeBytes === 0 && marks.functions.length === 0)
-    return { kind: "unfit", report: noMarks(library, running) };
-  if (choose === null && marks.functions.length === 0)
-    return { kind: "unfit", report: strippedMarks(library, marks.unnamedBytes, running) };
+  const { elf, marks, choice } = contents;
+  if (choose === null && marks.functions.length === 0) {
+    const report =
+      marks.codeBytes === 0 ? noMarks(library, running) : strippedMarks(library, marks.unnamedBytes, running);
+    return { kind: "unfit", report };
+  }
   const hash = contentHash(bytes);
-  const codeOf = (value: number, size: number): Buffer | null => {
-    const start = elf.fileOffsetOf(value);
-    return start === null ? null : bytes.subarray(start, start + size);
+  return {
+    kind: "fit",
+    artifact: {
+      bytes,
+      ...contents,
+      buildId: elf.buildId,
+      hash,
+      ...bodiesOf(elf, marks, choice, hash),
+      hooks: switchHooks(elf),
+      exports: writableExports(elf),
+    },
   };
+}
+
+type Contents = Pick<Inspected, "elf" | "marks" | "state" | "choice">;
+
+/** @throws ElfError when the file is no library that can be read */
+function read(bytes: Buffer, choose: Choose | null): Contents {
+  const elf = validateLibrary(bytes);
+  const marks = readMarks(elf);
+  return { elf, marks, state: readState(elf), choice: choose?.(elf, marks) ?? NO_CHOICE };
+}
+
+/** @param hash of the whole file */
+function bodiesOf(
+  elf: Elf,
+  marks: Marks,
+  choice: Choice,
+  hash: string,
+): Pick<Inspected, "code" | "entries" | "refused"> {
   const { unique, ambiguous } = tellApart(marks.functions);
   const code = new Map<string, string>();
   const entries = new Map<string, number>();
@@ -100,7 +125,7 @@ export function inspect(
     reason: whyAmbiguous(twins),
   }));
   for (const [name, f] of unique) {
-    const body = codeOf(f.value, f.size);
+    const body = codeAt(elf, f.value, f.size);
     if (f.entry === null || body === null) {
       refused.push({ name, code: "entry-too-small", reason: f.reason ?? "its code is not in the file" });
       continue;
@@ -109,26 +134,15 @@ export function inspect(
     entries.set(name, f.value);
   }
   for (const { name, offset, size } of choice.functions) {
-    code.set(name, hashOf(codeOf(offset, size) ?? Buffer.alloc(0)));
+    code.set(name, hashOf(codeAt(elf, offset, size) ?? Buffer.alloc(0)));
     entries.set(name, offset);
   }
-  return {
-    kind: "fit",
-    artifact: {
-      bytes,
-      elf,
-      marks,
-      choice,
-      buildId: elf.buildId,
-      hash,
-      code,
-      entries,
-      refused,
-      state,
-      hooks: switchHooks(elf),
-      exports: writableExports(elf),
-    },
-  };
+  return { code, entries, refused };
+}
+
+function codeAt(elf: Elf, address: number, size: number): Buffer | null {
+  const start = elf.fileOffsetOf(address);
+  return start === null ? null : elf.bytes.buffer.subarray(start, start + size);
 }
 
 /** A file's marked functions, in the agent's form. */

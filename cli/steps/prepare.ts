@@ -8,18 +8,17 @@ import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { R_X86_64 } from "../../schemas/abi.js";
 import { copyName } from "../../schemas/names.js";
+import type { Elf, ElfRelocation, ElfSymbol } from "../binary/elf.js";
 import {
-  type Elf,
-  type ElfRelocation,
-  type ElfSymbol,
   SHN_LORESERVE,
+  SHN_UNDEF,
   STB_GNU_UNIQUE,
   STB_LOCAL,
   STT_FUNC,
   STT_GNU_IFUNC,
   STT_NOTYPE,
   STT_OBJECT,
-} from "../binary/elf.js";
+} from "../binary/elf-constants.js";
 import { FLAG, readMarks } from "../binary/marks.js";
 
 /** A copy's bytes, and what was done to them. */
@@ -92,7 +91,7 @@ function isDefinedHere(symbol: ElfSymbol): boolean {
   const { bind, name, sectionIndex } = symbol;
   // A local symbol is always the copy's own; a STB_GNU_UNIQUE one is guaranteed to be unique in the whole process.
   if (bind === STB_LOCAL || bind === STB_GNU_UNIQUE || name === "") return false;
-  return sectionIndex !== 0 && sectionIndex < SHN_LORESERVE;
+  return sectionIndex !== SHN_UNDEF && sectionIndex < SHN_LORESERVE;
 }
 
 /**

@@ -25,27 +25,38 @@ const same = (a: BigIntStats, b: BigIntStats): boolean => identityOf(a) === iden
 export async function settle(path: string, settleMs: number, signal?: AbortSignal): Promise<Settled> {
   const until = performance.now() + RESTLESS_MS;
   while (performance.now() < until) {
-    const before = await statsOf(path);
-    if (before === null) return missing(path);
-    if (settleMs > 0) await wait(settleMs, undefined, signal && { signal }).catch(() => {}); // aborted: seen below
-    if (signal?.aborted === true) return { kind: "incomplete", reason: "a newer change arrived" };
-    const rested = await statsOf(path);
-    if (rested === null) return missing(path);
-    if (!same(before, rested)) continue;
-    const tooLarge = whyTooLarge(rested);
-    if (tooLarge !== null) return { kind: "unfit", reason: tooLarge };
-    let bytes: Buffer | null;
-    try {
-      bytes = await readConsistently(path, rested);
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return missing(path);
-      return { kind: "unfit", reason: `it cannot be read: ${message}` };
-    }
-    if (bytes !== null) return { kind: "settled", bytes, writing: writingOf(rested) };
-    if (settleMs === 0) return { kind: "incomplete", reason: "it changed while being read" };
+    const settled = await attempt(path, settleMs, signal);
+    if (settled !== null) return settled;
   }
   return { kind: "incomplete", reason: `still being written after ${RESTLESS_MS / 1000} s` };
+}
+
+/** One time of rest, and one reading; null when the file changed meanwhile. */
+async function attempt(path: string, settleMs: number, signal: AbortSignal | undefined): Promise<Settled | null> {
+  const before = await statsOf(path);
+  if (before === null) return missing(path);
+  if (settleMs > 0) await wait(settleMs, undefined, signal && { signal }).catch(() => {}); // aborted: seen below
+  if (signal?.aborted === true) return { kind: "incomplete", reason: "a newer change arrived" };
+  const rested = await statsOf(path);
+  if (rested === null) return missing(path);
+  if (!same(before, rested)) return null;
+  const settled = await read(path, rested);
+  if (settled === null && settleMs === 0) return { kind: "incomplete", reason: "it changed while being read" };
+  return settled;
+}
+
+/** Null when the file did not stay what it was. */
+async function read(path: string, stats: BigIntStats): Promise<Settled | null> {
+  const tooLarge = whyTooLarge(stats);
+  if (tooLarge !== null) return { kind: "unfit", reason: tooLarge };
+  try {
+    const bytes = await readConsistently(path, stats);
+    return bytes === null ? null : { kind: "settled", bytes, writing: writingOf(stats) };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return missing(path);
+    return { kind: "unfit", reason: `it cannot be read: ${message}` };
+  }
 }
 
 const missing = (path: string): Settled => ({ kind: "missing", reason: `there is no file ${path}` });

@@ -105,17 +105,7 @@ class Writer {
 
   take(text: string): void {
     for (let at = 0; at < text.length; ) {
-      // The common case: whole lines without control characters.
-      const end = text.indexOf("\n", at);
-      if (end >= 0 && this.#cells.length === 0) {
-        const line = text.slice(at, text[end - 1] === "\r" && end > at ? end - 1 : end);
-        if (line.length <= LONGEST_LINE && !CONTROL.test(line)) {
-          this.#added.push(line === "" ? [] : [{ text: line, style: this.#style }]);
-          at = end + 1;
-          continue;
-        }
-      }
-      const next = this.#step(text, at);
+      const next = this.#wholeLine(text, at) ?? this.#step(text, at);
       if (next === at) {
         this.#pending = text.slice(at);
         return;
@@ -136,6 +126,16 @@ class Writer {
       style: this.#style,
       pending: this.#pending,
     };
+  }
+
+  /** The index behind a line without any control character, as most of what programs print is; null for all else. */
+  #wholeLine(text: string, at: number): number | null {
+    const end = this.#cells.length === 0 ? text.indexOf("\n", at) : -1;
+    if (end < 0) return null;
+    const line = text.slice(at, text[end - 1] === "\r" && end > at ? end - 1 : end);
+    if (line.length > LONGEST_LINE || CONTROL.test(line)) return null;
+    this.#added.push(line === "" ? [] : [{ text: line, style: this.#style }]);
+    return end + 1;
   }
 
   /** The index after what begins at `at`; `at` itself if it is incomplete. */
@@ -236,24 +236,31 @@ function styled(before: Style, parameters: string): Style {
   return style;
 }
 
+/** What a code sets. Source: ECMA-48 8.3.117; 90 to 107 are aixterm's. */
+const ATTRIBUTES: ReadonlyMap<number, Style> = new Map<number, Style>([
+  [1, { bold: true }],
+  [2, { dim: true }],
+  [3, { italic: true }],
+  [4, { underline: true }],
+  [7, { inverse: true }],
+  [22, { bold: false, dim: false }],
+  [23, { italic: false }],
+  [24, { underline: false }],
+  [27, { inverse: false }],
+  ...NAMES.flatMap((_, n): [number, Style][] => [
+    [30 + n, { color: nameOf(n) }],
+    [40 + n, { background: nameOf(n) }],
+    [90 + n, { color: brightOf(n) }],
+    [100 + n, { background: brightOf(n) }],
+  ]),
+]);
+
 function attribute(style: Style, n: number): Style {
   if (n === 0) return PLAIN;
-  if (n === 1) return { ...style, bold: true };
-  if (n === 2) return { ...style, dim: true };
-  if (n === 3) return { ...style, italic: true };
-  if (n === 4) return { ...style, underline: true };
-  if (n === 7) return { ...style, inverse: true };
-  if (n === 22) return { ...style, bold: false, dim: false };
-  if (n === 23) return { ...style, italic: false };
-  if (n === 24) return { ...style, underline: false };
-  if (n === 27) return { ...style, inverse: false };
-  if (n >= 30 && n <= 37) return { ...style, color: nameOf(n - 30) };
-  if (n >= 90 && n <= 97) return { ...style, color: brightOf(n - 90) };
-  if (n >= 40 && n <= 47) return { ...style, background: nameOf(n - 40) };
-  if (n >= 100 && n <= 107) return { ...style, background: brightOf(n - 100) };
   if (n === 39) return without(style, "color");
   if (n === 49) return without(style, "background");
-  return style;
+  const set = ATTRIBUTES.get(n);
+  return set === undefined ? style : { ...style, ...set };
 }
 
 /** `5;n` or `2;r;g;b` after 38 and 48: the colour, and how many numbers it took. */

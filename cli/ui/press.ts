@@ -165,48 +165,49 @@ const asksWhat = (view: View, library: string, generation: number): Pressed => [
 
 // Commands ------------------------------------------------------------------------------------------------------------
 
-function chosen({ view, state, context, rows }: At, { name }: Key): Pressed {
-  const open = (panel: Panel): View => ({ ...view, panel: view.panel === panel ? "functions" : panel, scroll: 0 });
+const COMMANDS: Readonly<Record<string, (at: At) => Pressed>> = {
+  b: ({ view }) => [view, command({ command: "build" })],
+  u: askForOlder,
+  r: ({ view, state }) =>
+    state.libraries.every((l) => l.running === 0) ? [view] : [view, command({ command: "rollback", generation: 0 })],
+  "/": ({ view }) => [{ ...view, panel: "functions", filtering: true }],
+  enter: showDetails,
+  s: ({ view }) => [view, command({ command: "status" })],
+  o: ({ view, context }) => (context.arrival === "spawn" ? [{ ...view, focus: "output" }] : [view]),
+  l: ({ view }) => [{ ...toggled(view, "log"), scroll: AT_END }],
+  p: ({ view, state }) => (state.problem === null ? [view] : [toggled(view, "problem")]),
+  "?": ({ view }) => [toggled(view, "help")],
+  k: ({ view, context }) =>
+    context.arrival === "spawn"
+      ? [{ ...view, asks: "keep" }]
+      : [{ ...view, ending: true }, command({ command: "end", keep: true })],
+  q: ({ view }) => [{ ...view, ending: true }, command({ command: "end" })],
+  esc: ({ view }) =>
+    view.panel === "functions"
+      ? [{ ...view, filter: "", chosen: view.filter === "" ? view.chosen : null, top: 0 }]
+      : [{ ...view, panel: "functions", scroll: 0 }],
+};
+
+const chosen = (at: At, { name }: Key): Pressed => COMMANDS[name]?.(at) ?? [at.view];
+
+/** A panel's key opens it, and closes it again. */
+const toggled = (view: View, panel: Panel): View => ({
+  ...view,
+  panel: view.panel === panel ? "functions" : panel,
+  scroll: 0,
+});
+
+function askForOlder({ view, state, rows }: At): Pressed {
   const library = libraryOf(state, rows, view.chosen);
-  switch (name) {
-    case "b":
-      return [view, command({ command: "build" })];
-    case "u": {
-      if (library === undefined) return [view];
-      const older = library.generations.filter((g) => g < library.running).at(-1);
-      return asksWhat(view, library.name, older ?? library.generations.at(-1) ?? library.running);
-    }
-    case "r":
-      if (state.libraries.every((l) => l.running === 0)) return [view];
-      return [view, command({ command: "rollback", generation: 0 })];
-    case "/":
-      return [{ ...view, panel: "functions", filtering: true }];
-    case "enter":
-      if (view.panel !== "functions" || rows.length === 0) return [view];
-      return [
-        { ...open("details"), chosen: rows[indexIn(rows, view.chosen)]?.key ?? null },
-        command({ command: "status" }),
-      ];
-    case "s":
-      return [view, command({ command: "status" })];
-    case "o":
-      return context.arrival === "spawn" ? [{ ...view, focus: "output" }] : [view];
-    case "l":
-      return [{ ...open("log"), scroll: AT_END }];
-    case "p":
-      return state.problem === null ? [view] : [open("problem")];
-    case "?":
-      return [open("help")];
-    case "k":
-      return context.arrival === "spawn"
-        ? [{ ...view, asks: "keep" }]
-        : [{ ...view, ending: true }, command({ command: "end", keep: true })];
-    case "q":
-      return [{ ...view, ending: true }, command({ command: "end" })];
-    case "esc":
-      if (view.panel !== "functions") return [{ ...view, panel: "functions", scroll: 0 }];
-      return [{ ...view, filter: "", chosen: view.filter === "" ? view.chosen : null, top: 0 }];
-    default:
-      return [view];
-  }
+  if (library === undefined) return [view];
+  const older = library.generations.filter((g) => g < library.running).at(-1);
+  return asksWhat(view, library.name, older ?? library.generations.at(-1) ?? library.running);
+}
+
+function showDetails({ view, rows }: At): Pressed {
+  if (view.panel !== "functions" || rows.length === 0) return [view];
+  return [
+    { ...toggled(view, "details"), chosen: rows[indexIn(rows, view.chosen)]?.key ?? null },
+    command({ command: "status" }),
+  ];
 }

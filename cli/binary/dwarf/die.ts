@@ -1,15 +1,22 @@
 /**
- * Single entries of the debug information: reading one, its attributes in whatever form, its children.
- * Must not interpret what an entry means. Source: DWARF 5 section 7.5.4 to 7.5.6.
+ * Owns single entries of the debug information: reading one, its attributes by what is wanted of them, its children.
+ * Must not interpret what an entry means. Source: DWARF 5 section 7.5.4 and 7.5.5.
  */
 import { type Abbreviation, sizeOfForm } from "./abbrev.js";
 import { AT, FORM } from "./constants.js";
 import { Cursor, DwarfError } from "./cursor.js";
+import {
+  addressIndexAt,
+  blockLengthAt,
+  type Reference,
+  referenceAt,
+  SHARED_FILE,
+  skipForm,
+  skipValues,
+  stringIndexAt,
+} from "./form.js";
 import type { SectionName } from "./sections.js";
 import type { Unit } from "./unit.js";
-
-/** A reference: an offset in the same section, or the signature of a type unit. */
-export type Reference = { readonly unit: Unit; readonly offset: number } | { readonly signature: bigint };
 
 /** An entry. Attributes are decoded on demand; an absent one is undefined. */
 export class Die {
@@ -89,7 +96,7 @@ export class Die {
     const value = this.#at(attribute);
     if (value === undefined) return undefined;
     const { form, cursor } = value;
-    const length = blockLength(cursor, form);
+    const length = blockLengthAt(cursor, form);
     if (length === null) return undefined;
     const start = cursor.at;
     cursor.skip(length);
@@ -110,9 +117,9 @@ export class Die {
         return textAt(unit, "line_str", cursor.offset(unit.offsetSize));
       case FORM.GNU_strp_alt:
       case FORM.strp_sup:
-        throw new DwarfError(SHARED);
+        throw new DwarfError(SHARED_FILE);
     }
-    const index = indexOf(cursor, form, STRING_FORMS);
+    const index = stringIndexAt(cursor, form);
     return index === null ? undefined : textAt(unit, "str", stringOffset(unit, index));
   }
 
@@ -121,7 +128,7 @@ export class Die {
     const value = this.#at(attribute);
     if (value === undefined) return undefined;
     if (value.form === FORM.addr) return { address: value.cursor.unsigned(this.unit.addressSize) };
-    const index = indexOf(value.cursor, value.form, ADDRESS_FORMS);
+    const index = addressIndexAt(value.cursor, value.form);
     return index === null ? undefined : { index };
   }
 
@@ -134,32 +141,7 @@ export class Die {
   reference(attribute: number): Reference | undefined {
     const value = this.#at(attribute);
     if (value === undefined) return undefined;
-    const { form, cursor } = value;
-    const { unit } = this;
-    switch (form) {
-      case FORM.ref1:
-        return within(unit, cursor.u8());
-      case FORM.ref2:
-        return within(unit, cursor.u16());
-      case FORM.ref4:
-        return within(unit, cursor.u32());
-      case FORM.ref8:
-        return within(unit, cursor.u64());
-      case FORM.ref_udata:
-        return within(unit, cursor.uleb());
-      case FORM.ref_addr: {
-        const offset = cursor.offset(unit.offsetSize);
-        return { unit: unit.info.unitAt(offset), offset };
-      }
-      case FORM.ref_sig8:
-        return { signature: cursor.big64() };
-      case FORM.GNU_ref_alt:
-      case FORM.ref_sup4:
-      case FORM.ref_sup8:
-        throw new DwarfError(SHARED);
-      default:
-        return undefined;
-    }
+    return referenceAt(value.cursor, value.form, this.unit);
   }
 
   /** Its children, one level down. */
@@ -197,38 +179,6 @@ export class Die {
   }
 }
 
-const SHARED = "dwz moved part of its debug information into a shared file, which hotpatch does not read";
-
-const STRING_FORMS: Readonly<Record<number, number>> = {
-  [FORM.strx]: 0,
-  [FORM.GNU_str_index]: 0,
-  [FORM.strx1]: 1,
-  [FORM.strx2]: 2,
-  [FORM.strx3]: 3,
-  [FORM.strx4]: 4,
-};
-const ADDRESS_FORMS: Readonly<Record<number, number>> = {
-  [FORM.addrx]: 0,
-  [FORM.GNU_addr_index]: 0,
-  [FORM.addrx1]: 1,
-  [FORM.addrx2]: 2,
-  [FORM.addrx3]: 3,
-  [FORM.addrx4]: 4,
-};
-
-/** The value of an index form with its width from `forms` (0: LEB128); null for another form. */
-function indexOf(cursor: Cursor, form: number, forms: Readonly<Record<number, number>>): number | null {
-  const width = forms[form];
-  if (width === undefined) return null;
-  return width === 0 ? cursor.uleb() : cursor.unsigned(width);
-}
-
-function within(unit: Unit, offset: number): Reference {
-  const at = unit.start + offset;
-  if (at < unit.first || at >= unit.end) throw new DwarfError(`a reference points to byte ${at}, outside its unit`);
-  return { unit, offset: at };
-}
-
 function textAt(unit: Unit, section: SectionName, offset: number): string {
   return new Cursor(unit.info.sections.get(section), offset).text();
 }
@@ -254,53 +204,6 @@ export function rootOf(unit: Unit): Die {
     roots.set(unit, root);
   }
   return root;
-}
-
-function blockLength(cursor: Cursor, form: number): number | null {
-  switch (form) {
-    case FORM.block1:
-      return cursor.u8();
-    case FORM.block2:
-      return cursor.u16();
-    case FORM.block4:
-      return cursor.u32();
-    case FORM.block:
-    case FORM.exprloc:
-      return cursor.uleb();
-    default:
-      return null;
-  }
-}
-
-/** Moves a cursor past a value. */
-function skipForm(cursor: Cursor, form: number, unit: Unit): void {
-  const size = sizeOfForm(form, unit);
-  if (size >= 0) return cursor.skip(size);
-  const length = blockLength(cursor, form);
-  if (length !== null) return cursor.skip(length);
-  switch (form) {
-    case FORM.string:
-      return cursor.skipText();
-    case FORM.sdata:
-    case FORM.udata:
-    case FORM.ref_udata:
-    case FORM.strx:
-    case FORM.addrx:
-    case FORM.loclistx:
-    case FORM.rnglistx:
-    case FORM.GNU_addr_index:
-    case FORM.GNU_str_index:
-      cursor.uleb();
-      return;
-    default:
-      throw new DwarfError(`an attribute has the unknown form 0x${form.toString(16)}`);
-  }
-}
-
-/** Moves a cursor past the values of an entry. */
-export function skipValues(cursor: Cursor, { size, forms }: Abbreviation, unit: Unit): void {
-  if (size >= 0) cursor.skip(size);
-  else for (const form of forms) skipForm(cursor, form === FORM.indirect ? cursor.uleb() : form, unit);
 }
 
 /** Moves a cursor from an entry's first child past the end of its last. */

@@ -9,7 +9,7 @@ import { Cursor, DwarfError } from "./cursor.js";
 import type { DebugInfo } from "./debug-info.js";
 import { Die } from "./die.js";
 import type { Unit } from "./unit.js";
-import { indexOf, parentOf } from "./unit-index.js";
+import { indexOf, parentOf, type UnitIndex } from "./unit-index.js";
 
 /**
  * gcc describes a function with ms_hook_prologue from after that 8-byte instruction (measured, gcc 12.2): the symbol
@@ -49,31 +49,22 @@ export class Lookup {
       const ranges = this.#debug.rangesOf(unit);
       return ranges === null || ranges.some(({ start, end }) => holds(sorted, start - BEHIND_ENTRY, end));
     };
-    return this.#byAddress(sorted, covers, (unit, wanted, found) => {
-      for (const offset of indexOf(unit).functions) {
-        if (found.size === wanted.size) return;
-        const die = new Die(unit, offset);
-        for (const { start } of rangesOf(die)) {
-          const entry = wanted.has(start) ? start : start - BEHIND_ENTRY;
-          if (wanted.has(entry) && !found.has(entry)) found.set(entry, die);
-        }
-      }
-    });
+    const wanted = new Set(sorted);
+    return this.#byAddress(
+      wanted,
+      covers,
+      (index) => index.functions,
+      (die) => rangesOf(die).map(({ start }) => (wanted.has(start) ? start : start - BEHIND_ENTRY)),
+    );
   }
 
   /** The entries of the variables at these addresses. */
   variables(addresses: Iterable<number>): FoundEntries {
     return this.#byAddress(
-      [...addresses],
+      new Set(addresses),
       () => true,
-      (unit, wanted, found) => {
-        for (const offset of indexOf(unit).variables) {
-          if (found.size === wanted.size) return;
-          const die = new Die(unit, offset);
-          const address = placeOf(die);
-          if (address !== undefined && wanted.has(address) && !found.has(address)) found.set(address, die);
-        }
-      },
+      (index) => index.variables,
+      (die) => [placeOf(die)],
     );
   }
 
@@ -119,12 +110,25 @@ export class Lookup {
     return at;
   }
 
+  /**
+   * @param mayHold whether a unit may describe one of them
+   * @param listOf which entries of a unit may
+   * @param addressesOf what an entry is at; none is wanted of those that are nowhere
+   */
   #byAddress(
-    addresses: readonly number[],
+    wanted: ReadonlySet<number>,
     mayHold: (unit: Unit) => boolean,
-    search: (unit: Unit, wanted: ReadonlySet<number>, found: Map<number, Die>) => void,
+    listOf: (index: UnitIndex) => readonly number[],
+    addressesOf: (die: Die) => readonly (number | undefined)[],
   ): FoundEntries {
-    const wanted = new Set(addresses);
+    const search = (unit: Unit) => {
+      for (const offset of listOf(indexOf(unit))) {
+        if (found.size === wanted.size) return;
+        const die = new Die(unit, offset);
+        for (const address of addressesOf(die))
+          if (address !== undefined && wanted.has(address) && !found.has(address)) found.set(address, die);
+      }
+    };
     const found = new Map<number, Die>();
     const problems = new Set<string>();
     const attempt = <T>(work: () => T, otherwise: T): T => {
@@ -139,7 +143,7 @@ export class Lookup {
     for (const unit of this.#debug.units) {
       if (found.size === wanted.size) break;
       if (!attempt(() => mayHold(unit), true)) continue;
-      attempt(() => search(this.#debug.whole(unit), wanted, found), undefined);
+      attempt(() => search(this.#debug.whole(unit)), undefined);
     }
     return { entries: found, problems: [...problems] };
   }

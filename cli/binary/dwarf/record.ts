@@ -23,21 +23,33 @@ export function readRecord(die: Die, alias: string | null, context: RecordContex
   const size = die.number(AT.byte_size);
   const name = context.nameOf(die) ?? alias;
   if (size === undefined) throw new DwarfError(`${name ?? "a struct"} has no fixed size`);
-  const fields: Field[] = [];
-  const virtuals = new Map<number, string>();
-  let variants: Variants | null = null;
-  let passing = die.number(AT.calling_convention) ?? null;
-  for (const child of die.children()) {
-    if (child.tag === TAG.variant_part) variants = readVariants(child, context);
-    else if (child.tag === TAG.subprogram) {
-      readVirtual(child, virtuals, context);
-      if (passing === null && isHandWritten(child, die, context)) passing = CC_PASS_BY_REFERENCE;
-    } else if (isMember(child)) fields.push(readField(child, context));
-  }
-  const tag =
-    variants !== null ? "enum" : die.tag === TAG.union_type ? "union" : die.tag === TAG.class_type ? "class" : "struct";
   const align = die.number(AT.alignment) ?? null;
-  return { kind: "record", tag, name, size, align, passing, fields, variants, virtuals };
+  const passing = die.number(AT.calling_convention) ?? null;
+  const parts: Parts = { passing, fields: [], variants: null, virtuals: new Map() };
+  for (const child of die.children()) readPart(child, die, parts, context);
+  return { kind: "record", tag: tagOf(die, parts), name, size, align, ...parts };
+}
+
+/** What a record has from the entries inside its own. */
+interface Parts {
+  passing: number | null;
+  readonly fields: Field[];
+  variants: Variants | null;
+  readonly virtuals: Map<number, string>;
+}
+
+function readPart(child: Die, record: Die, parts: Parts, context: RecordContext): void {
+  if (child.tag === TAG.variant_part) parts.variants = readVariants(child, context);
+  else if (child.tag === TAG.subprogram) {
+    readVirtual(child, parts.virtuals, context);
+    if (parts.passing === null && isHandWritten(child, record, context)) parts.passing = CC_PASS_BY_REFERENCE;
+  } else if (isMember(child)) parts.fields.push(readField(child, context));
+}
+
+function tagOf({ tag }: Die, { variants }: Parts): RecordType["tag"] {
+  if (variants !== null) return "enum";
+  if (tag === TAG.union_type) return "union";
+  return tag === TAG.class_type ? "class" : "struct";
 }
 
 /**

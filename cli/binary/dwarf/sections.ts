@@ -5,13 +5,10 @@
  */
 import * as zlib from "node:zlib";
 import type { Elf, ElfSection } from "../elf.js";
+import { ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD, SHF_COMPRESSED, SHT_NOBITS } from "../elf-constants.js";
 import { DwarfError } from "./cursor.js";
 
-const SHT_NOBITS = 8;
-const SHF_COMPRESSED = 0x800;
 const CHDR_SIZE = 24;
-const ELFCOMPRESS_ZLIB = 1;
-const ELFCOMPRESS_ZSTD = 2;
 /** Debug information compresses to a third or a tenth; a claim to grow more than this is bogus. */
 const MOST_GROWTH = 64;
 /** Bytes. Small sections may compress better: a table of zeros. */

@@ -5,7 +5,7 @@
 import type { Abbreviation } from "./abbrev.js";
 import { AT, TAG } from "./constants.js";
 import { Cursor } from "./cursor.js";
-import { skipValues } from "./die.js";
+import { skipValues } from "./form.js";
 import type { Unit } from "./unit.js";
 
 /** Offsets of entries, in order. */
@@ -46,20 +46,13 @@ export function parentOf({ scopes, around }: UnitIndex, scope: number): number |
   return scopes[low] === scope ? around[low] : undefined;
 }
 
-const SCOPES: ReadonlySet<number> = new Set([
-  TAG.namespace,
-  TAG.structure_type,
-  TAG.class_type,
-  TAG.union_type,
-  TAG.enumeration_type,
-  TAG.subprogram,
-]);
+/** Types that have names and contents. */
+const TYPES: ReadonlySet<number> = new Set([TAG.structure_type, TAG.class_type, TAG.union_type, TAG.enumeration_type]);
+const SCOPES: ReadonlySet<number> = new Set([TAG.namespace, TAG.subprogram, ...TYPES]);
 
 /** Nine of ten entries have another tag, and are skipped. */
 const LOOKED_AT = new Uint8Array(0x100);
 for (const tag of [...SCOPES, TAG.variable, TAG.base_type]) LOOKED_AT[tag] = 1;
-
-const PASSED = { list: null, scope: false, type: false } as const;
 
 /** What an entry with this abbreviation means to the index. */
 interface Role {
@@ -68,55 +61,69 @@ interface Role {
   readonly type: boolean;
 }
 
+const PASSED: Role = { list: null, scope: false, type: false };
+
 const roles = new WeakMap<Abbreviation, Role>();
 
 function roleOf(abbreviation: Abbreviation): Role {
+  if (LOOKED_AT[abbreviation.tag] !== 1) return PASSED;
   let role = roles.get(abbreviation);
   if (role === undefined) {
-    const { tag, attributes } = abbreviation;
-    const has = (attribute: number) => attributes.includes(attribute);
-    const list =
-      tag === TAG.subprogram && (has(AT.low_pc) || has(AT.ranges))
-        ? "functions"
-        : tag === TAG.variable && has(AT.location)
-          ? "variables"
-          : SCOPES.has(tag) && tag !== TAG.namespace && tag !== TAG.subprogram && has(AT.byte_size)
-            ? "definitions"
-            : null;
+    const { tag } = abbreviation;
+    const list = listOf(abbreviation);
     role = { list, scope: SCOPES.has(tag), type: tag === TAG.base_type || list === "definitions" };
     roles.set(abbreviation, role);
   }
   return role;
 }
 
+function listOf({ tag, attributes }: Abbreviation): Role["list"] {
+  const has = (attribute: number) => attributes.includes(attribute);
+  if (tag === TAG.subprogram) return has(AT.low_pc) || has(AT.ranges) ? "functions" : null;
+  if (tag === TAG.variable) return has(AT.location) ? "variables" : null;
+  return TYPES.has(tag) && has(AT.byte_size) ? "definitions" : null;
+}
+
+/** An index in the making. */
+class Index implements UnitIndex {
+  readonly functions: number[] = [];
+  readonly variables: number[] = [];
+  readonly definitions: number[] = [];
+  readonly scopes: number[] = [];
+  readonly around: number[] = [];
+  hasTypes = false;
+
+  /** @param parent the scope around the entry at `offset`; 0 where there is none */
+  add(offset: number, { list, scope, type }: Role, parent: number): void {
+    if (list !== null) this[list].push(offset);
+    if (type) this.hasTypes = true;
+    if (scope && parent !== 0) {
+      this.scopes.push(offset);
+      this.around.push(parent);
+    }
+  }
+}
+
 function makeIndex(unit: Unit): UnitIndex {
-  const lists = { functions: [] as number[], variables: [] as number[], definitions: [] as number[] };
-  const [scopes, around]: [number[], number[]] = [[], []];
-  let hasTypes = false;
+  const index = new Index();
   const cursor = new Cursor(unit.info.bytes, unit.first, unit.end);
   const abbreviations = unit.info.abbreviationsOf(unit);
   /** The enclosing scope at each depth; 0 if there is none. */
   const path: number[] = [];
-  while (cursor.at < unit.end) {
+  // Behind the end of the root is padding.
+  for (let more = unit.first < unit.end; more; more = path.length > 0 && cursor.at < unit.end) {
     const offset = cursor.at;
     const code = cursor.uleb();
     if (code === 0) {
       path.pop();
-      if (path.length === 0) break; // what follows is padding
       continue;
     }
     const abbreviation = abbreviations.get(code);
     skipValues(cursor, abbreviation, unit);
-    const { list, scope, type } = LOOKED_AT[abbreviation.tag] === 1 ? roleOf(abbreviation) : PASSED;
-    if (list !== null) lists[list].push(offset);
-    if (type) hasTypes = true;
+    const role = roleOf(abbreviation);
     const parent = path.at(-1) ?? 0;
-    if (scope && parent !== 0) {
-      scopes.push(offset);
-      around.push(parent);
-    }
-    if (abbreviation.hasChildren) path.push(scope ? offset : parent);
-    else if (path.length === 0) break; // a root without children
+    if (role !== PASSED) index.add(offset, role, parent);
+    if (abbreviation.hasChildren) path.push(role.scope ? offset : parent);
   }
-  return { ...lists, scopes, around, hasTypes };
+  return index;
 }

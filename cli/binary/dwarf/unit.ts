@@ -94,27 +94,56 @@ function readUnits(info: InfoSection, section: SectionName, skeleton: Unit | nul
 
 function readUnit(info: InfoSection, inTypes: boolean, start: number, skeleton: Unit | null): Unit {
   const cursor = new Cursor(info.bytes, start);
-  const length = cursor.u32();
-  if (length >= 0xfffffff0 && length !== 0xffffffff) throw new DwarfError(`a unit claims to have ${length} bytes`);
-  const offsetSize = length === 0xffffffff ? 8 : 4;
-  const size = offsetSize === 8 ? cursor.u64() : length;
+  const { offsetSize, size } = readLength(cursor);
   const end = cursor.at + size;
   if (end > info.bytes.length || size < 7) throw new DwarfError("a unit of the debug information is cut short");
   const version = cursor.u16();
   if (version < 2 || version > 5) throw new DwarfError(`it has DWARF version ${version}; hotpatch reads 2 to 5`);
-  let kind: number = inTypes ? UT.type : UT.compile;
-  if (version >= 5) kind = cursor.u8();
-  const before = version >= 5 ? cursor.u8() : 0;
-  const abbreviations = cursor.offset(offsetSize);
-  const addressSize = version >= 5 ? before : cursor.u8();
+  const { kind, abbreviations, addressSize } =
+    version >= 5 ? readHead(cursor, offsetSize) : readOldHead(cursor, offsetSize, inTypes);
   if (addressSize !== 8 && addressSize !== 4) throw new DwarfError(`addresses of ${addressSize} bytes`);
-  let [signature, dwoId, type] = [null as bigint | null, null as bigint | null, 0];
-  if (kind === UT.type || kind === UT.split_type) {
-    signature = cursor.big64();
-    type = start + cursor.offset(offsetSize);
-  } else if (kind === UT.skeleton || kind === UT.split_compile) dwoId = cursor.big64();
+  const { signature, type, dwoId } = readIdentity(cursor, kind, start, offsetSize);
   const first = cursor.at;
   if (first > end) throw new DwarfError("a unit of the debug information is cut short");
   const format = { version, offsetSize, addressSize } as const;
   return { ...format, info, start, end, kind, first, abbreviations, signature, type, dwoId, skeleton };
+}
+
+/** How many bytes follow, and how many an offset into another section has: 8 in DWARF of 64 bits. */
+function readLength(cursor: Cursor): { readonly offsetSize: 4 | 8; readonly size: number } {
+  const length = cursor.u32();
+  if (length === 0xffffffff) return { offsetSize: 8, size: cursor.u64() };
+  if (length >= 0xfffffff0) throw new DwarfError(`a unit claims to have ${length} bytes`);
+  return { offsetSize: 4, size: length };
+}
+
+/** What stands behind the version. */
+interface Head {
+  readonly kind: number;
+  readonly abbreviations: number;
+  readonly addressSize: number;
+}
+
+function readHead(cursor: Cursor, offsetSize: 4 | 8): Head {
+  const [kind, addressSize] = [cursor.u8(), cursor.u8()];
+  return { kind, addressSize, abbreviations: cursor.offset(offsetSize) };
+}
+
+/** Before DWARF 5 the section says of which kind its units are. */
+function readOldHead(cursor: Cursor, offsetSize: 4 | 8, inTypes: boolean): Head {
+  const abbreviations = cursor.offset(offsetSize);
+  return { kind: inTypes ? UT.type : UT.compile, abbreviations, addressSize: cursor.u8() };
+}
+
+/** What a type unit, and one of a split pair, is found by. */
+function readIdentity(
+  cursor: Cursor,
+  kind: number,
+  start: number,
+  offsetSize: 4 | 8,
+): Pick<Unit, "signature" | "type" | "dwoId"> {
+  if (kind === UT.type || kind === UT.split_type)
+    return { signature: cursor.big64(), type: start + cursor.offset(offsetSize), dwoId: null };
+  const isSplit = kind === UT.skeleton || kind === UT.split_compile;
+  return { signature: null, type: 0, dwoId: isSplit ? cursor.big64() : null };
 }

@@ -94,7 +94,7 @@ function run(filter: Buffer, data: Buffer): number {
         a = computed(code & 0xf0, a, operand);
         break;
       case JMP:
-        at += INSTRUCTION * ((code & 0xf0) === 0 ? k : (filter[at + (holds(code & 0xf0, a, operand) ? 2 : 3)] ?? 0));
+        at += INSTRUCTION * passed(filter, at, a, operand);
         break;
       case RET:
         return (code & 0x18) === 0x10 ? a : k; // BPF_A, else BPF_K
@@ -119,6 +119,13 @@ function loaded(code: number, k: number, data: Buffer, memory: Uint32Array): num
     default:
       return k;
   }
+}
+
+/** How many instructions the jump at `at` passes: BPF_JA always k, the others jt or jf. */
+function passed(filter: Buffer, at: number, a: number, operand: number): number {
+  const condition = filter.readUInt16LE(at) & 0xf0;
+  if (condition === 0) return filter.readUInt32LE(at + 4);
+  return filter.readUInt8(at + (holds(condition, a, operand) ? 2 : 3));
 }
 
 function computed(operation: number, a: number, operand: number): number {

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import type { ExecutionContext } from "ava";
 import type { OpenFile } from "../../../cli/binary/dwarf/debug-info.js";
 import { readLayouts } from "../../../cli/binary/dwarf/read.js";
-import { readElf, STT_FUNC } from "../../../cli/binary/elf.js";
+import { readElf } from "../../../cli/binary/elf.js";
+import { SHN_UNDEF, STT_FUNC } from "../../../cli/binary/elf-constants.js";
 import { readState } from "../../../cli/binary/state.js";
 import { Comparison, type Verdict } from "../../../cli/layout/compare.js";
 import type { Layouts } from "../../../cli/layout/type.js";
@@ -26,7 +27,7 @@ export const sourceOf = (kinds: readonly Kind[], side: "before" | "after", head:
 export function layoutsOf(library: string, functions: RegExp, debug = library): Layouts {
   const elf = readElf(readFileSync(library));
   const wanted = [...elf.symbols(), ...elf.dynamicSymbols()].filter(
-    ({ type, name, sectionIndex }) => type === STT_FUNC && sectionIndex !== 0 && functions.test(name),
+    ({ type, name, sectionIndex }) => type === STT_FUNC && sectionIndex !== SHN_UNDEF && functions.test(name),
   );
   const state = new Map(readState(elf).map(({ name, storage }) => [name, [storage]]));
   const addresses = new Map(wanted.map(({ name, value }) => [name, [value]]));

@@ -5,7 +5,8 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { readLayouts } from "../../../../cli/binary/dwarf/read.js";
-import { type Elf, readElf, STT_FUNC } from "../../../../cli/binary/elf.js";
+import { type Elf, readElf } from "../../../../cli/binary/elf.js";
+import { STT_FUNC } from "../../../../cli/binary/elf-constants.js";
 import { Comparison } from "../../../../cli/layout/compare.js";
 import type { Layouts } from "../../../../cli/layout/type.js";
 import { cpuTime } from "../../../support/cpu-time.js";
