@@ -34,7 +34,7 @@ export const UnmarkedFunction = z.object({
 export type UnmarkedFunction = z.infer<typeof UnmarkedFunction>;
 
 /** A copy that runs or ran in the target, as recorded in the registry. */
-export const KnownGeneration = z.object({
+const KnownGeneration = z.object({
   generation: Generation,
   path: z.string(),
   buildId: z.string().nullable(),
@@ -43,7 +43,6 @@ export const KnownGeneration = z.object({
   /** Number of functions in the copy. */
   functions: z.number(),
 });
-export type KnownGeneration = z.infer<typeof KnownGeneration>;
 
 /** A module with marks whose entries have been adopted. */
 export const FoundLibrary = z.object({
@@ -88,7 +87,7 @@ export const AgentFailure = z.object({
 export type AgentFailure = z.infer<typeof AgentFailure>;
 
 /** Across the process border an expected failure is data. */
-export const resultOf = <T extends z.ZodType>(value: T) =>
+const resultOf = <T extends z.ZodType>(value: T) =>
   z.discriminatedUnion("ok", [
     z.object({ ok: z.literal(true), value }),
     z.object({ ok: z.literal(false), error: AgentFailure }),
@@ -99,7 +98,7 @@ export type Result<T> = { ok: true; value: T } | { ok: false; error: AgentFailur
 export const Carrier = z.object({ thread: z.number(), order: Address });
 export type Carrier = z.infer<typeof Carrier>;
 
-export const BeginRequest = z.object({
+const BeginRequest = z.object({
   protocol: z.number(),
   /** Process id of the cli, written into the registry as the owner. */
   owner: z.number(),
@@ -114,7 +113,6 @@ export const BeginRequest = z.object({
   /** null: Frida entered through the host's first thread. */
   carrier: Carrier.nullable(),
 });
-export type BeginRequest = z.infer<typeof BeginRequest>;
 
 export const BeginAnswer = z.object({
   protocol: z.number(),
@@ -198,7 +196,7 @@ export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
  * What a name resolves to in generation 0: "own" its own definition, "none" no definition in the global scope (so its
  * own as well), otherwise the path of the module that supplies it.
  */
-export const Provider = z.string();
+const Provider = z.string();
 
 export const StatusRequest = z.object({
   /**

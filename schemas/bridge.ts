@@ -30,8 +30,7 @@ export interface BridgeRequests {
 export type BridgeOp = keyof BridgeRequests;
 
 /** A failure in the bridge; `type` is Frida's exception class (ProcessNotFoundError, PermissionDeniedError...). */
-export const BridgeError = z.object({ type: z.string(), message: z.string() });
-export type BridgeError = z.infer<typeof BridgeError>;
+const BridgeError = z.object({ type: z.string(), message: z.string() });
 
 export const BridgeMessage = z.union([
   z.object({ id: z.number(), ok: z.unknown() }),

@@ -2,7 +2,7 @@
  * The architecture this bundle is for: all that the rest of the agent knows of one. A second is a folder beside x64 that
  * offers the same names.
  */
-export type { CodeWriter } from "./code-writer.js";
+
 export { codeWriter } from "./x64/code-writer.js";
 export { LINUX } from "./x64/linux.js";
 export { NOTICE, NOTICE_CODE, type NoticeJump, noticeJump } from "./x64/loader-notice.js";

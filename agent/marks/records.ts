@@ -10,7 +10,7 @@ import { contains, type Extent } from "../target/extent.js";
 const { magic, head, part, at: AT } = MARK_RECORD;
 
 /** A marked function, as its record names it. */
-export interface RecordedMark {
+interface RecordedMark {
   readonly name: string;
   readonly entry: Address;
   /** "file:line"; null where nobody says. */

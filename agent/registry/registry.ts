@@ -20,7 +20,7 @@ const HEADER = 4096;
 /** Bytes per half. Untouched pages cost nothing. */
 const HALF = 1024 * 1024;
 
-export interface GenerationRecord {
+interface GenerationRecord {
   readonly generation: number;
   readonly path: string;
   readonly buildId: string | null;

@@ -39,7 +39,7 @@ const ENDBR64 = Buffer.from("f30f1efa", "hex");
 /**
  * A function whose entry lies in a marked section, or a template instance; named by a record, otherwise by a symbol.
  */
-export interface MarkedFunction {
+interface MarkedFunction {
   /** Without compiler suffixes; marks are matched by it. Two functions of one file may share it. */
   readonly name: string;
   /** As in the symbol table; the same as the name if only a record has it. */

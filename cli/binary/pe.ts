@@ -26,7 +26,7 @@ interface PeSection {
   readonly fileSize: number;
 }
 
-export interface PeFunction {
+interface PeFunction {
   readonly symbol: string;
   readonly value: number;
   /** Null if the 8-byte entry is present. */

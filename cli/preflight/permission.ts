@@ -17,13 +17,13 @@ interface Asking {
 }
 
 /** What this process may do. */
-export function asking(): Asking {
+function asking(): Asking {
   const { uid, capabilities } = factsOf(process.pid) ?? { uid: process.geteuid?.() ?? 0, capabilities: 0n };
   const scope = readProc("/proc/sys/kernel/yama/ptrace_scope");
   return { uid, capabilities, yama: scope === null ? null : Number(scope) };
 }
 
-export const mayTraceAll = ({ capabilities }: Asking): boolean => (capabilities & CAP_SYS_PTRACE) !== 0n;
+const mayTraceAll = ({ capabilities }: Asking): boolean => (capabilities & CAP_SYS_PTRACE) !== 0n;
 
 const inContainer = (): boolean =>
   existsSync("/.dockerenv") || existsSync("/run/.containerenv") || process.env.container !== undefined;

@@ -49,7 +49,7 @@ export function checkSeccomp(target: ProcessFacts): Finding {
 }
 
 /** The first of the agent's calls that the filters do not allow, in words; null if they allow all. */
-export function objection(filters: readonly Buffer[]): string | null {
+function objection(filters: readonly Buffer[]): string | null {
   for (const [name, call] of AGENT_CALLS) {
     const said = answer(filters, call);
     if (said === "kill") return `its seccomp filter would kill it for ${name}, which the agent needs`;

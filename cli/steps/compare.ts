@@ -5,7 +5,7 @@ import { checkByName } from "../evidence/dwarf.js";
 import { type Change, changesIn, type Verdict, type Verdicts } from "../evidence/verdict.js";
 
 /** What to do with functions that would break their callers or their data. */
-export interface Leniency {
+interface Leniency {
   /** They keep their bodies; the others are switched. */
   readonly partial: boolean;
   /** They are switched too. */

@@ -5,7 +5,7 @@
 import { type BigIntStats, readFileSync, statSync } from "node:fs";
 
 /** Largest file in bytes: what node reads in one piece. Larger ones are sparse, or not libraries. */
-export const MOST_BYTES = 2 ** 31 - 1;
+const MOST_BYTES = 2 ** 31 - 1;
 
 type Stats = Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">;
 

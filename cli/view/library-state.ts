@@ -36,7 +36,7 @@ export type Attempt =
   | { readonly kind: "moved"; readonly generation: number; readonly at: number; readonly changed: Changed | null }
   | { readonly kind: "refused"; readonly code: string; readonly at: number; readonly changed: Changed | null }
   | { readonly kind: "build-failed"; readonly at: number };
-export type Changed = ReadonlyMap<string, FunctionResult>;
+type Changed = ReadonlyMap<string, FunctionResult>;
 
 export interface LibraryState {
   readonly name: string;

@@ -31,7 +31,7 @@ export type Problem =
   | { readonly kind: "refused"; readonly at: number; readonly report: EventOf<"generation:refused"> };
 
 /** How far the last save has got. */
-export type Save =
+type Save =
   | { readonly step: "none" | "building" | "built"; readonly at: number }
   | {
       readonly step: "taking" | "incomplete" | "unchanged";

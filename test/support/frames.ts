@@ -13,7 +13,7 @@ import type { SessionState } from "../../cli/view/session-state.js";
 
 export const SIZE: Size = { columns: 80, rows: 24 };
 
-export const context = (more: Partial<Context> = {}): Context => ({
+const context = (more: Partial<Context> = {}): Context => ({
   arrival: "spawn",
   wanted: "game",
   build: "make",

@@ -2,7 +2,7 @@
  * Reads memory that may go while it is read: the host may close a library at any time. Through process_vm_readv, which
  * answers EFAULT where a plain read would be a SIGSEGV, and that signal is the host's alone (docs/decisions/0015).
  */
-import { type Address, addressOf, pointerTo } from "../../target/address.js";
+import { type Address, pointerTo } from "../../target/address.js";
 import { native } from "../../target/native.js";
 
 const processVmReadv = native("process_vm_readv", "long", ["int", "pointer", "ulong", "pointer", "ulong", "ulong"]);
@@ -80,5 +80,3 @@ export class Peeked {
     return page;
   }
 }
-
-export const peeked = (at: NativePointer, size: number): ArrayBuffer => peek(addressOf(at), size);

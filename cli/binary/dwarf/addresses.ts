@@ -23,7 +23,7 @@ export function rangesOf(die: Die): Range[] {
 }
 
 /** The address that an attribute gives, itself or as an index into .debug_addr. */
-export function addressOf(die: Die, attribute: number): number | undefined {
+function addressOf(die: Die, attribute: number): number | undefined {
   const found = die.address(attribute);
   if (found === undefined) return undefined;
   return "address" in found ? found.address : indexedAddress(die.unit, found.index);

@@ -251,7 +251,7 @@ function unknown(error: unknown, name: string): TypeNode {
 }
 
 /** @throws DwarfError without a constant size */
-export function sizeOf(die: Die): number {
+function sizeOf(die: Die): number {
   const size = die.number(AT.byte_size);
   if (size === undefined) throw new DwarfError(`${die.text(AT.name) ?? "a type"} has no fixed size`);
   return size;

@@ -11,7 +11,7 @@ import type { Layouts } from "../../../cli/layout/type.js";
 import type { Kind } from "./kinds.js";
 
 /** For split debug information. */
-export const openFile: OpenFile = (path) => {
+const openFile: OpenFile = (path) => {
   try {
     return readFileSync(path);
   } catch {

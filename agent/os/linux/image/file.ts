@@ -7,7 +7,7 @@ import { MemoryGone, peek } from "../peek.js";
 import { loadBias, PT_LOAD, type Segment, segmentsAt } from "./segments.js";
 import { type FunctionSymbol, STT_FUNC, SYMBOL } from "./symbol.js";
 
-export interface Section {
+interface Section {
   readonly name: string;
   readonly index: number;
   readonly start: NativePointer;
