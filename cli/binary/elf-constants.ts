@@ -10,9 +10,6 @@ export const ET_EXEC = 2;
 export const ET_DYN = 3;
 export const ET_CORE = 4;
 
-/** e_machine. */
-export const EM_X86_64 = 62;
-
 /** p_type. */
 export const PT_NULL = 0;
 export const PT_LOAD = 1;

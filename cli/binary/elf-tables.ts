@@ -3,8 +3,10 @@
  * Must not follow addresses (elf-dynamic.ts does) and must not do I/O.
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
+
+import { ARCHES, type Arch } from "./arch/index.js";
 import { type ElfBytes, ElfError } from "./elf-bytes.js";
-import { EM_X86_64, NT_GNU_BUILD_ID, SHN_XINDEX, SHT_NULL, STB_LOCAL, STT_FILE } from "./elf-constants.js";
+import { NT_GNU_BUILD_ID, SHN_XINDEX, SHT_NULL, STB_LOCAL, STT_FILE } from "./elf-constants.js";
 
 const HEADER_SIZE = 64;
 /** Bytes of one Elf64_Phdr. */
@@ -18,7 +20,7 @@ export interface ElfHeader {
   /** ET_*. */
   readonly type: number;
   /** EM_*. */
-  readonly machine: number;
+  readonly arch: Arch;
   readonly entry: number;
 }
 
@@ -97,11 +99,12 @@ export function readHeader(bytes: ElfBytes): ElfHeader {
   if (order !== 1) throw new ElfError("architecture", "this is a big-endian ELF file; x86-64 is little-endian");
   const [type, machine] = [bytes.u16(16), bytes.u16(18)];
   if (type === 0 && machine === 0) throw new ElfError("incomplete", "the header is not written yet");
-  if (machine !== EM_X86_64) {
+  const arch = ARCHES.find(({ elfMachine }) => elfMachine === machine);
+  if (arch === undefined) {
     const name = MACHINES[machine] ?? `machine ${machine}`;
     throw new ElfError("architecture", `this is an ELF file for ${name}; x86-64 is needed`);
   }
-  return { type, machine, entry: bytes.u64(24) };
+  return { type, arch, entry: bytes.u64(24) };
 }
 
 /** All program headers. */

@@ -5,7 +5,7 @@
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
 import { createHash } from "node:crypto";
-import { R_X86_64 } from "../../schemas/abi.js";
+import type { Arch } from "./arch/index.js";
 import { ElfBytes, ElfError, type ElfErrorKind } from "./elf-bytes.js";
 import {
   ET_CORE,
@@ -66,6 +66,11 @@ export class Elf {
   #relocations: readonly ElfRelocation[] | undefined;
 
   /** Use {@link readElf}. */
+  /** What its code says. */
+  get arch(): Arch {
+    return this.header.arch;
+  }
+
   constructor(bytes: ElfBytes, header: ElfHeader, segments: readonly ElfSegment[], sections: readonly ElfSection[]) {
     this.bytes = bytes;
     this.header = header;
@@ -259,7 +264,7 @@ function checkRelocations(elf: Elf): void {
     if (one.symbol >= count) {
       throw new ElfError("invalid", `a relocation names dynamic symbol ${one.symbol} of ${count}`);
     }
-    if (one.type !== R_X86_64.NONE && elf.segmentAt(one.offset) === null) {
+    if (one.type !== elf.arch.relocations.none && elf.segmentAt(one.offset) === null) {
       throw new ElfError("invalid", `a relocation writes to 0x${one.offset.toString(16)}, outside the segments`);
     }
   }

@@ -2,18 +2,14 @@
  * A library's unmarked functions, from its file: where they are, what room they have for a jump, and what in the file
  * targets that room. Must not select among them, and must not judge how they were compiled.
  */
-import { R_X86_64 } from "../../schemas/abi.js";
 import { cleanName, isFragment } from "../../schemas/names.js";
+import type { Arch } from "./arch/index.js";
 import type { Elf, ElfSection, ElfSymbol } from "./elf.js";
 import { SHF_EXECINSTR, SHN_UNDEF, SHT_NOBITS, STB_GLOBAL, STT_FUNC, STV_DEFAULT } from "./elf-constants.js";
 import { CODE_SECTIONS } from "./marks.js";
-import { paddingAt } from "./padding.js";
 
-/** Bytes of `jmp rel32`. */
-export const JUMP_SIZE = 5;
 /** Bytes at a function's start that are compared with memory before it is touched. */
 const HEAD = 16;
-const ENDBR64 = Buffer.from("f30f1efa", "hex");
 /** Entries of a jump table that are examined. */
 const LONGEST_TABLE = 4096;
 
@@ -28,7 +24,7 @@ export interface PlainFunction {
   readonly file: string | null;
   /** Whether it may be interposed: the compiler must then not optimise callers on its body. */
   readonly replaceable: boolean;
-  /** Where the jump goes: `value`, or after its endbr64. */
+  /** Where the jump goes: `value`, or after its landing pad. */
   readonly jump: number;
   /** Bytes from `value` on that are its own: its code, and the padding after it. */
   readonly room: number;
@@ -74,8 +70,13 @@ export function plainFunctions(elf: Elf, marked: ReadonlySet<number>): PlainFunc
     const key = `${value} ${name}`;
     if (found.has(key)) continue;
     const code = bytesOf(elf, section, value);
-    const jump = value + (code.subarray(0, 4).equals(ENDBR64) ? ENDBR64.length : 0);
-    const room = roomOf(code, size, (starts[placeAfter(starts, value)] ?? section.addr + section.size) - value);
+    const jump = value + elf.arch.landingPad(code);
+    const room = roomOf(
+      elf.arch,
+      code,
+      size,
+      (starts[placeAfter(starts, value)] ?? section.addr + section.size) - value,
+    );
     found.set(key, {
       name,
       symbol: raw,
@@ -126,7 +127,7 @@ function placeAfter(starts: readonly number[], value: number): number {
 }
 
 /** @param space bytes to the next symbol, or to the section's end */
-function roomOf(code: Buffer, size: number, space: number): number {
+function roomOf({ paddingAt }: Arch, code: Buffer, size: number, space: number): number {
   let room = Math.min(size, space, code.length);
   if (room < size) return room; // another symbol lies inside it
   for (let more = 1; more > 0 && room < space && room < size + HEAD; room += more) more = paddingAt(code, room);
@@ -137,20 +138,8 @@ function roomOf(code: Buffer, size: number, space: number): number {
 export function incomingBranches(elf: Elf, functions: readonly PlainFunction[]): Map<PlainFunction, IncomingBranches> {
   const search = new Search(elf, functions);
   for (const section of codeSections(elf).values()) search.branches(section);
-  for (const relocation of elf.relocations())
-    if (relocation.type === R_X86_64.RELATIVE) search.address(relocation.addend);
+  for (const { type, addend } of elf.relocations()) if (type === elf.arch.relocations.relative) search.address(addend);
   return search.found;
-}
-
-const LEA = 0x8d;
-
-/** Bytes of a jmp, jcc, loop or `lea reg, [rip + disp32]`, which end in a distance; 0 for anything else. */
-function sizeOfRelative(code: Buffer, at: number): 0 | 2 | 5 | 6 {
-  const [byte, next] = [code[at] ?? 0, code[at + 1] ?? 0];
-  if ((byte & 0xf0) === 0x70 || byte === 0xeb || (byte & 0xfc) === 0xe0) return 2;
-  if (byte === 0xe9) return 5;
-  if (byte === 0x0f && (next & 0xf0) === 0x80) return 6;
-  return byte === LEA && at > 0 && (next & 0xc7) === 0x05 ? 6 : 0;
 }
 
 class Search {
@@ -166,7 +155,8 @@ class Search {
     this.#elf = elf;
     for (const one of functions) {
       this.found.set(one, { suspects: [], certain: null });
-      for (let at = one.value; at < one.jump + JUMP_SIZE; at++) if (!this.#places.has(at)) this.#places.set(at, one);
+      for (let at = one.value; at < one.jump + elf.arch.jumpSize; at++)
+        if (!this.#places.has(at)) this.#places.set(at, one);
     }
     for (const { type, value, size, sectionIndex } of [...elf.symbols(), ...elf.dynamicSymbols()])
       if (type <= STT_FUNC && sectionIndex !== SHN_UNDEF)
@@ -181,17 +171,13 @@ class Search {
     return start === undefined || end === undefined ? null : { start, end };
   }
 
-  /** Bytes that read like a branch to a place, or like a table's address, at every byte: none that is one is missed. */
+  /** Bytes that read like a branch to a place, or like a table's address. */
   branches(section: ElfSection): void {
-    const code = this.#elf.contentsOf(section);
-    for (let i = 0; i < code.length - 1; i++) {
-      const size = sizeOfRelative(code, i);
-      const end = i + size;
-      if (size === 0 || end > code.length) continue;
-      const target = section.addr + end + (size === 2 ? code.readInt8(end - 1) : code.readInt32LE(end - 4));
-      if (code[i] === LEA) this.#table(section.addr + i, target);
-      else this.#branch(section.addr + i, target);
-    }
+    const { addr } = section;
+    this.#elf.arch.eachRelative(this.#elf.contentsOf(section), (kind, at, target) => {
+      if (kind === "address") this.#table(addr + at, addr + target);
+      else this.#branch(addr + at, addr + target);
+    });
   }
 
   #branch(at: number, target: number): void {

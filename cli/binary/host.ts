@@ -2,7 +2,6 @@
  * What an executable's bytes say about a host: can hotpatch work in it, and which names does it define.
  * Must not read /proc or any file.
  */
-import { R_X86_64 } from "../../schemas/abi.js";
 import { type Elf, ElfError, readElf } from "./elf.js";
 import { ET_DYN, ET_EXEC, SHN_UNDEF } from "./elf-constants.js";
 
@@ -64,12 +63,12 @@ function loaderItself(elf: Elf): string | null {
   }
 }
 
-/** The variables that an executable has in its own .bss although a library defines them (R_X86_64_COPY). */
+/** The variables that an executable has in its own .bss although a library defines them (copy relocations). */
 export function copyRelocations(elf: Elf): Set<string> {
   const symbols = elf.dynamicSymbols();
   const names = new Set<string>();
   for (const one of elf.relocations()) {
-    const name = one.type === R_X86_64.COPY ? symbols[one.symbol]?.name : undefined;
+    const name = one.type === elf.arch.relocations.copy ? symbols[one.symbol]?.name : undefined;
     if (name !== undefined && name !== "") names.add(name);
   }
   return names;

@@ -2,39 +2,17 @@
  * A library's marks, from its file: marked functions, their entries and flags.
  * Must not decide whether a mark may be patched, must not do I/O and must not change the bytes.
  */
-import { ENTRY_NOPS, ENTRY_SIZE, FLAG_MAGIC, SECTIONS } from "../../schemas/abi.js";
+import { ENTRY_SIZE, FLAG_MAGIC, SECTIONS } from "../../schemas/abi.js";
 import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
+import type { Arch } from "./arch/index.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol } from "./elf.js";
 import { SHF_EXECINSTR, SHT_NOBITS, SHT_NULL, STT_FUNC } from "./elf-constants.js";
-import { codeIn } from "./padding.js";
 import { type FunctionRecord, type Records, readRecords } from "./records.js";
 
 /** Sections with marked code. */
 export const CODE_SECTIONS: ReadonlySet<string> = new Set([SECTIONS.functions, SECTIONS.inline]);
 /** Precedes the flag byte. */
 export const FLAG = Buffer.from(FLAG_MAGIC, "latin1");
-
-/**
- * The 8 bytes a marked function begins with, written in one store when it is adopted.
- * gcc: ms_hook_prologue, `lea 0x0(%rsp),%rsp`. clang: patchable_function_entry(8,0), `nopl 0x200(%rax,%rax,1)`, and the
- * Rust stub's. The third, `nopl 0x0(%rax,%rax,1)`, is the 8-byte nop of newer LLVM and of GNU as (*not tested* here).
- * CET, measured with gcc 12.2 and clang 14 at -fcf-protection=none, branch and full, -O0 and -O2: gcc puts its endbr64
- * (f3 0f 1e fa) AFTER these 8 bytes, at byte 8, so the entry is the same; clang puts it BEFORE them unless the function
- * is nocf_check, which the header sets: an entry that starts with endbr64 is therefore a mark without nocf_check.
- */
-const ENTRIES: ReadonlyArray<{ readonly kind: "gcc" | "clang"; readonly bytes: Buffer }> = [
-  { kind: "gcc", bytes: Buffer.from(ENTRY_NOPS.gcc, "hex") },
-  { kind: "clang", bytes: Buffer.from(ENTRY_NOPS.clang, "hex") },
-  { kind: "clang", bytes: Buffer.from(ENTRY_NOPS.assembler, "hex") },
-];
-/**
- * gcc ignores a template's section but keeps the rest (measured, gcc 12): its instances are found by their entry, in
- * libraries that have marks or the flag. No compiler writes this form of the instruction by itself.
- */
-const TEMPLATE_ENTRY = Buffer.from(ENTRY_NOPS.gcc, "hex");
-/** jmp rel32 */
-const JUMP = 0xe9;
-const ENDBR64 = Buffer.from("f30f1efa", "hex");
 
 /**
  * A function whose entry lies in a marked section, or a template instance; named by a record, otherwise by a symbol.
@@ -132,7 +110,7 @@ function templates(elf: Elf): Map<ElfSection, Set<number>> {
   for (const section of code) {
     const bytes = elf.contentsOf(section);
     const entries = new Set<number>();
-    for (let at = bytes.indexOf(TEMPLATE_ENTRY); at >= 0; at = bytes.indexOf(TEMPLATE_ENTRY, at + 1))
+    for (let at = bytes.indexOf(elf.arch.templateEntry); at >= 0; at = bytes.indexOf(elf.arch.templateEntry, at + 1))
       entries.add(section.addr + at);
     if (entries.size > 0) found.set(section, entries);
   }
@@ -208,24 +186,24 @@ function functionsIn(
 
 /** Whether a jump follows the entry, as in Rust's marks: then the bytes here say nothing about the body. */
 function leadsElsewhere(elf: Elf, { addr, size, offset }: ElfSection, value: number): boolean {
-  const at = value + 8 - addr;
-  return at < size && elf.bytes.u8(offset + at) === JUMP;
+  const at = value + ENTRY_SIZE - addr;
+  return at < size && elf.arch.jumpTarget(elf.bytes.buffer.subarray(offset, offset + size), at) !== null;
 }
 
 function entryOf(elf: Elf, section: ElfSection, value: number): Entry {
   const at = value - section.addr;
   const inside = at >= 0 && at + 8 <= section.size;
-  return entryAt(value, inside ? elf.bytes.slice(section.offset + at, 8, "an entry") : null);
+  return entryAt(elf.arch, value, inside ? elf.bytes.slice(section.offset + at, 8, "an entry") : null);
 }
 
 /** @param bytes the 8 at `address`; null if the marked section ends before */
-export function entryAt(address: number, bytes: Buffer | null): Entry {
+export function entryAt(arch: Arch, address: number, bytes: Buffer | null): Entry {
   const none = (reason: string) => ({ entry: null, reason });
   if (bytes === null) return none("its first 8 bytes are outside the marked section");
   if (address % ENTRY_SIZE !== 0) return none(UNALIGNED);
-  const known = ENTRIES.find((one) => one.bytes.equals(bytes));
+  const known = arch.markedEntries.find((one) => one.bytes.equals(bytes));
   if (known !== undefined) return { entry: known.kind, reason: null };
-  if (bytes.subarray(0, 4).equals(ENDBR64)) return none("it starts with endbr64: with clang, it must be nocf_check");
+  if (arch.landingPad(bytes) > 0) return none("it starts with endbr64: with clang, it must be nocf_check");
   return none(`it starts with ${(bytes.toString("hex").match(/../g) ?? []).join(" ")}, not with a patchable entry`);
 }
 
@@ -247,10 +225,10 @@ function unnamedIn(
   let covered = 0;
   for (const symbol of sized) {
     const start = Math.min(Math.max(symbol.value - section.addr, 0), code.length);
-    if (start > covered) unnamed += codeIn(code.subarray(covered, start));
+    if (start > covered) unnamed += elf.arch.codeIn(code.subarray(covered, start));
     covered = Math.max(covered, Math.min(start + symbol.size, code.length));
   }
-  return unnamed + codeIn(code.subarray(covered));
+  return unnamed + elf.arch.codeIn(code.subarray(covered));
 }
 
 /** Index of the first of the sorted numbers that is above `value`. */

@@ -4,12 +4,12 @@
  * Source: Microsoft PE/COFF specification, "COFF File Header", "Section Table", "COFF Symbol Table", ".edata".
  */
 import { SECTIONS } from "../../schemas/abi.js";
+import { DEFAULT_ARCH } from "./arch/index.js";
 import { ElfBytes, ElfError } from "./elf-bytes.js";
 import { CODE_SECTIONS, entryAt, FLAG } from "./marks.js";
 import { textAt } from "./record-section.js";
 import { type StateRecord, stateRecordsIn } from "./state.js";
 
-const MACHINE_X86_64 = 0x8664;
 const PE32_PLUS = 0x20b;
 const SECTION_SIZE = 40;
 const SYMBOL_SIZE = 18;
@@ -57,7 +57,7 @@ export function readPe(buffer: Buffer): PeMarks {
   const optional = header + 24;
   const optionalSize = bytes.u16(header + 20);
   bytes.require(optional, Math.max(optionalSize, 120), "the optional header");
-  if (machine !== MACHINE_X86_64 || bytes.u16(optional) !== PE32_PLUS)
+  if (machine !== DEFAULT_ARCH.peMachine || bytes.u16(optional) !== PE32_PLUS)
     throw new ElfError("architecture", `this is a PE file for machine 0x${machine.toString(16)}; x86-64 is needed`);
   const symbols = { offset: bytes.u32(header + 12), count: bytes.u32(header + 16) };
   const strings = symbols.offset === 0 ? null : symbols.offset + symbols.count * SYMBOL_SIZE;
@@ -72,7 +72,11 @@ export function readPe(buffer: Buffer): PeMarks {
   return {
     functions: [...found]
       .filter(([, value]) => marked.some((one) => inside(value, one)))
-      .map(([symbol, value]) => ({ symbol, value, reason: entryAt(value, entryBytes(bytes, sections, value)).reason })),
+      .map(([symbol, value]) => ({
+        symbol,
+        value,
+        reason: entryAt(DEFAULT_ARCH, value, entryBytes(bytes, sections, value)).reason,
+      })),
     state: sections
       .filter((one) => one.name === SECTIONS.state)
       .flatMap((one) =>

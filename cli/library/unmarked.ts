@@ -5,7 +5,7 @@ import type { RefusedMark } from "../../schemas/agent.js";
 import { tellApart } from "../../schemas/names.js";
 import { type Compiled, compiledIn } from "../binary/dwarf/producers.js";
 import type { Elf } from "../binary/elf.js";
-import { incomingBranches, JUMP_SIZE, type PlainFunction, plainFunctions } from "../binary/functions.js";
+import { incomingBranches, type PlainFunction, plainFunctions } from "../binary/functions.js";
 import type { Marks } from "../binary/marks.js";
 import { type Choice, NO_CHOICE } from "../steps/inspect.js";
 import { type BuildIssue, whyUntrusted } from "./build-flags.js";
@@ -55,7 +55,7 @@ export class Chooser {
       if (unpatchable.has(name)) continue;
       const branches = incoming.get(one);
       const buildIssue = buildIssueOf(one, marked, whyUntrusted(compiledOf(one.value), one.replaceable, lines));
-      const entryIssue = entryIssueOf(one, branches?.certain ?? null);
+      const entryIssue = entryIssueOf(elf.arch.jumpSize, one, branches?.certain ?? null);
       const refusal = buildIssue ?? entryIssue;
       if (refusal !== null && (buildIssue !== null || !known.has(name))) {
         refused.push({ name, ...refusal });
@@ -102,8 +102,8 @@ function buildIssueOf(one: PlainFunction, marked: ReadonlySet<string>, buildIssu
 }
 
 /** Why no jump fits at its start. A later generation of it can still be switched to. */
-function entryIssueOf(one: PlainFunction, branch: string | null): Refusal | null {
-  const needed = one.jump - one.value + JUMP_SIZE;
+function entryIssueOf(jumpSize: number, one: PlainFunction, branch: string | null): Refusal | null {
+  const needed = one.jump - one.value + jumpSize;
   if (one.room < needed)
     return {
       code: "entry-too-small",

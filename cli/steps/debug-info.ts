@@ -15,8 +15,6 @@ import { readWhole } from "../system/file-identity.js";
 import type { Inspected } from "./inspect.js";
 
 const SYSTEM_FOLDER = "/usr/lib/debug";
-/** jmp rel32: how a Rust mark's entry reaches the function. */
-const JMP = 0xe9;
 
 /** @param path where the artifact, or what the host loaded, is or was: the search for other files starts there */
 export function layoutsOf(artifact: Inspected, path: string): Layouts {
@@ -31,8 +29,9 @@ export function layoutsOf(artifact: Inspected, path: string): Layouts {
 /** Where the debug information may describe a function: at its entry, or at the entry's jump target. */
 function placesOf(elf: Elf, entry: number): number[] {
   const at = elf.fileOffsetOf(entry + ENTRY_SIZE);
-  if (at === null || at + 5 > elf.bytes.length || elf.bytes.u8(at) !== JMP) return [entry];
-  return [entry, entry + ENTRY_SIZE + 5 + elf.bytes.buffer.readInt32LE(at + 1)];
+  // So a Rust mark's entry reaches the function.
+  const target = at === null ? null : elf.arch.jumpTarget(elf.bytes.buffer.subarray(at), 0);
+  return target === null ? [entry] : [entry, entry + ENTRY_SIZE + target];
 }
 
 const missing = (elf: Elf): string =>

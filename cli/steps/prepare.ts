@@ -6,7 +6,6 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { R_X86_64 } from "../../schemas/abi.js";
 import { copyName } from "../../schemas/names.js";
 import type { Elf, ElfRelocation, ElfSymbol } from "../binary/elf.js";
 import {
@@ -65,7 +64,7 @@ export function editCopy(
       own = options.bind(symbol.name);
       answers.set(symbol.name, own);
     }
-    if (own) makeRelative(bytes, relocation, symbol);
+    if (own) makeRelative(bytes, elf.arch.relocations, relocation, symbol);
   }
   const named = (own: boolean) => [...answers].filter(([, answer]) => answer === own).map(([name]) => name);
   return { bytes, bound: named(true), leftToHost: named(false), flags: flags.length };
@@ -79,9 +78,10 @@ export function bindCandidates(elf: Elf): string[] {
 /** Relocations that may be bound to the copy, with their symbols. */
 function* bindable(elf: Elf): Generator<{ relocation: ElfRelocation; symbol: ElfSymbol }> {
   const symbols = elf.dynamicSymbols();
+  const { absolute, symbol: addresses } = elf.arch.relocations;
   for (const relocation of elf.relocations()) {
     const { type } = relocation;
-    if (type !== R_X86_64.ABS64 && type !== R_X86_64.GLOB_DAT && type !== R_X86_64.JUMP_SLOT) continue;
+    if (type !== absolute && !addresses.includes(type)) continue;
     const symbol = relocation.symbol === 0 ? undefined : symbols[relocation.symbol];
     if (symbol !== undefined && isCopysOwn(elf, symbol)) yield { relocation, symbol };
   }
@@ -107,10 +107,15 @@ function isCopysOwn(elf: Elf, symbol: ElfSymbol): boolean {
 }
 
 /** Elf64_Rela: r_offset stays, r_info becomes {symbol 0, RELATIVE or IRELATIVE}, r_addend the address. */
-function makeRelative(bytes: Buffer, relocation: ElfRelocation, symbol: ElfSymbol): void {
+function makeRelative(
+  bytes: Buffer,
+  types: Elf["arch"]["relocations"],
+  relocation: ElfRelocation,
+  symbol: ElfSymbol,
+): void {
   const at = relocation.fileOffset;
-  const addend = relocation.type === R_X86_64.ABS64 ? bytes.readBigInt64LE(at + 16) : 0n;
-  bytes.writeUInt32LE(symbol.type === STT_GNU_IFUNC ? R_X86_64.IRELATIVE : R_X86_64.RELATIVE, at + 8);
+  const addend = relocation.type === types.absolute ? bytes.readBigInt64LE(at + 16) : 0n;
+  bytes.writeUInt32LE(symbol.type === STT_GNU_IFUNC ? types.indirect : types.relative, at + 8);
   bytes.writeUInt32LE(0, at + 12);
   bytes.writeBigInt64LE(BigInt.asIntN(64, BigInt(symbol.value) + addend), at + 16);
 }
