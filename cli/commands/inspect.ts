@@ -1,17 +1,14 @@
 /** `hotpatch inspect`: what a library file offers, and what an edit will not reach. Touches no process. */
-import { HOOKS } from "../../schemas/abi.js";
 import type { LibraryReport } from "../../schemas/library-report.js";
-import { tellApart, whyAmbiguous } from "../../schemas/names.js";
-import { type Elf, ElfError, validateLibrary } from "../binary/elf.js";
+import { type Elf, ElfError } from "../binary/elf.js";
 import { SHN_UNDEF, STB_LOCAL, STT_OBJECT } from "../binary/elf-constants.js";
-import { switchHooks, writableExports } from "../binary/exports.js";
-import { readMarks } from "../binary/marks.js";
-import { isPe, readPe } from "../binary/pe.js";
-import { readState, type StateRecord } from "../binary/state.js";
+import { writableExports } from "../binary/exports.js";
+import { type Image, openImage } from "../binary/image.js";
+import type { StateRecord } from "../binary/state.js";
 import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
 import { demangle } from "../library/demangle.js";
 import { Chooser } from "../library/unmarked.js";
-import type { Choice } from "../steps/inspect.js";
+import { type Choice, NO_CHOICE } from "../steps/inspect.js";
 import { unfitFile } from "../steps/unfit.js";
 import { NoLibraryFile, readGiven } from "../system/file-identity.js";
 
@@ -34,68 +31,54 @@ export function inspectLibrary(path: string, globs: readonly string[] = []): Lib
     throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
   }
   try {
-    return isPe(bytes) ? inspectPe(path, bytes) : inspectElf(path, validateLibrary(bytes), globs);
+    return reportOf(path, openImage(bytes), globs);
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
     throw new HotpatchError(unfitFile(path, bytes, error, NOTHING_TOUCHED), error);
   }
 }
 
-function inspectElf(path: string, elf: Elf, globs: readonly string[]): LibraryReport {
-  const marks = readMarks(elf);
-  const state = readState(elf);
-  const hooks = switchHooks(elf);
-  const { unique, ambiguous } = tellApart([...marks.functions]);
-  const choice = new Chooser(globs).choose(elf, marks, new Set());
+function reportOf(path: string, image: Image, globs: readonly string[]): LibraryReport {
+  const { format, soname, buildId, hasDebugInfo, hasFlag, hooks, elf } = image;
+  const choice = elf === null ? NO_CHOICE : new Chooser(globs).choose(elf.elf, elf.marks, new Set());
   const functions = [
-    ...[...unique].map(([name, { reason }]) => ({ name, reason })),
-    ...[...ambiguous].map(([name, twins]) => ({ name, reason: whyAmbiguous(twins) })),
+    ...image.functions,
     ...choice.functions.map(({ name }) => ({ name, reason: null })),
     ...choice.refused.map(({ name, reason, cure }) => ({
       name,
       reason: cure === undefined ? reason : `${reason} (cure: ${cure})`,
     })),
   ];
-  const debugInfo = elf.sections.some((one) => /^\.z?debug_info$/.test(one.name));
   return {
     path,
-    format: "ELF",
-    soname: elf.soname,
-    buildId: elf.buildId,
-    debugInfo,
-    flag: marks.flags.length > 0,
+    format,
+    soname,
+    buildId,
+    debugInfo: hasDebugInfo,
+    flag: hasFlag,
     functions: described(functions),
-    state: state.map(({ name, type, size, align }) => ({ name, type, size, align })),
-    hooks: { before: hooks.before !== null, after: hooks.after !== null },
+    state: image.state.map(({ name, type, size, align }) => ({ name, type, size, align })),
+    hooks,
     notes: [
-      ...noteMarks(marks.functions.length + choice.functions.length, marks.unnamedBytes),
-      ...noteUnmarked(choice.functions),
-      ...(debugInfo ? [] : [NO_DEBUG_INFO]),
-      ...noteData(elf, state),
-      ...noteVtables(elf),
-      ...noteTls(elf),
+      ...(elf === null ? [INSPECTED_ONLY] : []),
+      ...noteMarks(image.functions.length + choice.functions.length, image.unnamedBytes),
+      ...(elf === null ? [] : notesOfElf(elf.elf, image, choice)),
     ],
   };
 }
 
-function inspectPe(path: string, bytes: Buffer): LibraryReport {
-  const { functions, state, exports, flags, codeBytes, hasDebugInfo } = readPe(bytes);
-  return {
-    path,
-    format: "PE",
-    soname: null,
-    buildId: null,
-    debugInfo: hasDebugInfo,
-    flag: flags > 0,
-    functions: described(functions.map(({ symbol, reason }) => ({ name: symbol, reason }))),
-    state: state.map(({ name, type, size, align }) => ({ name, type, size, align })),
-    hooks: { before: exports.has(HOOKS.before), after: exports.has(HOOKS.after) },
-    notes: [
-      { what: "libraries for Windows can be inspected only", cure: "live patching works on Linux x86_64" },
-      ...noteMarks(functions.length, functions.length === 0 ? codeBytes : 0),
-    ],
-  };
-}
+const INSPECTED_ONLY: Note = {
+  what: "libraries for Windows can be inspected only",
+  cure: "live patching works on Linux x86_64",
+};
+
+const notesOfElf = (elf: Elf, { hasDebugInfo, state }: Image, choice: Choice): Note[] => [
+  ...noteUnmarked(choice.functions),
+  ...(hasDebugInfo ? [] : [NO_DEBUG_INFO]),
+  ...noteData(elf, state),
+  ...noteVtables(elf),
+  ...noteTls(elf),
+];
 
 function described(functions: readonly { readonly name: string; readonly reason: string | null }[]) {
   const names = demangle(functions.map((one) => one.name));
