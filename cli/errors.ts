@@ -1,6 +1,6 @@
 /**
  * The error catalogue: one function for each error. Every error says what was attempted on what, why (in the lower
- * layer's own words), what the target runs now, and what to do.
+ * layer's own words), what the target runs now, and what to do. Longer than other files: it is a list, and is read as one.
  */
 import type { ErrorCode, ErrorReport } from "../schemas/error.js";
 

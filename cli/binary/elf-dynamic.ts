@@ -3,7 +3,7 @@
  * Must not need section headers (a file may have none), must not do I/O and must not change the bytes.
  * Source: System V gABI ch. 5 "Dynamic Section"; x86-64 psABI 1.0 table 4.9 (relocation types).
  */
-import { type ElfBytes, ElfError } from "./elf-bytes.js";
+
 import {
   DF_1_PIE,
   DF_STATIC_TLS,
@@ -25,7 +25,8 @@ import {
   DT_SYMTAB,
   PF_W,
   SHT_DYNSYM,
-} from "./elf-constants.js";
+} from "../../schemas/elf.js";
+import { type ElfBytes, ElfError } from "./elf-bytes.js";
 import { type ElfSection, type ElfSegment, SYMBOL_SIZE } from "./elf-tables.js";
 
 /** Only these are kept, so that a .dynamic of a million entries costs nothing. */

@@ -4,9 +4,9 @@
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
 
+import { NT_GNU_BUILD_ID, SHN_XINDEX, SHT_NULL, STB_LOCAL, STT_FILE } from "../../schemas/elf.js";
 import { ARCHES, type Arch } from "./arch/index.js";
 import { type ElfBytes, ElfError } from "./elf-bytes.js";
-import { NT_GNU_BUILD_ID, SHN_XINDEX, SHT_NULL, STB_LOCAL, STT_FILE } from "./elf-constants.js";
 
 const HEADER_SIZE = 64;
 /** Bytes of one Elf64_Phdr. */

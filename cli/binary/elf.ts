@@ -5,8 +5,6 @@
  * Source: System V gABI ch. 4 and 5; field offsets are those of Elf64_Ehdr, Elf64_Phdr, Elf64_Shdr, Elf64_Sym.
  */
 import { createHash } from "node:crypto";
-import type { Arch } from "./arch/index.js";
-import { ElfBytes, ElfError, type ElfErrorKind } from "./elf-bytes.js";
 import {
   ET_CORE,
   ET_DYN,
@@ -22,7 +20,9 @@ import {
   SHT_NOTE,
   SHT_NULL,
   SHT_SYMTAB,
-} from "./elf-constants.js";
+} from "../../schemas/elf.js";
+import type { Arch } from "./arch/index.js";
+import { ElfBytes, ElfError, type ElfErrorKind } from "./elf-bytes.js";
 import { Dynamic, type ElfRelocation, Memory } from "./elf-dynamic.js";
 import {
   buildIdIn,

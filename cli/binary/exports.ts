@@ -1,8 +1,8 @@
 /** What a library exports besides its marks: variables and switch hooks. Pure. */
 import { HOOKS } from "../../schemas/abi.js";
 import type { Hooks } from "../../schemas/agent.js";
+import { SHN_LORESERVE, SHN_UNDEF, STB_GNU_UNIQUE, STT_FUNC, STT_OBJECT } from "../../schemas/elf.js";
 import type { Elf } from "./elf.js";
-import { SHN_LORESERVE, SHN_UNDEF, STB_GNU_UNIQUE, STT_FUNC, STT_OBJECT } from "./elf-constants.js";
 
 const isDefined = ({ sectionIndex }: { readonly sectionIndex: number }): boolean =>
   sectionIndex !== SHN_UNDEF && sectionIndex < SHN_LORESERVE;

@@ -2,10 +2,11 @@
  * A library's unmarked functions, from its file: where they are, what room they have for a jump, and what in the file
  * targets that room. Must not select among them, and must not judge how they were compiled.
  */
+
+import { SHF_EXECINSTR, SHN_UNDEF, SHT_NOBITS, STB_GLOBAL, STT_FUNC, STV_DEFAULT } from "../../schemas/elf.js";
 import { cleanName, isFragment } from "../../schemas/names.js";
 import type { Arch } from "./arch/index.js";
 import type { Elf, ElfSection, ElfSymbol } from "./elf.js";
-import { SHF_EXECINSTR, SHN_UNDEF, SHT_NOBITS, STB_GLOBAL, STT_FUNC, STV_DEFAULT } from "./elf-constants.js";
 import { CODE_SECTIONS } from "./marks.js";
 
 /** Bytes at a function's start that are compared with memory before it is touched. */

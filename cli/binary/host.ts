@@ -2,8 +2,9 @@
  * What an executable's bytes say about a host: can hotpatch work in it, and which names does it define.
  * Must not read /proc or any file.
  */
+
+import { ET_DYN, ET_EXEC, SHN_UNDEF } from "../../schemas/elf.js";
 import { type Elf, ElfError, readElf } from "./elf.js";
-import { ET_DYN, ET_EXEC, SHN_UNDEF } from "./elf-constants.js";
 
 /**
  * `detail`: the loader's path for `ok` and `musl`, otherwise the reason in words.

@@ -3,10 +3,10 @@
  * Must not decide whether a mark may be patched, must not do I/O and must not change the bytes.
  */
 import { ENTRY_SIZE, FLAG_MAGIC, SECTIONS } from "../../schemas/abi.js";
+import { SHF_EXECINSTR, SHT_NOBITS, SHT_NULL, STT_FUNC } from "../../schemas/elf.js";
 import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
 import type { Arch } from "./arch/index.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol } from "./elf.js";
-import { SHF_EXECINSTR, SHT_NOBITS, SHT_NULL, STT_FUNC } from "./elf-constants.js";
 import { type FunctionRecord, type Records, readRecords } from "./records.js";
 
 /** Sections with marked code. */

@@ -4,9 +4,9 @@
  * Source: docs/marks.md, "The contract, byte by byte".
  */
 import { RECORD, RECORD_VERSION, type RecordForm } from "../../schemas/abi.js";
+import { SHT_NOBITS } from "../../schemas/elf.js";
 import { type Elf, ElfError, type ElfRelocation, type ElfSection } from "./elf.js";
 import type { ElfBytes } from "./elf-bytes.js";
-import { SHT_NOBITS } from "./elf-constants.js";
 
 /** Bytes. Records are aligned to this; between them there may be this much zero padding. */
 const LONGEST_TEXT = 4096;

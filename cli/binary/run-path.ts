@@ -5,7 +5,7 @@
  * loader reads.
  * Source: ld.so(8), "Dynamic string tokens"; gABI ch. 5, Elf64_Phdr and Elf64_Dyn.
  */
-import type { Elf } from "./elf.js";
+
 import {
   DT_NULL,
   DT_RPATH,
@@ -17,7 +17,8 @@ import {
   PT_GNU_PROPERTY,
   PT_LOAD,
   PT_NOTE,
-} from "./elf-constants.js";
+} from "../../schemas/elf.js";
+import type { Elf } from "./elf.js";
 import { SEGMENT_SIZE } from "./elf-tables.js";
 
 /** Elf64_Ehdr.e_phoff. */

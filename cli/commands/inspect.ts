@@ -1,7 +1,8 @@
 /** `hotpatch inspect`: what a library file offers, and what an edit will not reach. Touches no process. */
+
+import { SHN_UNDEF, STB_LOCAL, STT_OBJECT } from "../../schemas/elf.js";
 import type { LibraryReport } from "../../schemas/library-report.js";
 import { type Elf, ElfError } from "../binary/elf.js";
-import { SHN_UNDEF, STB_LOCAL, STT_OBJECT } from "../binary/elf-constants.js";
 import { writableExports } from "../binary/exports.js";
 import { type Image, openImage } from "../binary/image.js";
 import type { StateRecord } from "../binary/state.js";

@@ -5,8 +5,8 @@
  */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { ET_EXEC } from "../../schemas/elf.js";
 import { type Elf, readElf } from "../binary/elf.js";
-import { ET_EXEC } from "../binary/elf-constants.js";
 import { CODE_SECTIONS } from "../binary/marks.js";
 import { exeOf, mappingsOf, memoryOf, type ProcMapping, readProc } from "../system/proc.js";
 import { ProcessFamily } from "../system/process-family.js";

@@ -6,8 +6,6 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { copyName } from "../../schemas/names.js";
-import type { Elf, ElfRelocation, ElfSymbol } from "../binary/elf.js";
 import {
   SHN_LORESERVE,
   SHN_UNDEF,
@@ -17,7 +15,9 @@ import {
   STT_GNU_IFUNC,
   STT_NOTYPE,
   STT_OBJECT,
-} from "../binary/elf-constants.js";
+} from "../../schemas/elf.js";
+import { copyName } from "../../schemas/names.js";
+import type { Elf, ElfRelocation, ElfSymbol } from "../binary/elf.js";
 import { FLAG, readMarks } from "../binary/marks.js";
 
 /** A copy's bytes, and what was done to them. */

@@ -4,8 +4,8 @@
  * size.
  */
 import * as zlib from "node:zlib";
+import { ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD, SHF_COMPRESSED, SHT_NOBITS } from "../../../schemas/elf.js";
 import type { Elf, ElfSection } from "../elf.js";
-import { ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD, SHF_COMPRESSED, SHT_NOBITS } from "../elf-constants.js";
 import { DwarfError } from "./cursor.js";
 
 const CHDR_SIZE = 24;

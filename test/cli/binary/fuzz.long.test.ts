@@ -5,12 +5,12 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { type Elf, ElfError, validateLibrary } from "../../../cli/binary/elf.js";
-import { PT_DYNAMIC, SHT_DYNSYM, SHT_STRTAB, SHT_SYMTAB } from "../../../cli/binary/elf-constants.js";
 import { switchHooks, writableExports } from "../../../cli/binary/exports.js";
 import { hostKind } from "../../../cli/binary/host.js";
 import { type Marks, readMarks } from "../../../cli/binary/marks.js";
 import { readState } from "../../../cli/binary/state.js";
 import { bindCandidates, type EditedCopy, editCopy } from "../../../cli/steps/prepare.js";
+import { PT_DYNAMIC, SHT_DYNSYM, SHT_STRTAB, SHT_SYMTAB } from "../../../schemas/elf.js";
 import { cpuTime } from "../../support/cpu-time.js";
 import { liveBytes, random } from "../../support/damage.js";
 import { build, has, recorded, SAMPLE, workFolder } from "./fixtures.js";

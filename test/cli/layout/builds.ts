@@ -4,10 +4,10 @@ import type { ExecutionContext } from "ava";
 import type { OpenFile } from "../../../cli/binary/dwarf/debug-info.js";
 import { readLayouts } from "../../../cli/binary/dwarf/read.js";
 import { readElf } from "../../../cli/binary/elf.js";
-import { SHN_UNDEF, STT_FUNC } from "../../../cli/binary/elf-constants.js";
 import { readState } from "../../../cli/binary/state.js";
 import { Comparison, type Verdict } from "../../../cli/layout/compare.js";
 import type { Layouts } from "../../../cli/layout/type.js";
+import { SHN_UNDEF, STT_FUNC } from "../../../schemas/elf.js";
 import type { Kind } from "./kinds.js";
 
 /** For split debug information. */

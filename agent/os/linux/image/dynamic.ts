@@ -1,16 +1,19 @@
 /** The dynamic section of a loaded image, from its memory: the loader's own tables, which stay when the file is gone. */
+import {
+  DT_GNU_HASH,
+  DT_HASH,
+  DT_NULL,
+  DT_STRTAB,
+  DT_SYMTAB,
+  PF_X,
+  PT_DYNAMIC,
+  PT_LOAD,
+  STT_FUNC,
+} from "../../../../schemas/elf.js";
 import { addressOf, pointerTo } from "../../../target/address.js";
 import { Peeked } from "../peek.js";
-import { loadBias, PT_LOAD, segmentsAt } from "./segments.js";
-import { type FunctionSymbol, STT_FUNC, SYMBOL } from "./symbol.js";
-
-const PT_DYNAMIC = 2;
-const PF_X = 1;
-const DT_NULL = 0;
-const DT_HASH = 4;
-const DT_STRTAB = 5;
-const DT_SYMTAB = 6;
-const DT_GNU_HASH = 0x6ffffef5;
+import { loadBias, segmentsAt } from "./segments.js";
+import { type FunctionSymbol, SYMBOL } from "./symbol.js";
 
 /**
  * Exported functions by the module's own tables in memory: all that is left when its file is gone. Null when the module

@@ -2,10 +2,11 @@
  * What a loaded module's own file says: sections and function symbols. Read by ourselves, because Gum's reader kills the
  * process when the file has been deleted or replaced since (docs/decisions/0004), which is what builds do.
  */
+import { PT_LOAD, SHT_DYNSYM, SHT_NOBITS, SHT_SYMTAB, STT_FILE, STT_FUNC } from "../../../../schemas/elf.js";
 import { type Address, addressOf } from "../../../target/address.js";
 import { MemoryGone, peek } from "../peek.js";
-import { loadBias, PT_LOAD, type Segment, segmentsAt } from "./segments.js";
-import { type FunctionSymbol, STT_FUNC, SYMBOL } from "./symbol.js";
+import { loadBias, type Segment, segmentsAt } from "./segments.js";
+import { type FunctionSymbol, SYMBOL } from "./symbol.js";
 
 interface Section {
   readonly name: string;
@@ -25,11 +26,6 @@ const COMPARED = 64 * 1024;
 /** A string table up to this size is read in one go, in bytes. */
 const STRINGS_AT_ONCE = 16 * 1024 * 1024;
 const LONGEST_TABLE = 512 * 1024 * 1024;
-
-const SHT_SYMTAB = 2;
-const SHT_NOBITS = 8;
-const SHT_DYNSYM = 11;
-const STT_FILE = 4;
 
 /** Null when the file is not there or no longer the one that was mapped. @throws MemoryGone */
 export function readModuleFile(path: string, base: NativePointer): ModuleFile | null {

@@ -3,11 +3,11 @@
  * have it too, and it needs none of the process's own unwinding, which may be busy or not there.
  * Source: LSB 5.0 core, "Exception Frames"; gcc, clang and the linkers all write the one encoding that is read here.
  */
+import { PT_GNU_EH_FRAME } from "../../../../schemas/elf.js";
 import { type Address, addressOf } from "../../../target/address.js";
 import { Peeked } from "../peek.js";
 import { segmentOf } from "./segments.js";
 
-const PT_GNU_EH_FRAME = 0x6474e550;
 /** version 1; eh_frame_ptr pcrel sdata4; fde_count udata4; table datarel sdata4. */
 const HEAD = 0x3b031b01;
 const ENTRY = 8;

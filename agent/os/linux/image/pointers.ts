@@ -3,15 +3,13 @@
  * mapped, and relocated after that. Reads only.
  * Source: x86-64 psABI 1.0 table 4.9; measured with Frida 17.26.2 on glibc 2.36: a module observer still sees zeros.
  */
+import { DT_RELA, DT_RELASZ, DT_SYMTAB } from "../../../../schemas/elf.js";
 import { LINUX } from "../../../arch/index.js";
 import { type Address, addressOf, pointerTo } from "../../../target/address.js";
 import { contains, type Extent } from "../../../target/extent.js";
 import { type DynamicTables, dynamicAt } from "./dynamic.js";
 import { SYMBOL } from "./symbol.js";
 
-const DT_SYMTAB = 6;
-const DT_RELA = 7;
-const DT_RELASZ = 8;
 const RELA = 24;
 /** Relocations that lead into the module: to an address of its own, to a symbol of its own. */
 const { relative: RELATIVE, symbol: OF_SYMBOL } = LINUX.relocations;

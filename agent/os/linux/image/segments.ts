@@ -1,10 +1,10 @@
 /** The program headers of a loaded image, from its memory: which parts of it lie where. */
+import { PT_LOAD } from "../../../../schemas/elf.js";
 import { addressOf } from "../../../target/address.js";
 import { pageAlign } from "../memory.js";
 import { Peeked } from "../peek.js";
 
 const MAGIC = 0x464c457f;
-export const PT_LOAD = 1;
 
 export interface Segment {
   readonly type: number;

@@ -3,7 +3,6 @@ import type { Address } from "../../../target/address.js";
 
 /** Bytes of a symbol. */
 export const SYMBOL = 24;
-export const STT_FUNC = 2;
 
 export interface FunctionSymbol {
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
- * The numbers of the ELF format that the readers compare with, by their names in elf.h. Relocation types are in
- * schemas/abi.ts, since the agent needs them too.
+ * The numbers of the ELF format by their names in elf.h, for the readers of files and for the agent's of memory.
+ * Relocation types, which are an architecture's, are in abi.ts.
  * Source: glibc's elf.h; System V gABI ch. 4 and 5, and the GNU extensions to it.
  */
 
@@ -16,10 +16,12 @@ export const PT_LOAD = 1;
 export const PT_DYNAMIC = 2;
 export const PT_INTERP = 3;
 export const PT_NOTE = 4;
+export const PT_GNU_EH_FRAME = 0x6474e550;
 export const PT_GNU_RELRO = 0x6474e552;
 export const PT_GNU_PROPERTY = 0x6474e553;
 
 /** Bits of p_flags. */
+export const PF_X = 1;
 export const PF_W = 2;
 export const PF_R = 4;
 
