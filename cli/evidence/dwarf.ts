@@ -1,5 +1,5 @@
 /** Judges functions and persistent variables by the debug information of both builds. Pure. */
-import { Comparison, type Verdict as Found } from "../layout/compare.js";
+import { Comparison, type LayoutVerdict } from "../layout/compare.js";
 import type { Layouts } from "../layout/type.js";
 import type { Verdict, Verdicts } from "./verdict.js";
 
@@ -43,12 +43,12 @@ export class LayoutEvidence {
   }
 }
 
-const GONE: Found = { kind: "unknown", reason: "the file of the running build is gone" };
+const GONE: LayoutVerdict = { kind: "unknown", reason: "the file of the running build is gone" };
 
 /** C++ names encode the argument types. */
 export const checkByName = (name: string): "mangled" | "unchecked" => (/^_Z/.test(name) ? "mangled" : "unchecked");
 
-function verdictOf(name: string, found: Found): Verdict {
+function verdictOf(name: string, found: LayoutVerdict): Verdict {
   switch (found.kind) {
     case "same":
       return { check: "dwarf", change: null, remarks: found.remarks };

@@ -7,7 +7,7 @@ import { signatureText, type Types, typeText } from "./text.js";
 import type { Known, Layouts, Signature } from "./type.js";
 import { emptyOwn, type Own, type Pair, PairComparison, TOO_LARGE } from "./type-pair.js";
 
-export type Verdict =
+export type LayoutVerdict =
   /** `remarks`: differences that leave the data usable. */
   | { readonly kind: "same"; readonly remarks: readonly string[] }
   | {
@@ -38,7 +38,7 @@ export class Comparison {
   }
 
   /** @param name of a marked function that both builds have */
-  function(name: string): Verdict {
+  function(name: string): LayoutVerdict {
     return this.#judge(this.#before.functions.get(name), this.#after.functions.get(name), (before, after) => {
       const text = (types: Types, signature: Signature) => signatureText(types, signature, "");
       const [was, is] = [text(this.#before.types, before), text(this.#after.types, after)];
@@ -50,7 +50,7 @@ export class Comparison {
   }
 
   /** @param name of a persistent variable that both builds have */
-  state(name: string): Verdict {
+  state(name: string): LayoutVerdict {
     return this.#judge(this.#before.state.get(name), this.#after.state.get(name), (before, after) => {
       const [was, is] = [typeText(this.#before.types, before), typeText(this.#after.types, after)];
       return this.#pairs.variables(before, after, {
@@ -60,7 +60,11 @@ export class Comparison {
     });
   }
 
-  #judge<T>(before: Known<T> | undefined, after: Known<T> | undefined, compare: (before: T, after: T) => Own): Verdict {
+  #judge<T>(
+    before: Known<T> | undefined,
+    after: Known<T> | undefined,
+    compare: (before: T, after: T) => Own,
+  ): LayoutVerdict {
     if (before === undefined || !before.known)
       return { kind: "unknown", reason: `the running build: ${before?.reason ?? "not in it"}` };
     if (after === undefined || !after.known)
@@ -68,7 +72,7 @@ export class Comparison {
     return this.#verdict(compare(before.value, after.value));
   }
 
-  #verdict(root: Own): Verdict {
+  #verdict(root: Own): LayoutVerdict {
     // Sets: a type that many units describe is reported once.
     const [changed, remarked] = [new Set<string>(), new Set<string>()];
     let unknown: string | null = null;

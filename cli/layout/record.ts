@@ -23,7 +23,7 @@ export interface Found {
 }
 
 /** @param found collects the differences, in field order */
-export function compareRecords(
+export function compareStructs(
   a: RecordType,
   b: RecordType,
   before: Types,

@@ -3,7 +3,7 @@
  * lead to. Must not follow those: compare.ts does, each once. Pure.
  */
 import { compareEnums } from "./enum.js";
-import { compareRecords, passedByReference, type Words } from "./record.js";
+import { compareStructs, passedByReference, type Words } from "./record.js";
 import { type Types, typeText } from "./text.js";
 import { type Signature, type TypeId, type TypeNode, VOID } from "./type.js";
 
@@ -77,7 +77,7 @@ export class PairComparison {
     const [a, b] = [nodeOf(this.#before, before), nodeOf(this.#after, after)];
     if (a.kind === "enum" && b.kind === "enum") compareEnums(a, b, own);
     if (a.kind === "record" && b.kind === "record")
-      compareRecords(
+      compareStructs(
         a,
         b,
         this.#before,

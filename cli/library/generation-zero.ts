@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { FoundLibrary } from "../../schemas/agent.js";
 import { type Choose, type Inspected, inspect } from "../steps/inspect.js";
 import { readWhole } from "../system/file-identity.js";
-import type { View } from "../system/mount-namespace.js";
+import type { FileView } from "../system/mount-namespace.js";
 import { mappingsOf, type ProcMapping } from "../system/proc.js";
 
 /**
@@ -13,7 +13,7 @@ import { mappingsOf, type ProcMapping } from "../system/proc.js";
 export function generationZero(
   pid: number,
   found: FoundLibrary,
-  view: View,
+  view: FileView,
   choose: Choose | null = null,
 ): Inspected | null {
   try {
@@ -29,7 +29,7 @@ export function generationZero(
 export function keptCopy(
   found: FoundLibrary,
   generation: number,
-  view: View,
+  view: FileView,
   choose: Choose | null = null,
 ): Inspected | null {
   const path = found.generations.find((one) => one.generation === generation)?.path ?? "";
@@ -51,7 +51,7 @@ export function mapsArtifact(pid: number, found: FoundLibrary, artifact: string)
   }
 }
 
-function mappedFile(pid: number, found: FoundLibrary, view: View): string {
+function mappedFile(pid: number, found: FoundLibrary, view: FileView): string {
   const { range, inode } = mapping(pid, found);
   try {
     const path = view.here(found.path);

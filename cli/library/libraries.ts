@@ -9,7 +9,7 @@ import { recorded } from "../evidence/record.js";
 import { layoutsOf } from "../steps/debug-info.js";
 import type { Choose, Inspected } from "../steps/inspect.js";
 import { NoLibraryFile, readWhole } from "../system/file-identity.js";
-import { type View, viewOf } from "../system/mount-namespace.js";
+import { type FileView, fileViewOf } from "../system/mount-namespace.js";
 import { aliasesOf } from "./aliases.js";
 import { generationZero, keptCopy } from "./generation-zero.js";
 import { lazy } from "./lazy.js";
@@ -35,7 +35,7 @@ export class Libraries {
 
   /** Adds what the agent adopted, with generation 0's own file if it can still be read. */
   add(pid: number, found: FoundLibrary): { library: FollowedLibrary; zero: Inspected | null } {
-    const view = viewOf(pid);
+    const view = fileViewOf(pid);
     // A link in another file system may point anywhere in ours.
     const opened = (view.same ? found.openedAs : null) ?? found.path;
     const files = [found.path, opened].map((path) => basename(path));
@@ -91,7 +91,7 @@ function learn(
   known: KnownGeneration,
   file: Inspected,
   found: FoundLibrary,
-  view: View,
+  view: FileView,
 ): void {
   const { generation } = known;
   const { code, entries, hooks, marks } = file;

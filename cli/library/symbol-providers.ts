@@ -7,7 +7,7 @@ import { libraryName, pathAsItWas } from "../../schemas/names.js";
 import { readElf } from "../binary/elf.js";
 import { copyRelocations, definesSymbol } from "../binary/host.js";
 import { isSameFile, readWhole } from "../system/file-identity.js";
-import { viewOf } from "../system/mount-namespace.js";
+import { fileViewOf } from "../system/mount-namespace.js";
 import { mappingsOf } from "../system/proc.js";
 
 interface Host {
@@ -45,7 +45,7 @@ function readHost(pid: number): Host {
     const exe = `/proc/${pid}/exe`;
     const elf = readElf(readWhole(exe));
     const copied = copyRelocations(elf);
-    const view = viewOf(pid);
+    const view = fileViewOf(pid);
     return {
       is: (path) => readlinkSync(exe) === path || isSameFile(view.here(path), exe),
       supplies: (name) => definesSymbol(elf, name) && !copied.has(name),
@@ -60,7 +60,7 @@ function readHost(pid: number): Host {
  * library.
  */
 export function definersOf(pid: number, name: string): string[] {
-  const view = viewOf(pid);
+  const view = fileViewOf(pid);
   const code = mappingsOf(pid).filter(({ executable }) => executable);
   const paths = new Set(code.map(({ path }) => pathAsItWas(path)));
   return [

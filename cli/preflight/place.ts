@@ -7,7 +7,7 @@ import { closeSync, constants, fstatSync, mkdtempSync, openSync, realpathSync, r
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { HotpatchError, noPlace } from "../errors.js";
-import { type View, viewOf } from "../system/mount-namespace.js";
+import { type FileView, fileViewOf } from "../system/mount-namespace.js";
 import { readProc } from "../system/proc.js";
 import { factsOf, type ProcessFacts } from "../system/process-facts.js";
 import { settleTemp, weaknessOf } from "../system/temp-folder.js";
@@ -31,7 +31,7 @@ export interface Place {
 /**
  * In order of preference, links resolved. Not next to the library: that is watched, and often under version control.
  */
-export function candidates(): string[] {
+export function placesForCopies(): string[] {
   const { XDG_RUNTIME_DIR: runtime } = process.env;
   const all = [tmpdir(), "/var/tmp", "/tmp", ...(runtime ? [runtime] : []), "/dev/shm"];
   return [...new Set(all.map(realPath))];
@@ -47,9 +47,9 @@ function realPath(folder: string): string {
 
 /** The first suitable candidate, or null. `passed`: one line for each that was passed over. */
 export function findPlace(target: ProcessFacts): { place: Place | null; passed: string[] } {
-  const view = viewOf(target.pid);
+  const view = fileViewOf(target.pid);
   const passed: string[] = [];
-  for (const path of candidates()) {
+  for (const path of placesForCopies()) {
     const found = look(path, target, view);
     if (typeof found === "number") return { place: { path, folder: found }, passed };
     passed.push(`${path}: ${found}`);
@@ -82,7 +82,7 @@ export function checkOwnPlace(): Finding {
 }
 
 /** The folder's descriptor, or why copies cannot go there. */
-function look(there: string, target: ProcessFacts, view: View): string | number {
+function look(there: string, target: ProcessFacts, view: FileView): string | number {
   // The target's owner controls what it loads anyway.
   const trusted = new Set([...trustedOwners(), target.uid]);
   const free = (target.capabilities & CAP_DAC) !== 0n;

@@ -2,8 +2,8 @@
 import { closeSync } from "node:fs";
 import { basename, join } from "node:path";
 import { HotpatchError, noPlace } from "../errors.js";
-import { candidates, findPlace, type Place } from "../preflight/place.js";
-import { viewOf } from "../system/mount-namespace.js";
+import { findPlace, type Place, placesForCopies } from "../preflight/place.js";
+import { fileViewOf } from "../system/mount-namespace.js";
 import { leaveForDebugger, makeFolder, removeFolder, removeFoldersOf, sweepFolders } from "../system/private-folder.js";
 import { startTimeOf } from "../system/proc.js";
 import { factsOf } from "../system/process-facts.js";
@@ -12,7 +12,7 @@ import { factsOf } from "../system/process-facts.js";
  * Removes what dead sessions left in the folders we see. Not in those of targets with their own mount namespace: pids
  * in names there may belong to another PID namespace, and their owners may be alive.
  */
-export const sweepPlaces = (): string[] => sweepFolders(candidates());
+export const sweepPlaces = (): string[] => sweepFolders(placesForCopies());
 
 export class CopyFolder {
   /** Its path here. */
@@ -46,7 +46,7 @@ export class CopyFolder {
     const { place, passed } = findPlace(target);
     if (place === null) throw new HotpatchError(noPlace(pid, passed.join("\n")));
     // The plain path reads better in errors, if the target has the same one.
-    const parent = viewOf(pid).same ? place.path : `/proc/self/fd/${place.folder}`;
+    const parent = fileViewOf(pid).same ? place.path : `/proc/self/fd/${place.folder}`;
     const here = await makeFolder(parent, pid, startTime, target.uid).catch((error: Error) => {
       closeSync(place.folder);
       throw new HotpatchError(noPlace(pid, `${place.path}: ${error.message}`), error);
@@ -72,13 +72,13 @@ export class CopyFolder {
 
   /** @param all also those that earlier sessions left for this process: only its current session may do that */
   remove(all: boolean): void {
-    if (all) removeFoldersOf([...candidates(), this.#parent], this.#pid, this.#startTime);
+    if (all) removeFoldersOf([...placesForCopies(), this.#parent], this.#pid, this.#startTime);
     else removeFolder(this.here);
   }
 
   /** The target has died: what its core dump names is kept for a day. Returns where; null if there is nothing. */
   leaveForDebugger(): string | null {
-    const left = leaveForDebugger([...new Set([...candidates(), this.#parent])], this.#pid, this.#startTime);
+    const left = leaveForDebugger([...new Set([...placesForCopies(), this.#parent])], this.#pid, this.#startTime);
     return left.length === 0 ? null : left.map((path) => join(this.#place.path, basename(path))).join(", ");
   }
 

@@ -4,7 +4,7 @@
  */
 import { readlinkSync, statSync } from "node:fs";
 
-export interface View {
+export interface FileView {
   /** False: the target's paths mean something else than ours. */
   readonly same: boolean;
   /** Our absolute path of the file that is `path` in the target. */
@@ -12,14 +12,14 @@ export interface View {
 }
 
 /** Our view, shared by every process in our mount namespace under our root. */
-const OURS: View = { same: true, here: (path) => path };
+const OURS: FileView = { same: true, here: (path) => path };
 
 /**
  * Through /proc/PID/root, which follows the target's own mounts. Only for paths as the kernel reports them (maps):
  * an absolute symbolic link in the middle would resolve against our root.
  * Source: proc(5), /proc/PID/root.
  */
-export function viewOf(pid: number): View {
+export function fileViewOf(pid: number): FileView {
   const root = `/proc/${pid}/root`;
   try {
     const [ours, theirs] = [statSync("/", { bigint: true }), statSync(`${root}/`, { bigint: true })];

@@ -16,7 +16,7 @@ export interface Candidate {
 }
 
 /** All processes whose memory map is readable, except hotpatch itself and its ancestors. */
-export function candidates(): Candidate[] {
+export function attachable(): Candidate[] {
   const own = ownProcesses();
   const marks = new Map<string, boolean>();
   const isMarked = ({ file, path, range }: ProcMapping, pid: number): boolean => {

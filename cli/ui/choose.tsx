@@ -1,6 +1,6 @@
 /** Lets the user choose the process to attach to, full screen. Refreshes every two seconds. */
 import { type Instance, render } from "ink";
-import { candidates } from "../system/process-list.js";
+import { attachable } from "../system/process-list.js";
 import { Keyboard } from "./keys.js";
 import { Picker } from "./Picker.js";
 import { Painter } from "./painter.js";
@@ -15,7 +15,7 @@ const FRAME = 3;
 /** The pid; null if the user cancelled, or a signal arrived. */
 export function chooseProcess(): Promise<number | null> {
   return new Promise((resolve) => {
-    let [all, choice] = [candidates(), FIRST_CHOICE];
+    let [all, choice] = [attachable(), FIRST_CHOICE];
     let ink: Instance | null = null;
     const theme = themeOf(process.env);
     const keyboard = new Keyboard((key) => {
@@ -48,7 +48,7 @@ export function chooseProcess(): Promise<number | null> {
     };
     const look = setInterval(() => {
       const chosen = matching(all, choice)[choice.index]?.pid;
-      all = candidates();
+      all = attachable();
       const index = matching(all, choice).findIndex((one) => one.pid === chosen);
       choice = { ...choice, index: Math.max(0, index) };
       draw();

@@ -4,12 +4,12 @@ import type { OutputOptions, SessionOptions } from "../session/options.js";
 import type { EventView } from "./event-view.js";
 import { jsonView } from "./json.js";
 import { PlainView } from "./plain.js";
-import type { Session } from "./screen.js";
+import type { SessionControls } from "./screen.js";
 import { themeOf } from "./theme.js";
 
 /** What an interactive view may do to the session. */
 export interface Controls {
-  readonly session: Session;
+  readonly session: SessionControls;
   readonly elapsed: () => number;
   readonly interrupt: () => void;
 }

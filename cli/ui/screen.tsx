@@ -24,7 +24,7 @@ import { clock } from "./units.js";
 import { FIRST_VIEW, type View } from "./view.js";
 
 /** What the screen may request from the session. */
-export interface Session {
+export interface SessionControls {
   command(command: Command): void;
   /** The host's. */
   readonly terminal: {
@@ -35,7 +35,7 @@ export interface Session {
 
 export interface ScreenOptions {
   readonly context: Omit<Context, "now" | "names">;
-  readonly session: Session;
+  readonly session: SessionControls;
   /** ms since the session began. */
   readonly elapsed: () => number;
   /** As SIGINT. */

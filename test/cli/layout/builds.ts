@@ -5,7 +5,7 @@ import type { OpenFile } from "../../../cli/binary/dwarf/debug-info.js";
 import { readLayouts } from "../../../cli/binary/dwarf/read.js";
 import { readElf } from "../../../cli/binary/elf.js";
 import { readState } from "../../../cli/binary/state.js";
-import { Comparison, type Verdict } from "../../../cli/layout/compare.js";
+import { Comparison, type LayoutVerdict } from "../../../cli/layout/compare.js";
 import type { Layouts } from "../../../cli/layout/type.js";
 import { SHN_UNDEF, STT_FUNC } from "../../../schemas/elf.js";
 import type { Kind } from "./kinds.js";
@@ -48,7 +48,7 @@ export function checkKinds(t: ExecutionContext, kinds: readonly Kind[], before: 
 }
 
 /** Compilers have their own words for the same: gcc says `long int`. */
-function tidied(verdict: Verdict): Verdict {
+function tidied(verdict: LayoutVerdict): LayoutVerdict {
   const tidy = (texts: readonly string[]) =>
     texts.map((text) =>
       text

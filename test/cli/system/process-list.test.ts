@@ -1,12 +1,12 @@
 /** Which processes `attach` without a target offers, and which of their libraries it names. Real hosts. */
 import { rmSync } from "node:fs";
 import test from "ava";
-import { candidates } from "../../../cli/system/process-list.js";
+import { attachable } from "../../../cli/system/process-list.js";
 import { DLOPEN_HOST, library } from "../../support/programs.js";
 import { Tool } from "../../support/tool.js";
 import { Lines, Workshop } from "../../support/workshop.js";
 
-const markedIn = (pid: number | undefined) => candidates().find((one) => one.pid === pid)?.marked;
+const markedIn = (pid: number | undefined) => attachable().find((one) => one.pid === pid)?.marked;
 
 test("a host is offered with its library, also after that was rebuilt or deleted; one without marks has none", async (t) => {
   const shop = new Workshop(t);
