@@ -92,7 +92,7 @@ import carrier
 from ptrace import on_own_thread
 carrier.VISIT_S = 0
 for _ in range(60):
-    on_own_thread(on_own_thread(lambda: carrier.Carrier(int(sys.argv[2]))).leave)
+    on_own_thread(carrier.carrier_in(int(sys.argv[2])).leave)
 `;
 
 const HOSTS: readonly [string, string, ...string[]][] = [
