@@ -1,4 +1,4 @@
-/** rpc exports = the requests of schemas/agent.ts. Wiring only. */
+/** Wires the requests of schemas/agent.ts to the rpc exports. */
 import type { AgentEvent, AgentExports, Carrier, Result } from "../schemas/agent.js";
 import { pathAsItWas } from "../schemas/names.js";
 import { AGENT_PROTOCOL } from "../schemas/protocol.js";
@@ -8,10 +8,10 @@ import { fail, noRoom, ok } from "./process/result.js";
 import { Registry } from "./registry/registry.js";
 
 let patched: PatchedProcess | null = null;
-/** The thread that Frida came by; null: one of the host's own. */
+/** The thread Frida came in through; null: one of the host's own. */
 let came: Carrier | null = null;
 
-/** Tells whether the host has left the agent its descriptors. */
+/** Tells whether the host has closed the agent's descriptors. */
 let witness: OwnDescriptor | null = null;
 
 const say = (event: AgentEvent): void => send(event);
@@ -29,7 +29,7 @@ function orNoRoom<T>(make: () => Result<T>): Result<T> {
   }
 }
 
-/** Puts the host's own code back, whoever is left to see it. */
+/** Restores the host's own code, even if nobody is left to ask for it. */
 function leave(): void {
   witness?.close();
   patched?.end(false);
@@ -45,7 +45,7 @@ const methods: AgentExports = {
     const registry = opened.value;
     if (typeof registry === "string") return fail("internal", registry);
     const holder = registry.owner;
-    // A reused pid counts as alive: refusing is the safe side.
+    // A reused pid counts as alive: refusing is the safe choice.
     if (holder !== 0 && holder !== owner && processLives(holder))
       return fail("attach-busy", `the hotpatch session with pid ${holder} is attached to this process`);
     registry.owner = owner;
@@ -80,7 +80,7 @@ const methods: AgentExports = {
 
 rpc.exports = {
   ...methods,
-  /** Frida calls this when the script goes, also when the tool was killed: the host's own code comes back. */
+  /** Frida calls this when the script is unloaded, even if the tool was killed: the host's own code is restored. */
   dispose() {
     leave();
   },

@@ -1,4 +1,4 @@
-/** What an architecture does for the agent: callers give addresses and get bytes. It knows no libraries or generations. */
+/** What an architecture provides: addresses in, bytes out. Knows nothing of libraries or generations. */
 import type { Address, Word } from "../target/address.js";
 
 export interface CodeWriter {
@@ -6,19 +6,19 @@ export interface CodeWriter {
   readonly thunkSize: number;
   /** Bytes of the jump at the start of a function without a mark. */
   readonly jumpSize: number;
-  /** Bytes of the longest that `displace` writes. */
+  /** The most bytes that `displace` writes. */
   readonly displacedSize: number;
-  /** How far from a module its thunks may lie, in bytes: an entry's jump leads there, and the module is part of the way. */
+  /** How far from a module its thunks may lie, in bytes: an entry's jump has to reach them across the module itself. */
   readonly near: number;
-  /** gcc's entry, as Memory.scan() takes patterns. */
+  /** gcc's entry as a Memory.scan() pattern. */
   readonly gccEntry: string;
-  /** Whether a jump at `from` can lead to `to`, with room for the instruction itself. */
+  /** Whether a jump at `from` can reach `to`, allowing for the instruction itself. */
   inReach(from: Address, to: Address): boolean;
-  /** Why this word at this address cannot be a patchable entry, or null when it can. */
+  /** Why this word at this address cannot be a patchable entry; null if it can. */
   entryProblem(entry: Address, word: Word): string | null;
   /** The word that turns an entry into a jump to `thunk`. */
   entryJump(entry: Address, thunk: Address): Word;
-  /** The thunk an adopted entry leads to, or null when the entry is not a jump. */
+  /** The thunk an adopted entry jumps to; null if the entry is not a jump. */
   thunkOf(entry: Address, word: Word): Address | null;
   /** The jump at the start of a function without a mark. */
   functionJump(at: Address, thunk: Address): number[];
@@ -30,8 +30,8 @@ export interface CodeWriter {
    */
   writeThunk(code: DataView, offset: number, at: Address, epoch: Address, index: number): void;
   /**
-   * Moves the instructions that a jump at `at` will overwrite to `body`, with a jump behind them to where they went on.
-   * @returns why that cannot be, else null
+   * Relocates the instructions that a jump at `at` will overwrite to `body`, followed by a jump back to the rest.
+   * @returns why that is impossible, else null
    */
   displace(at: NativePointer, body: NativePointer): string | null;
 }

@@ -1,6 +1,6 @@
 /**
- * The architecture this bundle is for: all that the rest of the agent knows of one. A second is a folder beside x64 that
- * offers the same names.
+ * The architecture of this bundle: all that the rest of the agent sees of it. To add a second, put a folder that exports
+ * the same names next to x64.
  */
 
 export { codeWriter } from "./x64/code-writer.js";

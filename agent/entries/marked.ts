@@ -1,7 +1,7 @@
 /**
- * Entries: the only owner of the bytes at a marked function's start. Generation 0's are registered with Interceptor, so
- * that Frida undoes them when the tool dies; copies' are stored directly. Either way the bytes change by ONE aligned
- * 8-byte store of ours: Interceptor's own write is not atomic and killed hammered hosts (docs/decisions/0001).
+ * Entries: the only owner of the bytes at the start of a marked function. Generation 0's are registered with Interceptor,
+ * so that Frida reverts them if the tool dies; copies' are written directly. Either way the bytes change in ONE aligned
+ * 8-byte store of our own: Interceptor's write is not atomic and crashed hosts under load (docs/decisions/0001).
  */
 import { ENTRY_SIZE } from "../../schemas/abi.js";
 import { codeWriter } from "../arch/index.js";
@@ -14,15 +14,15 @@ import { wordsAt } from "../target/words.js";
 import { whileWritable } from "../target/writable.js";
 import { makeThunks } from "./thunks.js";
 
-/** An entry as the registry keeps it for later sessions. */
+/** An entry as recorded in the registry for later sessions. */
 export interface KnownEntry extends Mark {
   readonly original: Word;
-  /** Where it led: used again, so that attaching takes no new memory. Records of the first agents have none. */
+  /** Its thunk: reused, so that attaching again takes no new memory. Missing from the first agents' records. */
   readonly thunk?: Address;
 }
 
 interface Entry {
-  /** The function whose place in the tables it leads to. */
+  /** The function whose table index it jumps through. */
   readonly name: string;
   readonly address: Address;
   readonly thunk: Address;
@@ -30,7 +30,7 @@ interface Entry {
   readonly jump: Word;
 }
 
-/** Makes [lowest, highest entry] writable for the time of `write`. All entries of a module lie in one or two sections. */
+/** Makes [lowest, highest entry] writable during `write`. All of a module's entries lie in one or two sections. */
 function writing(entries: readonly Entry[], write: () => void): void {
   if (entries.length === 0) return;
   const { low, high } = spanOf(entries.map(({ address }) => address));
@@ -49,8 +49,8 @@ interface Found {
 }
 
 /**
- * Marks with the words at their entries. An entry may have several names (aliases; a C++ constructor has two): it leads
- * to the place of the first.
+ * Marks with the words at their entries. An entry may have several names (aliases; a C++ constructor has two): it uses the
+ * table index of the first.
  */
 function oncePerEntry(marks: readonly Mark[], words: readonly Word[]): Found[] {
   const found = new Map<Address, Found>();
@@ -60,7 +60,7 @@ function oncePerEntry(marks: readonly Mark[], words: readonly Word[]): Found[] {
   return [...found.values()];
 }
 
-/** What was found, with thunks that are ready to run; nothing leads to them yet. */
+/** The found entries, with thunks that are ready to run but not reachable yet. */
 function makeEntries(
   module: Extent,
   found: readonly Found[],
@@ -77,10 +77,10 @@ function makeEntries(
   }));
 }
 
-/** The entries of the library that the host itself loaded. */
+/** The entries of a library as the host itself loaded it. */
 export class HostEntries {
   readonly #entries: readonly Entry[];
-  /** Those that Interceptor would revert. Not the ones an earlier session left redirected: it would follow their jump. */
+  /** Those that Interceptor would revert. Not those an earlier session left redirected: it would follow their jumps. */
   #registered: readonly Entry[];
 
   private constructor(entries: readonly Entry[], registered: readonly Entry[]) {
@@ -89,8 +89,8 @@ export class HostEntries {
   }
 
   /**
-   * Redirects them. The epoch must already lead to a table that holds every function.
-   * @param known entries that an earlier session redirected, and may have left so
+   * Redirects the entries. The epoch must already point to a table with every function.
+   * @param known entries that an earlier session redirected, and may have left redirected
    */
   static adopt(
     module: Extent,
@@ -119,7 +119,7 @@ export class HostEntries {
       else fresh.push(found);
     }
     const entries = [...restored, ...makeEntries(module, fresh, addressOf(epoch), indexOf)];
-    // Nothing that lets another thread into the script between here and our store: it would make Interceptor write first.
+    // From here to our store, nothing may let another thread into the script: Interceptor would then write first.
     for (const e of entries)
       Interceptor.replaceFast(
         {
@@ -137,7 +137,7 @@ export class HostEntries {
     return new HostEntries([...left, ...entries], entries);
   }
 
-  /** The host's own bytes again. Interceptor's revert at unload then changes nothing. */
+  /** Restores the host's own bytes. Interceptor's revert at unload then changes nothing. */
   restore(): void {
     store(this.#entries, "original");
   }
@@ -151,15 +151,15 @@ export class HostEntries {
     this.#registered = [];
   }
 
-  /** What a later session needs: the words that `restore` writes, and the thunks. */
+  /** What a later session needs: the words `restore` writes, and the thunks. */
   known(): KnownEntry[] {
     return this.#entries.map(({ name, address, original, thunk }) => ({ name, entry: address, original, thunk }));
   }
 }
 
 /**
- * Leads a copy's entries through the table: each is written once in its life.
- * @param words the entries as they are
+ * Redirects a copy's entries through the table: each is written once and for all.
+ * @param words the current words at the entries
  */
 export function adoptCopy(
   module: Extent,
@@ -178,7 +178,7 @@ export function adoptCopy(
   writing(entries, () => storeAll()(memory, entries.length));
 }
 
-/** The store loop as machine code: thousands of entries in microseconds. */
+/** The store loop in machine code: thousands of entries in microseconds. */
 const makeStoreAll = () => nativeAt(codeOf("store"), "void", ["pointer", "long"]);
 let storing: ReturnType<typeof makeStoreAll> | null = null;
 function storeAll() {

@@ -1,17 +1,17 @@
-/** Thunks: what an entry's jump leads to, and what jumps on through the running table. Host-owned and never freed. */
+/** Thunks: the target of an entry's jump, which jumps on through the running table. Host-owned and never freed. */
 import { codeWriter } from "../arch/index.js";
 import { mapNear } from "../os/index.js";
 import { type Address, addressOf } from "../target/address.js";
 import type { Extent } from "../target/extent.js";
 
-/** A jump that a thunk is wanted for. */
+/** A jump that needs a thunk. */
 interface Place {
-  /** The function whose place in the tables it leads to. */
+  /** The function whose table index it jumps through. */
   readonly name: string;
   readonly at: Address;
 }
 
-/** The places with a thunk each, in memory near their module, ready to run; nothing leads to them yet. @throws NoRoom */
+/** Gives each place a thunk, in memory near the module, ready to run but not reachable yet. @throws NoRoom */
 export function makeThunks<P extends Place>(
   module: Extent,
   places: readonly P[],

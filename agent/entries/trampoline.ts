@@ -1,7 +1,7 @@
 /**
- * Trampolines: the first instructions of a function without a mark, moved elsewhere, because its entry has no bytes to
- * spare. A trampoline is such a function's body: it runs what the jump has displaced and goes on behind it. Writes no
- * code but its own; host-owned and never freed, because a thread may be on its way through it.
+ * Trampolines: the first instructions of a function without a mark, relocated because its entry has no bytes to spare. A
+ * trampoline serves as such a function's body: it runs what the jump displaced and continues after the jump. Writes no code
+ * but its own; host-owned and never freed, because a thread may be inside it.
  */
 import type { RefusedMark, UnmarkedFunction } from "../../schemas/agent.js";
 import { codeWriter } from "../arch/index.js";
@@ -9,7 +9,7 @@ import { mapNear, NoRoom } from "../os/index.js";
 import { type Address, addressOf, pointerTo } from "../target/address.js";
 import type { Extent } from "../target/extent.js";
 
-/** Bytes of a trampoline's place: the address of its function, then code. */
+/** Bytes per trampoline: the address of its function, then code. */
 const HEADER = 8;
 const PLACE = HEADER + codeWriter.displacedSize;
 
@@ -17,15 +17,15 @@ export interface Trampoline {
   readonly name: string;
   /** The function's first byte. */
   readonly entry: Address;
-  /** Where the jump is to be written: the entry, or behind its endbr64. */
+  /** Where the jump is written: at the entry, or after its endbr64. */
   readonly at: Address;
   readonly body: Address;
 }
 
-/** The function that a trampoline's body belongs to. Only for addresses that are such bodies. */
+/** The function that a trampoline belongs to. `body` must be a trampoline's. */
 export const functionOf = (body: Address): Address => addressOf(pointerTo(body - HEADER).readPointer());
 
-/** Trampolines for those of `functions` that can have one, and why the others cannot. Nothing leads to them yet. */
+/** Trampolines for those of `functions` that can have one, and why the others cannot. Not reachable yet. */
 export function makeTrampolines(
   module: Extent,
   functions: readonly UnmarkedFunction[],
@@ -35,7 +35,7 @@ export function makeTrampolines(
   const size = functions.length * PLACE;
   let memory: NativePointer;
   try {
-    // What is moved may refer to any of the module's data.
+    // Relocated instructions may refer to any of the module's data.
     memory = mapNear(module, [base, base + module.size], size);
   } catch (error) {
     if (!(error instanceof NoRoom)) throw error;
@@ -58,7 +58,7 @@ export function makeTrampolines(
   return { made, refused };
 }
 
-/** A debugger's breakpoint, or another tool's jump: it would be moved into the trampoline and stay there. */
+/** Detects a debugger's breakpoint or another tool's jump, which would end up in the trampoline and stay there. */
 function changed(base: NativePointer, { offset, head }: UnmarkedFunction): string | null {
   const bytes = new Uint8Array(base.add(offset).readByteArray(head.length / 2) ?? new ArrayBuffer(0));
   let text = "";
@@ -66,7 +66,7 @@ function changed(base: NativePointer, { offset, head }: UnmarkedFunction): strin
   return text === head ? null : `its first bytes differ from the file: ${text} in memory, ${head} in the file`;
 }
 
-/** Bytes that look like a branch to the first bytes are one if an instruction begins there. */
+/** Whether a suspected branch back to the first bytes is real: it is if an instruction starts there. */
 function branchesBack(base: NativePointer, { suspects, offset }: UnmarkedFunction): string | null {
   for (const { start, at } of suspects)
     if (isInstruction(base.add(start), base.add(at)))

@@ -1,7 +1,7 @@
 /**
- * Entries of functions without a mark: the only owner of their bytes. A jump there replaces instructions of their own,
- * so it is written while all threads stand (os/linux/stop-the-world.ts), by ourselves and not through Interceptor, which
- * would write at a time of its own and whose trampoline ends with the script (docs/decisions/0010).
+ * Entries of functions without a mark: the only owner of their bytes. A jump there overwrites real instructions, so it is
+ * written while all threads are stopped (os/linux/stop-the-world.ts), and by us rather than by Interceptor, which writes
+ * when it sees fit and whose trampoline goes away with the script (docs/decisions/0010).
  */
 import type { RefusedMark } from "../../schemas/agent.js";
 import { codeWriter } from "../arch/index.js";
@@ -12,7 +12,7 @@ import { whileWritable } from "../target/writable.js";
 import { makeThunks } from "./thunks.js";
 import type { Trampoline } from "./trampoline.js";
 
-/** An entry as the registry keeps it for later sessions: thunk and trampoline stay, so the jump may come and go. */
+/** An entry as recorded in the registry for later sessions: thunk and trampoline stay, so the jump may come and go. */
 export interface PlainEntry {
   readonly name: string;
   readonly at: Address;
@@ -29,8 +29,8 @@ export class PlainEntries {
   }
 
   /**
-   * Leads functions through the table, which must hold them already.
-   * @returns those that are, and those that could not be: their bytes are as they were
+   * Redirects functions through the table, which must already contain them.
+   * @returns the redirected ones, and those that could not be, whose bytes are unchanged
    */
   static adopt(
     module: Extent,
@@ -43,7 +43,7 @@ export class PlainEntries {
     return PlainEntries.#write(led.map(({ name, at, thunk }) => ({ name, at, thunk, original: bytesAt(at) })));
   }
 
-  /** Those of an earlier session: some are redirected still, some were restored. */
+  /** Takes over an earlier session's entries: some still redirected, some restored. */
   static resume(entries: readonly PlainEntry[]): { entries: PlainEntries; refused: readonly RefusedMark[] } {
     const ours = entries.filter(({ at, original, thunk }) => {
       const now = bytesAt(at);
@@ -66,8 +66,8 @@ export class PlainEntries {
   }
 
   /**
-   * The functions' own bytes again. An entry that a thread is inside of keeps its jump: it leads to generation 0's body
-   * through memory that stays, as under `keep`, for which there is nothing to do at all.
+   * Restores the functions' own bytes. An entry that a thread is inside keeps its jump: it reaches generation 0's body
+   * through memory that stays, as under `keep`, which needs no work here at all.
    */
   restore(): void {
     write(this.#entries.map(({ at, original }) => ({ address: at, bytes: original })));
@@ -83,7 +83,7 @@ const whyNot = (outcome: Exclude<Written, "written">): string =>
     ? `a thread does not leave its first ${codeWriter.jumpSize} bytes`
     : `the process could not be stopped while its entry is written: ${outcome.failed}`;
 
-/** A function may have several names: its entry leads to the place of the first. */
+/** A function may have several names: its entry uses the table index of the first. */
 function oncePerEntry(trampolines: readonly Trampoline[]): Trampoline[] {
   const byPlace = new Map<Address, Trampoline>();
   for (const one of trampolines) if (!byPlace.has(one.at)) byPlace.set(one.at, one);

@@ -1,4 +1,4 @@
-/** The generations of a library that are loaded: where each is, and what its image says, which never changes. */
+/** A library's loaded generations: where each one is, and what its image says, which never changes. */
 import type { StateVariable } from "../../schemas/agent.js";
 import { stateIn } from "../marks/state.js";
 import { FunctionStarts } from "../os/index.js";
@@ -8,7 +8,7 @@ import type { Extent, Place } from "../target/extent.js";
 export interface Copy extends Place {
   readonly buildId: string | null;
   readonly hash: string | null;
-  /** Number of functions it brought. */
+  /** Number of functions in it. */
   readonly functions: number;
 }
 
@@ -30,7 +30,7 @@ export class Copies {
     this.#copies = new Map(copies);
   }
 
-  /** In the order in which they came. */
+  /** In the order in which they were loaded. */
   all(): readonly (readonly [generation: number, copy: Copy])[] {
     return [...this.#copies];
   }
@@ -49,24 +49,24 @@ export class Copies {
     return copy.base;
   }
 
-  /** The generation that is loaded at `base`, if any. */
+  /** The generation loaded at `base`, if any. */
   at(base: NativePointer): number | undefined {
     return this.all().find(([, copy]) => copy.base.equals(base))?.[0];
   }
 
-  /** Where they are, when there are several: what a thread may be inside of. */
+  /** Where a thread may be executing in one of them. Empty if there is only one. */
   get ranges(): Range[] {
     return this.#copies.size === 1 ? [] : [...this.#copies.values()].map(rangeOf);
   }
 
-  /** Where the functions of a generation begin. */
+  /** The start addresses of a generation's functions. */
   startsOf(generation: number): FunctionStarts {
     const known = this.#starts.get(generation) ?? new FunctionStarts(this.baseOf(generation));
     this.#starts.set(generation, known);
     return known;
   }
 
-  /** Each persistent variable once: the generation that had it first owns it. */
+  /** Each persistent variable once: the first generation to have it owns it. */
   state(): StateVariable[] {
     const owned = new Map<string, StateVariable>();
     for (const [generation, copy] of this.#copies) {

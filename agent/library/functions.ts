@@ -1,6 +1,6 @@
-/** Which functions a library has had, and the place of each in its tables. Pure. */
+/** The functions a library has ever had, and the index of each in its tables. Pure. */
 
-/** Stands for a function that could not be adopted and whose place in the tables was taken by then. */
+/** Stands for a function that could not be adopted after it had been given a place in the tables. */
 const NOBODY = "";
 
 interface Named {
@@ -11,18 +11,18 @@ export class Functions {
   readonly #places: string[];
   readonly #indices: Map<string, number>;
 
-  /** @param places see `places` */
+  /** @param places see `places`. */
   constructor(places: readonly string[]) {
     this.#places = [...places];
     this.#indices = new Map(this.#places.flatMap((name, i) => (name === NOBODY ? [] : [[name, i]])));
   }
 
-  /** By place; "" for one that nobody has. */
+  /** Names by index; "" for an unused one. */
   get places(): readonly string[] {
     return this.#places;
   }
 
-  /** Every function any generation has had. */
+  /** Every function that any generation has had. */
   get names(): readonly string[] {
     return this.#places.filter((name) => name !== NOBODY);
   }
@@ -31,14 +31,14 @@ export class Functions {
     return this.#indices.has(name);
   }
 
-  /** Its place in the tables. Throws when it has none. */
+  /** Its index in the tables. Throws if it has none. */
   readonly indexOf = (name: string): number => {
     const index = this.#indices.get(name);
     if (index === undefined) throw new Error(`${name} has no place in the tables`);
     return index;
   };
 
-  /** Gives each function that is new its place. */
+  /** Assigns an index to each new function. */
   take(functions: readonly Named[]): void {
     for (const { name } of functions) {
       if (this.has(name)) continue;
@@ -47,7 +47,7 @@ export class Functions {
     }
   }
 
-  /** What there was no room for leaves no names behind: the tables have no bodies for them. */
+  /** Undoes new names if `make` throws: the tables have no bodies for them. */
   orForget<T>(make: () => T): T {
     const known = this.#places.length;
     try {
@@ -58,7 +58,7 @@ export class Functions {
     }
   }
 
-  /** Forgets functions whose entries do not lead to their places. */
+  /** Forgets functions whose entries could not be redirected. */
   drop(functions: readonly Named[]): void {
     for (const { name } of functions) {
       this.#places[this.indexOf(name)] = NOBODY;

@@ -1,6 +1,6 @@
 /**
- * One library of the host with all its generations: adopts it, takes in its copies, switches. Knows neither what the cli is
- * told of it (report.ts) nor what is kept of it for a later session (record.ts).
+ * One of the host's libraries with all its generations: adopts it, takes in its copies, switches. Knows neither what is
+ * reported to the cli (report.ts) nor what is kept for a later session (record.ts).
  */
 import { ENTRY_SIZE } from "../../schemas/abi.js";
 import type { RefusedMark, UnmarkedFunction } from "../../schemas/agent.js";
@@ -14,13 +14,13 @@ import { Copies } from "./copies.js";
 import { Functions } from "./functions.js";
 import { Tables } from "./tables.js";
 
-/** Whether a library is off the file it was loaded from: its own file, or why it is not. Both null: nobody asked. */
+/** Whether a library is backed by a copy of its file: the copy's path, or why it is not. Both null: not requested. */
 export interface Staged {
   readonly path: string | null;
   readonly reason: string | null;
 }
 
-/** What a library consists of before its entries are led through its tables. */
+/** What a library consists of before its entries are redirected. */
 interface Parts {
   readonly place: Place;
   readonly staged: Staged;
@@ -37,12 +37,12 @@ export class Library {
   readonly tables: Tables;
   readonly copies: Copies;
   readonly #refused: RefusedMark[];
-  /** Those of the library itself, and those of its inline functions in the executable. */
+  /** Entries in the library itself, and those of its inline functions in the executable. */
   readonly #marked: readonly HostEntries[];
-  /** Those of its functions that have no mark. */
+  /** Entries of its functions without a mark. */
   readonly #unmarked: PlainEntries[] = [];
 
-  /** @param marked its entries, which lead through the tables by now */
+  /** @param marked its entries, already redirected through the tables. */
   constructor({ place, staged, functions, refused, tables, copies }: Parts, marked: readonly HostEntries[]) {
     this.place = place;
     this.staged = staged;
@@ -54,8 +54,8 @@ export class Library {
   }
 
   /**
-   * Generation 0, as the host loaded it just now or long ago: its entries lead through the table from here on.
-   * @param inlineCopies the library's inline functions as `executable` was compiled with them: calls may lead to either
+   * Generation 0, as the host loaded it, just now or long ago: redirects its entries through the table.
+   * @param inlineCopies the library's inline functions that were compiled into `executable`: calls may go to either
    */
   static adopt(
     place: Place,
@@ -73,7 +73,7 @@ export class Library {
     ]);
   }
 
-  /** Those without a mark that an earlier session has led through the table. @returns whether all still are */
+  /** Takes over functions without a mark that an earlier session redirected. @returns whether all could be kept */
   resumeUnmarked(known: readonly PlainEntry[]): boolean {
     const { entries, refused } = PlainEntries.resume(known);
     this.#unmarked.push(entries);
@@ -82,7 +82,7 @@ export class Library {
     return refused.length === 0;
   }
 
-  /** Leads generation 0's functions through the table although they have no mark; those that are led there stay so. */
+  /** Redirects generation 0's functions without a mark through the table; those already redirected stay so. */
   adoptUnmarked(wanted: readonly UnmarkedFunction[]): { adopted: string[]; refused: RefusedMark[] } {
     const { functions, tables } = this;
     const { made, refused } = makeTrampolines(
@@ -110,12 +110,12 @@ export class Library {
     return this.tables.running;
   }
 
-  /** Of generation 0: those that cannot be patched. */
+  /** Generation 0's functions that cannot be patched. */
   get refused(): readonly RefusedMark[] {
     return this.#refused;
   }
 
-  /** Generation 0's entries. */
+  /** Generation 0's marked entries. */
   get marked(): KnownEntry[] {
     return this.#marked.flatMap((entries) => entries.known());
   }
@@ -126,11 +126,11 @@ export class Library {
   }
 
   /**
-   * Takes in a loaded copy: its marks are matched by name, its entries adopted, its table made. Nothing runs in it yet.
-   * A function that the copy lacks keeps the body that runs now.
-   * @param words the copy's entries as they are
-   * @param unmarked its functions without marks; their entries are written while all threads stand
-   * @returns those whose entries in this copy had to stay as they are: calls from within it stay within it
+   * Takes in a loaded copy: matches its marks by name, adopts its entries, builds its table. Nothing runs in it yet.
+   * A function missing from the copy keeps the body that runs now.
+   * @param words the current words at the copy's entries
+   * @param unmarked its functions without marks; their entries are written while all threads are stopped
+   * @returns the functions whose entries in this copy could not be redirected: calls from within the copy stay in it
    */
   add(
     generation: number,
@@ -163,14 +163,14 @@ export class Library {
     this.tables.run(generation);
   }
 
-  /** Generation 0 runs, by the host's own bytes. Copies' entries keep leading through the table. */
+  /** Back to generation 0, with the host's own bytes. Copies' entries stay redirected through the table. */
   restore(): void {
     this.tables.run(0);
     for (const entries of this.#marked) entries.restore();
     for (const entries of this.#unmarked) entries.restore();
   }
 
-  /** What runs goes on running when the script is gone. */
+  /** What runs now keeps running after the script is unloaded. */
   keep(): void {
     for (const entries of this.#marked) entries.keep();
   }

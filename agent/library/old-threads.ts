@@ -1,4 +1,4 @@
-/** Counts the threads that are inside of bodies which no call would run any more. */
+/** Counts the threads still inside bodies that no new call would run. */
 import { ENTRY_SIZE } from "../../schemas/abi.js";
 import { functionOf } from "../entries/trampoline.js";
 import type { Address } from "../target/address.js";
@@ -6,7 +6,7 @@ import { type Copies, isIn, type Range, rangeOf } from "./copies.js";
 import type { Functions } from "./functions.js";
 import type { Tables } from "./tables.js";
 
-/** What is looked at of a library. */
+/** The parts of a library that are needed here. */
 interface Bodies {
   readonly copies: Copies;
   readonly tables: Tables;
@@ -14,9 +14,9 @@ interface Bodies {
 }
 
 /**
- * The number of threads inside a body of each function that is not the one its next call would run: an upper bound,
- * by function name, those with none left out.
- * @param stacks of each thread the addresses within the copies' `ranges` that it executes at or that lie on its stack
+ * For each function, by name, the number of threads inside a body other than the one its next call would run: an upper
+ * bound. Functions without any are left out.
+ * @param stacks for each thread, the addresses within the copies' `ranges` that are its pc or lie on its stack
  */
 export function oldThreads(library: Bodies, stacks: readonly (readonly Address[])[]): Map<string, number> {
   const counts = new Map<string, number>();
@@ -29,7 +29,7 @@ export function oldThreads(library: Bodies, stacks: readonly (readonly Address[]
   return counts;
 }
 
-/** Tells of an address in which function's old body it lies, if in any. */
+/** Maps an address to the function whose old body contains it, if any. */
 function oldFunctions({ copies, tables, functions }: Bodies): (address: Address) => string | undefined {
   const old = oldStarts({ copies, tables, functions });
   const places = copies
@@ -41,7 +41,7 @@ function oldFunctions({ copies, tables, functions }: Bodies): (address: Address)
   };
 }
 
-/** Where the bodies begin that are not the running ones, with the places of their functions in the tables. */
+/** The start addresses of all bodies that are not running, with the table indices of their functions. */
 function oldStarts({ copies, tables, functions }: Bodies): Map<Address, number> {
   const count = functions.places.length;
   const running = tables.bodiesOf(tables.running, count);
@@ -53,6 +53,6 @@ function oldStarts({ copies, tables, functions }: Bodies): Map<Address, number> 
   return starts;
 }
 
-/** Where a body's function begins by the unwind tables: gcc's begin behind the mark. */
+/** Where a body's function may start according to the unwind tables: gcc's start after the mark. */
 const startsOf = (body: Address, ranges: readonly Range[]): Address[] =>
   ranges.some((range) => isIn(range, body)) ? [body, body - ENTRY_SIZE] : [functionOf(body)];

@@ -1,4 +1,4 @@
-/** What the registry keeps of a library for later sessions, and the library that a later session makes of it. */
+/** Records a library in the registry for later sessions, and resumes it from there. */
 import { HostEntries } from "../entries/marked.js";
 import type { Mark } from "../marks/marks.js";
 import { keepText, type LibraryRecord, readText, type Text } from "../registry/registry.js";
@@ -8,7 +8,7 @@ import { Functions } from "./functions.js";
 import { Library } from "./library.js";
 import { Tables } from "./tables.js";
 
-/** Of each library the text about its functions, and for how many it was written: it takes room for good. */
+/** The text about each library's functions, and how many it covers: its memory is never freed, so it is reused. */
 const kept = new WeakMap<Library, { readonly text: Text; readonly count: number }>();
 
 export function recordOf(library: Library): LibraryRecord {
@@ -44,7 +44,7 @@ function functionsText(library: Library): Text {
   return text;
 }
 
-/** What an earlier session left: its tables and numbers go on. */
+/** A library as an earlier session left it: its tables and generation numbers carry on. */
 export function resumeLibrary(record: LibraryRecord, place: Place, executable: Extent): Library {
   const { names, refused, entries, unmarked } = readText(record.functions);
   const functions = new Functions(names);

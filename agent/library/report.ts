@@ -1,4 +1,4 @@
-/** What the cli is told of a library. */
+/** What the cli is told about a library. */
 import type { FoundLibrary, LibraryStatus } from "../../schemas/agent.js";
 import { functionOf } from "../entries/trampoline.js";
 import type { Address } from "../target/address.js";
@@ -6,7 +6,7 @@ import { type Copies, isIn, rangeOf } from "./copies.js";
 import type { Library } from "./library.js";
 import { oldThreads } from "./old-threads.js";
 
-/** @param id by which the cli asks for it */
+/** @param id the cli's name for it. */
 export function foundLibrary(id: string, library: Library): FoundLibrary {
   const { place, staged, copies } = library;
   return {
@@ -31,7 +31,7 @@ export function foundLibrary(id: string, library: Library): FoundLibrary {
   };
 }
 
-/** @param stacks see StatusRequest in schemas/agent.ts */
+/** @param stacks see StatusRequest in schemas/agent.ts. */
 export function libraryStatus(
   id: string,
   library: Library,
@@ -58,7 +58,7 @@ function functionsOf({ functions, tables, copies, running }: Library): { name: s
   }));
 }
 
-/** Which copy a body lies in, or the function that a trampoline is the body of. */
+/** Maps a body to the generation whose copy contains it; for a trampoline, the one containing its function. */
 function owners(copies: Copies): (body: Address) => number | undefined {
   const places = copies.all().map(([generation, copy]) => ({ generation, range: rangeOf(copy) }));
   const holding = (address: Address) => places.find(({ range }) => isIn(range, address))?.generation;

@@ -1,7 +1,7 @@
 /**
- * Tables: which body runs. One table of bodies per generation, one pointer (the epoch) to the running table. A switch,
- * a rollback and a restore are one aligned 8-byte store: all functions flip together, no code is written, no thread is
- * stopped. x86 keeps stores in order, so a table is complete before the epoch leads to it.
+ * Tables decide which body runs: one table of bodies per generation, and one pointer (the epoch) to the running table. A
+ * switch, a rollback and a restore are each one aligned 8-byte store: all functions flip together, no code is written, no
+ * thread is stopped. x86 keeps stores in order, so a table is complete before the epoch points to it.
  */
 import { mapAnywhere } from "../os/index.js";
 import type { Address } from "../target/address.js";
@@ -21,7 +21,7 @@ export class Tables {
     this.#tables = tables;
   }
 
-  /** Generation 0's table runs. `bodies`: one per function. */
+  /** Starts with generation 0's table running. `bodies`: one per function. */
   static start(bodies: readonly Address[]): Tables {
     const capacity = Math.max(SMALLEST, bodies.length * 2);
     const epoch = mapAnywhere(POINTER);
@@ -31,7 +31,7 @@ export class Tables {
     return tables;
   }
 
-  /** Those of an earlier session, as the registry describes them. */
+  /** An earlier session's tables, as recorded in the registry. */
   static resume(epoch: NativePointer, capacity: number, tables: Map<number, NativePointer>): Tables {
     return new Tables(epoch, capacity, tables);
   }
@@ -40,7 +40,7 @@ export class Tables {
     return this.#capacity;
   }
 
-  /** The generation whose table the epoch leads to. */
+  /** The generation whose table the epoch points to. */
   get running(): number {
     const table = this.epoch.readPointer();
     for (const [generation, t] of this.#tables) if (t.equals(table)) return generation;
@@ -53,7 +53,7 @@ export class Tables {
     return table;
   }
 
-  /** The first `count` bodies of a generation. */
+  /** A generation's first `count` bodies. */
   bodiesOf(generation: number, count: number): Address[] {
     const bytes = this.tableOf(generation).readByteArray(count * POINTER);
     if (bytes === null) return [];
@@ -62,10 +62,10 @@ export class Tables {
   }
 
   /**
-   * Adds a generation's table; nothing runs in it yet. Functions that are new are entered into every older table with
-   * this first body of theirs, before a thunk of theirs can be reached.
+   * Adds a generation's table; nothing runs in it yet. New functions are entered into every older table with this first
+   * body, before any of their thunks can be reached.
    * @param known number of functions so far
-   * @param bodies one per function, the new ones at the end
+   * @param bodies one per function, new ones last
    */
   add(generation: number, known: number, bodies: readonly Address[]): void {
     this.extend(known, bodies.slice(known));
@@ -89,10 +89,10 @@ export class Tables {
     this.#tables.set(generation, filled(this.#capacity, bodies));
   }
 
-  /** Larger copies of all tables. The old ones stay: a thread may have read the epoch and be about to jump. */
+  /** Makes larger copies of all tables. The old ones stay: a thread may have read the epoch and be about to jump. */
   #grow(known: number, capacity: number): void {
     const running = this.running;
-    // All or none: there may be no room for one of them.
+    // All or none: allocating one of them may fail.
     const grown = [...this.#tables.keys()].map(
       (generation) => [generation, filled(capacity, this.bodiesOf(generation, known))] as const,
     );

@@ -1,4 +1,4 @@
-/** The marked functions of a loaded module. Reads only. */
+/** The marked functions of a loaded module. Read-only. */
 import { RECORD_VERSION, SECTIONS } from "../../schemas/abi.js";
 import type { RefusedMark } from "../../schemas/agent.js";
 import { cleanName, isFragment, tellApart, whyAmbiguous } from "../../schemas/names.js";
@@ -23,17 +23,17 @@ export interface ModuleMarks {
   readonly refused: readonly RefusedMark[];
 }
 
-/** What an executable has been compiled with. Its own code cannot be rebuilt into a library copy. */
+/** The marks compiled into an executable. Its own code cannot be rebuilt as a library copy. */
 export interface ExecutableMarks {
-  /** Marked functions of its own. */
+  /** Number of marked functions of its own. */
   readonly own: number;
-  /** Inline functions of a library's header, compiled into the executable too: they are the library's to patch. */
+  /** Inline functions from a library's header, compiled into the executable too: they are patched with the library. */
   readonly inline: readonly Mark[];
 }
 
 /**
- * A record names the function at its entry; symbols name the others. Null when the module has no marks, or none that can be
- * seen because its file is gone, it exports none and holds no records.
+ * Functions with a record take their name from it, the others from symbols. Null if the module has no marks, or none that
+ * are visible: its file is gone, and it neither exports any nor has records.
  */
 export function marksOf(module: Place): ModuleMarks | null {
   const { path, base } = module;
@@ -67,8 +67,8 @@ export function executableMarks(module: Place): ExecutableMarks {
 const isMarked = (file: ModuleFile): boolean => file.sections.some(({ name }) => MARKED.includes(name));
 
 /**
- * Where gcc's entries stand in the module's code: those outside the marked sections are instances of templates, of which
- * gcc ignores the section and keeps the entry (cli/binary/marks.ts).
+ * Where gcc's entries are in the module's code: those outside the marked sections are template instances, for which gcc
+ * ignores the section attribute but keeps the entry (cli/binary/marks.ts).
  */
 function templates(module: Extent): Set<Address> {
   return new Set(
@@ -79,7 +79,7 @@ function templates(module: Extent): Set<Address> {
   );
 }
 
-/** Without the file the sections are unknown: then the entry's bytes tell a mark. */
+/** Without the file the sections are unknown, so a mark is recognized by its entry's bytes. */
 function markedExports(base: NativePointer): FunctionSymbol[] {
   const exported = exportsInMemory(base) ?? [];
   const words = wordsAt(exported.map((f) => f.address));
@@ -95,7 +95,7 @@ interface Named {
 
 function named(functions: readonly FunctionSymbol[], recorded = NO_RECORDS): ModuleMarks {
   const entries = new Set(recorded.marks.map((mark) => mark.entry));
-  // .symtab and .dynsym may both have a function; an alias at the same address is a function of its own name.
+  // A function may be in both .symtab and .dynsym; an alias at the same address counts as another function.
   const seen = new Map<string, Named>();
   for (const mark of recorded.marks) seen.set(`${mark.entry} ${mark.name}`, { ...mark, file: null });
   const whole = new Set(functions.map((f) => f.name));

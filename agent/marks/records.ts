@@ -1,6 +1,6 @@
 /**
- * Records in a module's memory: its file may be gone by now. Finds them and reads those of marked functions (hp_marks).
- * Source of their form: docs/marks.md, byte by byte.
+ * Finds records in a module's memory (its file may be gone by now), and reads those of marked functions (hp_marks).
+ * Source of the format: docs/marks.md, byte by byte.
  */
 import { MARK_RECORD, RECORD, RECORD_VERSION } from "../../schemas/abi.js";
 import { dataMappings, NO_FILE, pointersIn } from "../os/index.js";
@@ -9,11 +9,11 @@ import { contains, type Extent } from "../target/extent.js";
 
 const { magic, head, part, at: AT } = MARK_RECORD;
 
-/** A marked function, as its record names it. */
+/** A marked function as described by its record. */
 interface RecordedMark {
   readonly name: string;
   readonly entry: Address;
-  /** "file:line"; null where nobody says. */
+  /** "file:line"; null if unknown. */
   readonly place: string | null;
 }
 
@@ -24,11 +24,10 @@ export interface RecordedMarks {
 }
 
 /**
- * Where a module's records with this magic may be, in the order of their addresses: looked for in what is writable and
- * mapped from its file, as the loader has written their pointers. Bytes that only look like a record are among them: see
- * `leadInside`.
- * @param magic with the version or without
- * @param size bytes that must be there at least
+ * Where a module's records with this magic may be, in address order. Only writable mappings of its file are searched: the
+ * loader has to write a record's pointers. Includes bytes that only look like a record: see `leadInside`.
+ * @param magic with or without the version
+ * @param size the fewest bytes a record can have
  */
 export function recordsIn(module: Extent, magic: string, size: number): NativePointer[] {
   const pattern = [...magic].map((c) => c.charCodeAt(0).toString(16)).join(" ");
@@ -41,11 +40,11 @@ export function recordsIn(module: Extent, magic: string, size: number): NativePo
     );
 }
 
-/** Whether all of these pointers lead into the module: a record's do. Null pointers pass. */
+/** Whether all of these pointers point into the module, as a real record's do. Null pointers pass. */
 export const leadInside = (module: Extent, pointers: readonly NativePointer[]): boolean =>
   pointers.every((pointer) => pointer.isNull() || contains(module, pointer));
 
-/** The module may be mapped only, and not relocated yet: that is when the loader tells of it. */
+/** The module may be mapped but not relocated yet: that is when the loader notifies us. */
 export function recordedMarks(module: Extent): RecordedMarks {
   const marks: RecordedMark[] = [];
   const unknown = new Set<string>();

@@ -1,6 +1,6 @@
 /**
- * The persistent variables of a loaded module, from its memory: where the live value is. Its file may be gone by now, and
- * memory knows the addresses. Source of the record's form: docs/marks.md, "hp_state".
+ * A loaded module's persistent variables and where their live values are, read from memory: the file may be gone by now,
+ * and only memory has the addresses. Source of the record's format: docs/marks.md, "hp_state".
  */
 import { RECORD, RECORD_VERSION, STATE_RECORD } from "../../schemas/abi.js";
 import type { StateVariable } from "../../schemas/agent.js";
@@ -9,13 +9,13 @@ import { leadInside, recordsIn } from "./records.js";
 
 const { magic, head, at: AT } = STATE_RECORD;
 
-/** In the order of their addresses. */
+/** In address order. */
 export const stateIn = (module: Extent): StateVariable[] =>
   recordsIn(module, magic + RECORD_VERSION, head)
     .map((at) => readRecord(at, module))
     .filter((variable) => variable !== null);
 
-/** Null for bytes that only look like a record: nothing that they point to is touched. */
+/** Null for bytes that only look like a record: their pointers are not followed. */
 function readRecord(at: NativePointer, module: Extent): StateVariable | null {
   if (at.add(RECORD.bytes).readU32() !== head) return null;
   const [owner, own, name, type] = [AT.owner, AT.storage, AT.name, AT.type].map((offset) =>

@@ -1,12 +1,12 @@
 /**
- * The system this bundle is for: all that the rest of the agent asks of one. A second is a folder beside linux that offers
- * the same names.
+ * The operating system of this bundle: all that the rest of the agent sees of it. To add a second, put a folder that
+ * exports the same names next to linux.
  */
 
-// Threads, and this process among others.
+// Threads and processes.
 export { dismissCarrier, hideCarrier } from "./linux/carrier.js";
 export { now } from "./linux/clock.js";
-// Memory that outlives the script, and the code in it; what is mapped.
+// Memory that outlives the script, the code in it, and what is mapped.
 export { codeOf } from "./linux/code.js";
 export { OwnDescriptor } from "./linux/descriptors.js";
 
@@ -17,7 +17,7 @@ export { FunctionStarts } from "./linux/image/function-starts.js";
 export { pointersIn } from "./linux/image/pointers.js";
 export type { FunctionSymbol } from "./linux/image/symbol.js";
 
-// The loader, and what it has loaded.
+// The loader and what it has loaded.
 export { forgetPins, load, pin, pinFridaNeeds, pinLater } from "./linux/load.js";
 export { LoaderWatch, type Watched } from "./linux/loader-watch.js";
 export { codeMappings, dataMappings, NO_FILE } from "./linux/mappings.js";

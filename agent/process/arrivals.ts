@@ -1,16 +1,16 @@
-/** Hears of libraries that come and go: from the loader where that can be, else by looking from time to time. */
+/** Notices libraries that come and go: the loader tells us where possible, else we poll. */
 import { LoaderWatch } from "../os/index.js";
 import type { Registry } from "../registry/registry.js";
 import type { Log } from "./session.js";
 
-/** ms between looks, where the loader does not tell. */
+/** Polling interval in ms, where the loader does not tell. */
 const LOOK_MS = 250;
 
 /**
- * @param onChange is told whether the thread that changed the loader's list waits in the loader: then no thread can close
- *   what is new, nor uses it yet
- * @param onTick is called every few seconds
- * @returns what ends it
+ * @param onChange is told whether the thread that changed the loader's list is held in the loader: if so, no thread can
+ *   close what is new, and none uses it yet
+ * @param onTick called every few seconds
+ * @returns a function that stops it
  */
 export function hearArrivals(
   registry: Registry,

@@ -1,4 +1,4 @@
-/** Which modules of the process are libraries that are patched: chooses them, holds them and adopts them. */
+/** Decides which of the process's modules are patched; pins and adopts them. */
 import { copyName } from "../../schemas/names.js";
 import { Library, type Staged } from "../library/library.js";
 import { resumeLibrary } from "../library/record.js";
@@ -10,16 +10,16 @@ import type { Log } from "./session.js";
 
 /** Which modules are followed. */
 export interface Wanted {
-  /** File names or SONAMEs; null: all with marks. */
+  /** File names or SONAMEs; null: every library with marks. */
   readonly names: readonly string[] | null;
-  /** Whether the named ones are followed without marks too. */
+  /** Whether the named ones are followed even without marks. */
   readonly unmarked: boolean;
 }
 
-/** A library, and the id by which the cli asks for it. */
+/** A library, and the id the cli knows it by. */
 export type Followed = readonly [id: string, library: Library];
 
-/** ms that it may take to hold a library that is to be adopted. */
+/** How long pinning a library may take before it is adopted, in ms. */
 const PIN_MS = 1000;
 
 const NO_MARKS: ModuleMarks = { marks: [], refused: [] };
@@ -32,16 +32,16 @@ export class FollowedLibraries {
   readonly #registry: Registry;
   readonly #wanted: ReadonlySet<string> | null;
   readonly #unmarked: boolean;
-  /** Folder for the files that libraries are staged in; null: they are not. */
+  /** Folder that libraries are staged in; null: they are not staged. */
   readonly #stage: string | null;
   readonly #log: Log;
-  /** Bases of modules that are being looked at: our two threads take turns in the script, and see the same modules. */
+  /** Bases of modules being examined: our two threads take turns in the script and see the same modules. */
   readonly #underWay = new Set<string>();
-  /** Paths of copies, loading or loaded: they belong to the library of their generation 0. */
+  /** Paths of copies, loading or loaded: they belong to their generation 0's library. */
   readonly #copies = new Set<string>();
-  /** Marked functions of the executable itself, which cannot be patched. */
+  /** Number of marked functions in the executable itself, which cannot be patched. */
   readonly marksInExecutable: number;
-  /** Inline functions in the executable that no library has claimed yet. */
+  /** Inline functions in the executable that no library has claimed yet, by name. */
   readonly #inlineCopies: Map<string, Mark>;
 
   constructor(registry: Registry, { names, unmarked }: Wanted, stage: string | null, log: Log) {
@@ -65,16 +65,16 @@ export class FollowedLibraries {
     return [...this.#libraries];
   }
 
-  /** A copy that is about to be loaded is no library of its own. */
+  /** A copy about to be loaded is not a library of its own. */
   expectCopy(path: string): void {
     this.#copies.add(path);
   }
 
   /**
-   * Adopts a module that has marks and is wanted.
-   * @param unused is no thread using it yet?
-   * @param held the loader waits for us: it holds the module, and lets nobody hold it for longer
-   * @returns null when it is not followed, or was already
+   * Adopts a module that is wanted and has marks.
+   * @param unused whether no thread uses it yet
+   * @param held the loader is waiting for us: the module cannot go away, and cannot be pinned yet either
+   * @returns null if it is not followed, or already was
    */
   consider(module: LoadedModule, unused: () => boolean, held: boolean): Followed | null {
     const base = module.base.toString();
@@ -105,7 +105,7 @@ export class FollowedLibraries {
     return [id, library];
   }
 
-  /** What an earlier session has left of this module; null: nothing. */
+  /** What an earlier session recorded about this module; null: nothing. */
   #recordOf({ base, path: mapped }: LoadedModule): LibraryRecord | null {
     const known = this.#registry.read().filter((record) => record.base === base.toString());
     return known.find(({ path, staged }) => mapped === path || mapped === staged) ?? null;
@@ -116,7 +116,7 @@ export class FollowedLibraries {
     return wanted === null || paths.some((path) => wanted.has(fileName(path)));
   }
 
-  /** Null where it has no marks, or cannot be held. */
+  /** Null if it has no marks or cannot be pinned. */
   #adopt(module: LoadedModule, place: Place, unused: () => boolean, held: boolean): Library | null {
     const found = this.#marksOf(place);
     if (found === null) return null;
@@ -140,7 +140,7 @@ export class FollowedLibraries {
     return reason === null ? { path, reason: null } : { path: null, reason };
   }
 
-  /** The host may close a library while it is read. When it comes again, the loader tells. */
+  /** The host may close a library while we read it. If it is loaded again, the loader tells us. */
   #marksOf(place: Place): ModuleMarks | null {
     try {
       return marksOf(place) ?? (this.#unmarked ? NO_MARKS : null);

@@ -1,8 +1,8 @@
-/** Calls what a library wants to be called around a switch, on a thread of its own with a time limit. */
+/** Calls a library's hook before or after a switch, on a thread of its own with a time limit. */
 import { HOOK_JOB } from "../arch/index.js";
 import { codeOf, mapAnywhere, startThread, unmap, untilSet } from "../os/index.js";
 
-/** Whether `hook(from, to)` returned in time. @throws NoRoom when it was not called */
+/** Whether `hook(from, to)` returned in time. @throws NoRoom if it was not called */
 export async function callHook(hook: NativePointer, from: number, to: number, timeoutMs: number): Promise<boolean> {
   const job = mapAnywhere(HOOK_JOB.size);
   job.add(HOOK_JOB.function).writePointer(hook);

@@ -1,4 +1,4 @@
-/** A generation comes in: its copy is loaded, looked at and adopted. Nothing runs in it yet. */
+/** Takes in a new generation: loads, checks and adopts its copy. Nothing runs in it yet. */
 import type { LoadAnswer, LoadRequest, Result } from "../../schemas/agent.js";
 import { codeWriter } from "../arch/index.js";
 import type { Library } from "../library/library.js";

@@ -1,4 +1,4 @@
-/** This process while a session is attached to it: finds its libraries, does what is asked of them, leaves it as asked. */
+/** The process while a session is attached: finds its libraries, carries out requests on them, leaves it as asked. */
 import type {
   AdoptAnswer,
   AdoptRequest,
@@ -44,8 +44,8 @@ export class PatchedProcess implements Session {
   #ended = false;
 
   /**
-   * @param stage folder for the files that libraries are staged in; null: they are not
-   * @param tick is called every few seconds
+   * @param stage folder that libraries are staged in; null: they are not staged
+   * @param tick called every few seconds
    */
   constructor(
     registry: Registry,
@@ -66,14 +66,14 @@ export class PatchedProcess implements Session {
 
   readonly log: Log = (level, text) => this.#say({ type: "log", level, text });
 
-  /** Marked functions of the executable itself, which cannot be patched. */
+  /** Number of marked functions in the executable itself, which cannot be patched. */
   get marksInExecutable(): number {
     return this.#followed.marksInExecutable;
   }
 
   /**
-   * Adopts what is loaded, and from then on every library the moment it is mapped, before its code runs.
-   * @param stopped the host stands still at its entry point
+   * Adopts what is loaded, and from then on every library as soon as it is mapped, before its code runs.
+   * @param stopped the host is stopped at its entry point
    */
   begin(stopped: boolean): FoundLibrary[] {
     let alone: boolean | null = null;
@@ -85,19 +85,19 @@ export class PatchedProcess implements Session {
     pinFridaNeeds(modules);
     const found = [...this.#newAmong(modules, unused, false)];
     this.#stopHearing = hearArrivals(this.#registry, (held) => this.#arrived(held), this.#tick, this.log);
-    // What the loader finished between the two looks.
+    // Whatever was loaded after the first look and before the watch began.
     found.push(...this.#newAmong(loadedModules(), unused, false));
     this.record();
     return found;
   }
 
-  /** The loader's list has changed. @param held see hearArrivals */
+  /** The loader's list has changed. @param held see hearArrivals. */
   #arrived(held: boolean): void {
     if (this.#ended) return;
     try {
       for (const library of this.#newAmong(loadedModules(), () => held, held)) {
         this.#say({ type: "library:found", library });
-        // Not here: the loader is at work on this very library.
+        // Not now: the loader is still working on this very library.
         setTimeout(() => this.record(), 0);
       }
     } catch (error) {
@@ -105,7 +105,7 @@ export class PatchedProcess implements Session {
     }
   }
 
-  /** Those of the modules that are followed from now on, each as soon as it is; see FollowedLibraries. */
+  /** Yields each of the modules that is newly followed as soon as it is; for the parameters see FollowedLibraries. */
   *#newAmong(modules: readonly LoadedModule[], unused: () => boolean, held: boolean): Generator<FoundLibrary> {
     for (const module of modules) {
       const followed = this.#followed.consider(module, unused, held);
@@ -113,7 +113,7 @@ export class PatchedProcess implements Session {
     }
   }
 
-  /** Leads functions of generation 0 that have no mark through the table as well. */
+  /** Redirects generation 0's functions without marks through the table as well. */
   adopt({ library: id, functions }: AdoptRequest): Result<AdoptAnswer> {
     const library = this.#followed.get(id);
     if (library === undefined) return notFollowed(id);
@@ -134,7 +134,7 @@ export class PatchedProcess implements Session {
     return library === undefined ? notFollowed(request.library) : await switchGeneration(library, request, this);
   }
 
-  /** Who supplies each name to generation 0; see `Provider` in schemas/agent.ts. */
+  /** Which module provides each name to generation 0; see `Provider` in schemas/agent.ts. */
   providers(id: string, names: readonly string[]): Result<string[]> {
     const library = this.#followed.get(id);
     if (library === undefined) return notFollowed(id);
@@ -154,17 +154,17 @@ export class PatchedProcess implements Session {
     return library === undefined ? notFollowed(id) : ok(library.copies.state());
   }
 
-  /** Where the copies are that a thread may be inside of. */
+  /** The copies' address ranges, in which a thread may be executing. */
   ranges(): Range[] {
     return this.#followed.all().flatMap(([, library]) => library.copies.ranges);
   }
 
-  /** @param stacks see StatusRequest in schemas/agent.ts */
+  /** @param stacks see StatusRequest in schemas/agent.ts. */
   status({ stacks }: StatusRequest): LibraryStatus[] {
     return this.#followed.all().map(([id, library]) => libraryStatus(id, library, stacks));
   }
 
-  /** The last thing: after it, unloading the script changes no byte of the host's code. */
+  /** The last call: after it, unloading the script changes no byte of the host's code. */
   end(keep: boolean): void {
     if (this.#ended) return;
     this.#ended = true;

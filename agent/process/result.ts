@@ -1,4 +1,4 @@
-/** Expected failures as the answers that the cli gets. */
+/** Expected failures as answers for the cli. */
 import type { AgentFailure, Result } from "../../schemas/agent.js";
 import { NoRoom } from "../os/index.js";
 
@@ -11,7 +11,7 @@ export const fail = (code: AgentFailure["code"], detail: string): Result<never> 
 
 export const notFollowed = (library: string): Result<never> => fail("internal", `${library} is not followed`);
 
-/** What the target has no memory or thread for is no fault of ours. */
+/** The target lacking memory or threads is an expected failure, not a bug. */
 export function noRoom(error: unknown): Result<never> {
   if (error instanceof NoRoom) return fail("no-room", error.message);
   throw error;

@@ -1,12 +1,12 @@
-/** What a request may ask of the session that it is part of. */
+/** What a request needs from the session it belongs to. */
 import type { AgentEvent } from "../../schemas/agent.js";
 
 export type Log = (level: Extract<AgentEvent, { type: "log" }>["level"], text: string) => void;
 
 export interface Session {
-  /** It may end while a request waits. */
+  /** The session may end while a request waits. */
   readonly ended: boolean;
   readonly log: Log;
-  /** Writes down what a later session goes on with. */
+  /** Records what a later session needs to resume. */
   record(): void;
 }

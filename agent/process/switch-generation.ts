@@ -1,4 +1,4 @@
-/** One generation takes over from another, with what the library wants to be called around it. */
+/** Switches from one generation to another, with the library's hooks before and after. */
 import { HOOKS } from "../../schemas/abi.js";
 import type { Result, SwitchAnswer, SwitchRequest } from "../../schemas/agent.js";
 import type { Library } from "../library/library.js";
@@ -7,7 +7,7 @@ import { callHook } from "./hook.js";
 import { fail, ok } from "./result.js";
 import type { Session } from "./session.js";
 
-/** A before-hook that does not return in time leaves everything as it is. */
+/** If the before-hook does not return in time, nothing is changed. */
 export async function switchGeneration(
   library: Library,
   { library: id, generation, hooks, timeoutMs }: SwitchRequest,
@@ -15,7 +15,7 @@ export async function switchGeneration(
 ): Promise<Result<SwitchAnswer>> {
   if (!library.copies.has(generation)) return fail("no-such-generation", `there is no generation ${generation}`);
   const from = library.running;
-  /** Whether it returned in time, or why it was not called. */
+  /** Whether the hook returned in time, or why it was not called. */
   const call = async (hook: number | null): Promise<boolean | string> => {
     if (hook === null) return true;
     try {

@@ -1,6 +1,6 @@
 /**
- * The registry: what hotpatch has left in this process, in host-owned memory, so that a later agent can go on with it.
- * One named mapping; two halves written in turn, the header says which is valid, so that a torn write is never read.
+ * The registry: what hotpatch has left in this process, kept in host-owned memory so that a later agent can resume it.
+ * One named mapping with two halves written in turn; the header says which is valid, so a torn write is never read.
  */
 import { REGISTRY } from "../../schemas/abi.js";
 import type { RefusedMark } from "../../schemas/agent.js";
@@ -9,12 +9,12 @@ import type { PlainEntry } from "../entries/unmarked.js";
 import { findNamedData, mapAnywhere, mapNamed, type Watched } from "../os/index.js";
 
 const { name: NAME, magic: MAGIC, at: AT } = REGISTRY;
-/** Raised when the record's meaning changes; an agent refuses a newer one. */
+/** Raised when the meaning of a record changes; an agent refuses a newer version. */
 const VERSION = 2;
 
 /**
  * Header: magic 8 bytes, version u32, owner pid u32, offset of the valid half u32, its length in bytes u32, pid of the
- * process that the owner is attached to u32; where the loader's notice is u64, and what its jump leads to u64.
+ * process the owner is attached to u32; address of the loader's notification function u64, and of its stub u64.
  */
 const HEADER = 4096;
 /** Bytes per half. Untouched pages cost nothing. */
@@ -28,19 +28,19 @@ interface GenerationRecord {
   readonly hash: string | null;
   readonly functions: number;
   readonly base: string;
-  /** Bytes the copy takes from `base`. */
+  /** Size of the copy in bytes. */
   readonly size: number;
   /** Address of its table. */
   readonly table: string;
 }
 
-/** What changes only when a build brings new functions; kept apart, because it is long. */
+/** What changes only when a build adds functions; kept separately because it is long. */
 export interface FunctionsRecord {
-  /** Function names in the order of the tables. */
+  /** Function names in table order. */
   readonly names: readonly string[];
-  /** Generation 0's entries, each once, with the function they lead to. */
+  /** Generation 0's marked entries, each once, with the function it belongs to. */
   readonly entries: readonly KnownEntry[];
-  /** Generation 0's entries without marks; absent in a record of an earlier version. */
+  /** Generation 0's entries without marks; absent from records of an earlier version. */
   readonly unmarked?: readonly PlainEntry[];
   /** Marks of generation 0 that cannot be patched. */
   readonly refused: readonly RefusedMark[];
@@ -49,13 +49,13 @@ export interface FunctionsRecord {
 export interface LibraryRecord {
   readonly path: string;
   readonly base: string;
-  /** Bytes the module takes from `base`. */
+  /** Size of the module in bytes. */
   readonly size: number;
-  /** The file that backs generation 0 instead of `path`; null: none does. */
+  /** The file that backs generation 0 instead of `path`; null: none. */
   readonly staged: string | null;
   /** Address of the pointer to the running table. */
   readonly epoch: string;
-  /** Functions that fit the tables. */
+  /** Number of functions that fit in the tables. */
   readonly capacity: number;
   readonly generations: readonly GenerationRecord[];
   readonly functions: Text;
@@ -64,15 +64,15 @@ export interface LibraryRecord {
 /** A JSON text in host-owned memory. */
 export interface Text {
   readonly address: string;
-  /** In bytes; all characters are ASCII. */
+  /** In bytes; the text is ASCII. */
   readonly length: number;
 }
 
-/** JSON in ASCII, so that characters are bytes: paths may hold anything. */
+/** JSON in ASCII, so that one character is one byte: paths may contain anything. */
 const ascii = (value: unknown): string =>
   JSON.stringify(value).replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-/** Keeps a value where a later session finds it. */
+/** Stores a value where a later session can find it. */
 export function keepText(value: FunctionsRecord): Text {
   const text = ascii(value);
   const memory = mapAnywhere(text.length + 1);
@@ -86,14 +86,14 @@ export function readText({ address, length }: Text): FunctionsRecord {
 
 export class Registry {
   readonly #page: NativePointer;
-  /** What was read or written last: every module that appears is looked up here, and only this agent writes. */
+  /** What was last read or written: looked up for every new module, and only this agent writes. */
   #libraries: readonly LibraryRecord[] | null = null;
 
   private constructor(page: NativePointer) {
     this.#page = page;
   }
 
-  /** The process's registry, made when there is none; or why it cannot be read: a newer hotpatch made it. */
+  /** The process's registry, created if there is none; or why it cannot be read: a newer hotpatch created it. */
   static open(): Registry | string {
     const found = findNamedData(NAME);
     if (found === null) {
@@ -105,12 +105,12 @@ export class Registry {
     const version = found.add(AT.version).readU32();
     if (found.add(AT.magic).readUtf8String(MAGIC.length) !== MAGIC || version > VERSION)
       return `this process holds a hotpatch registry of version ${version}; this hotpatch reads up to ${VERSION}`;
-    // What is written from here on may hold what an older agent would not restore.
+    // From here on it may contain something an older agent would not restore.
     found.add(AT.version).writeU32(VERSION);
     return new Registry(found);
   }
 
-  /** Process id of the session that is attached; 0: none. A forked child has its parent's page, but not its session. */
+  /** Process id of the attached session; 0: none. A forked child inherits the page, but not the session. */
   get owner(): number {
     const process = this.#page.add(AT.process).readU32();
     return process === 0 || process === Process.id ? this.#page.add(AT.owner).readU32() : 0;
@@ -120,7 +120,7 @@ export class Registry {
     this.#page.add(AT.owner).writeU32(pid);
   }
 
-  /** What watches the loader; null: nothing has yet. */
+  /** The stub that watches the loader; null: none yet. */
   get watched(): Watched | null {
     const at = this.#page.add(AT.notice).readU64().toNumber();
     return at === 0 ? null : { at, stub: this.#page.add(AT.stub).readU64().toNumber() };

@@ -1,6 +1,6 @@
-/** Addresses and words of the target as plain numbers. */
+/** The target's addresses and words as plain numbers. */
 
-/** An address as a number: user space has 47 bits, a double holds 53. Bulk work on NativePointers is 20 times slower. */
+/** A number suffices: user space has 47 bits, a double holds 53. Bulk work on NativePointers is 20 times slower. */
 export type Address = number;
 
 /** 8 bytes as two little-endian halves, low first. */
@@ -12,12 +12,12 @@ export const pointerTo = (address: Address): NativePointer => ptr(`0x${address.t
 
 const hex = (value: number): string => value.toString(16).padStart(8, "0");
 
-/** The word as text, for comparing and for errors. */
+/** The word in hex, for comparisons and error messages. */
 export const wordText = ([low, high]: Word): string => hex(high) + hex(low);
 
 export const wordNumber = (word: Word): UInt64 => uint64(`0x${wordText(word)}`);
 
-/** The lowest and the highest of these addresses. */
+/** The lowest and highest of these addresses. */
 export function spanOf(addresses: readonly Address[]): { readonly low: Address; readonly high: Address } {
   let [low, high] = [Number.POSITIVE_INFINITY, 0];
   for (const address of addresses) {

@@ -1,4 +1,4 @@
-/** Stretches of the address space, and what is known of the modules in them. */
+/** Ranges of the address space, and what is known about the modules in them. */
 
 /** Where a module is mapped. */
 export interface Extent {
@@ -8,9 +8,9 @@ export interface Extent {
 
 /** A loaded module. */
 export interface Place extends Extent {
-  /** Of its file. */
+  /** Path of its file. */
   readonly path: string;
-  /** The absolute path by which the host opened it, where that is known. */
+  /** The absolute path the host opened it by, if known. */
   readonly openedAs?: string | null;
 }
 

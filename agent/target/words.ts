@@ -1,11 +1,11 @@
-/** Reads many words of the target at once: thousands of entries in few reads. */
+/** Reads many of the target's words at once: thousands of entries in a few reads. */
 import { ENTRY_SIZE } from "../../schemas/abi.js";
 import { type Address, pointerTo, type Word } from "./address.js";
 
-/** Addresses farther apart are read apart: between them may be nothing that can be read. */
+/** Addresses further apart than this are read separately: what lies between may be unreadable. */
 const GAP = 64 * 1024;
 
-/** The words at these addresses, read in as few pieces as they allow. */
+/** The words at these addresses, in as few reads as possible. */
 export function wordsAt(addresses: readonly Address[]): Word[] {
   const order = addresses.map((_, i) => i).sort((a, b) => (addresses[a] ?? 0) - (addresses[b] ?? 0));
   const at = (i: number): Address => addresses[order[i] ?? 0] ?? 0;

@@ -1,7 +1,7 @@
-/** How code of the host is written: its pages are writable for just that time. */
+/** Writes to the host's code: its pages are writable only for as long as that takes. */
 import { type Address, pointerTo } from "./address.js";
 
-/** Makes the code in [from, to) writable while `write` runs. False where that cannot be: then it did not run. */
+/** Makes the code in [from, to) writable while `write` runs. False if that is impossible; `write` has not run then. */
 export function whileWritable(from: Address, to: Address, write: () => void): boolean {
   const start = from - (from % Process.pageSize);
   const [page, size] = [pointerTo(start), to - start];

@@ -1,4 +1,4 @@
-/** x86-64, whatever the system. */
+/** x86-64 on any operating system. */
 import type { CodeWriter } from "../code-writer.js";
 import { DISPLACED_SIZE, displace } from "./displace.js";
 import { entryProblem, GCC_ENTRY } from "./entry.js";

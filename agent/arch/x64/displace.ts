@@ -1,13 +1,13 @@
 /**
- * Moves a function's first instructions elsewhere, by Frida's relocator, and looks at its work again. Writes only where it
- * is told to.
+ * Moves a function's first instructions elsewhere with Frida's relocator, and verifies the result. Writes only where it is
+ * told to.
  */
 import { addressOf } from "../../target/address.js";
 import { JUMP_SIZE, pushAddress } from "./jumps.js";
 
-/** Bytes that there is room for. */
+/** Room for the relocated instructions, in bytes. */
 export const DISPLACED_SIZE = 56;
-/** What does not run elsewhere as it does here: a call leaves its return address, a system call is restarted in place. */
+/** What cannot be relocated: a call pushes its return address, a system call is restarted in place. */
 const NOT_MOVED = ["call", "int", "privilege"];
 
 /** See CodeWriter.displace. */
@@ -19,7 +19,7 @@ export function displace(at: NativePointer, body: NativePointer): string | null 
     let length = 0;
     let called: NativePointer | null = null;
     while (length < JUMP_SIZE && !relocator.eoi) {
-      // The relocator's own object is another instruction at each step.
+      // The relocator's own object turns into another instruction at each step.
       const instruction = Instruction.parse(at.add(length)) as X86Instruction;
       length = relocator.readOne();
       if (length === 0) return "its first instructions cannot be decoded";
@@ -32,7 +32,7 @@ export function displace(at: NativePointer, body: NativePointer): string | null 
     for (const _ of moved) relocator.writeOne();
     const end = writer.code;
     if (called !== null) {
-      // It returns to where it would have: unwinders know that place and not this one.
+      // It returns to the original place: unwinders know that one, not this one.
       writer.putBytes(pushAddress(addressOf(at.add(length))));
       writer.putJmpAddress(called);
     } else if (!relocator.eoi) writer.putJmpAddress(at.add(length));
@@ -45,12 +45,12 @@ export function displace(at: NativePointer, body: NativePointer): string | null 
   }
 }
 
-/** Where a direct call leads; null for every other instruction. */
+/** The target of a direct call; null for any other instruction. */
 function calleeOf({ mnemonic, operands: [operand] }: X86Instruction): NativePointer | null {
   return mnemonic === "call" && operand?.type === "imm" ? ptr(operand.value.toString()) : null;
 }
 
-/** Whether the code in [from, to) does what `originals` do: the relocator's work, looked at again. */
+/** Whether the code in [from, to) does what `originals` do: verifies the relocator's work. */
 function sameCode(originals: readonly X86Instruction[], from: NativePointer, to: NativePointer): boolean {
   let at = from;
   for (const original of originals) {
@@ -62,14 +62,14 @@ function sameCode(originals: readonly X86Instruction[], from: NativePointer, to:
   return at.equals(to);
 }
 
-/** What an instruction's meaning hangs on. */
+/** What determines an instruction's meaning. */
 type Meaning = Pick<X86Instruction, "mnemonic" | "operands" | "next">;
 
-/** Whether two instructions, each where it stands, do the same. Pure. */
+/** Whether two instructions do the same, each at its own address. Pure. */
 export const sameMeaning = (one: Meaning, other: Meaning): boolean =>
   one.mnemonic === other.mnemonic && meaningOf(one) === meaningOf(other);
 
-/** Operands, with addresses relative to the instruction made absolute. Capstone gives branch targets absolute already. */
+/** Operands, with rip-relative addresses made absolute. Capstone's branch targets already are. */
 function meaningOf({ operands, next }: Meaning): string {
   return operands
     .map((operand) => {

@@ -8,10 +8,10 @@ export const THUNK_SIZE = 32;
 export const JUMP_SIZE = 5;
 
 const REACH = 0x7fff0000;
-/** The rest of 2 GB is left to the module itself. */
+/** The rest of the 2 GB is for the module itself. */
 export const NEAR = 0x60000000;
 
-/** Whether a 32-bit displacement leads from `from` to `to`, with room for the instruction itself. */
+/** Whether a 32-bit displacement reaches from `from` to `to`, allowing for the instruction itself. */
 export const inReach = (from: Address, to: Address): boolean => Math.abs(to - from) < REACH;
 
 /** The word that turns an entry into a jump to `thunk`: e9 rel32; 0f 1f 00 (a 3-byte nop). */
@@ -20,7 +20,7 @@ export function entryJump(entry: Address, thunk: Address): Word {
   return [(0xe9 | (displacement << 8)) >>> 0, (0x001f0f00 | (displacement >>> 24)) >>> 0];
 }
 
-/** The thunk an adopted entry leads to, or null when the entry is not a jump. */
+/** The thunk an adopted entry jumps to; null if the entry is not a jump. */
 export function thunkOf(entry: Address, [low, high]: Word): Address | null {
   if ((low & 0xff) !== 0xe9) return null;
   return entry + 5 + ((low >>> 8) | (high << 24) | 0);
@@ -32,7 +32,7 @@ export function functionJump(at: Address, thunk: Address): number[] {
   return [0xe9, ...[0, 8, 16, 24].map((shift) => (displacement >>> shift) & 0xff)];
 }
 
-/** Pushes a return address: with a jump behind it, a call that returns to another place. */
+/** Pushes a return address: followed by a jump, this is a call that returns somewhere else. */
 export function pushAddress(address: Address): number[] {
   const bytes = (half: number) => [0, 8, 16, 24].map((shift) => (half >>> shift) & 0xff);
   return [

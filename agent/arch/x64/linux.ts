@@ -1,4 +1,4 @@
-/** What Linux has for x86-64 alone: numbers of system calls, layouts, relocations. */
+/** What is specific to Linux on x86-64: system call numbers, layouts, relocations. */
 import { R_X86_64 } from "../../../schemas/abi.js";
 
 export const LINUX = {
@@ -20,12 +20,12 @@ export const LINUX = {
   /** Flag of open(2). */
   O_DIRECTORY: 0x10000,
   /**
-   * PTRACE_GETREGS, the number of registers that it writes, and which of them are rip and rsp (sys/user.h). Below the stack
-   * pointer the psABI keeps a red zone of so many bytes.
+   * PTRACE_GETREGS, the number of registers it writes, and the indices of rip and rsp among them (sys/user.h); the size in
+   * bytes of the psABI's red zone below the stack pointer.
    */
   registers: { GETREGS: 12, REGISTERS: 27, PROGRAM_COUNTER: 16, STACK_POINTER: 19, RED_ZONE: 128 },
-  /** struct stat, in bytes: its inode, and more than its size. */
+  /** struct stat, in bytes: the offset of the inode, and more than its size. */
   stat: { inode: 8, size: 256 },
-  /** Relocations that write an address of the module's own: of its base, and of one of its symbols. */
+  /** Relocations that write an address within the module: relative to its base, or of one of its symbols. */
   relocations: { relative: R_X86_64.RELATIVE, symbol: R_X86_64.ABS64 },
 } as const;

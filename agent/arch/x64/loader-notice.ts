@@ -1,6 +1,6 @@
 /**
- * The machine code of the loader's notice (os/linux/loader-watch.ts), with the system calls of Linux in it: what the
- * loader's empty function is made to jump to, our thread that answers, and that jump itself.
+ * The machine code behind os/linux/loader-watch.ts, with Linux system calls: the stub that the loader's empty function is
+ * made to jump to, our thread that answers it, and the jump itself.
  */
 import { ENTRY_SIZE } from "../../../schemas/abi.js";
 import type { Address, Word } from "../../target/address.js";
@@ -10,19 +10,19 @@ import { LINUX } from "./linux.js";
 const FUTEX = LINUX.calls.FUTEX;
 
 /**
- * Layout of the page, in bytes. `active`: whether anybody listens. `request`: 1 look, 2 leave; `ack`: it was looked;
- * `done`: our thread has left; `callback`: what it calls.
+ * Layout of the page, in bytes. `active`: whether anybody listens. `request`: 1 look, 2 leave; `ack`: our thread has
+ * looked; `done`: our thread has exited; `callback`: what it calls.
  */
 const PAGE = { active: 0, request: 4, ack: 8, done: 12, callback: 16 } as const;
 /**
- * Behind the code, counted from the page's start: `patience`, struct timespec that the host's thread waits; `state`, where
- * the loader says what it is doing; `original`, the loader's own word; `tick`, struct timespec after which our thread calls
- * although nothing was asked. A forked child keeps these.
+ * After the code, as offsets from the start of the page: `patience`, struct timespec for which the host's thread waits;
+ * `state`, where the loader says what it is doing; `original`, the loader's own word; `tick`, struct timespec after which
+ * our thread calls unasked. A forked child keeps these.
  */
 const FIXED = { patience: -64, state: -48, original: -40, tick: -32 } as const;
-/** Bytes of the code, and of the page behind it. */
+/** Bytes of the code, and of the page after it. */
 const SIZE = 4096;
-/** What `request` says. */
+/** Values of `request`. */
 const LOOK = 1;
 const LEAVE = 2;
 
@@ -105,32 +105,32 @@ const WATCH: readonly number[] = [
 ];
 const WATCH_AT = 128;
 
-/** The layout that the script and this code share. */
+/** The layout shared by the script and this code. */
 export const NOTICE = { size: SIZE, page: PAGE, fixed: FIXED, look: LOOK, leave: LEAVE, watchAt: WATCH_AT } as const;
 
-/** From the first byte: where the loader's function leads, and from `watchAt` on where our thread begins. */
+/** The stub for the loader's function at the first byte, our thread's code at `watchAt`. */
 export const NOTICE_CODE: readonly number[] = [...STUB, ...new Array<number>(WATCH_AT - STUB.length).fill(0), ...WATCH];
 
 const RET = 0xc3;
 const ENDBR64 = 0xfa1e0ff3;
-/** Bytes between functions: of the no-ops that assemblers pad with, and int3. */
+/** Bytes found between functions: those of the no-ops assemblers pad with, and int3. */
 const PADDING = new Set([0x66, 0x2e, 0x0f, 0x1f, 0x84, 0x44, 0x80, 0x40, 0x00, 0x90, 0xcc]);
-/** jmp +2: over itself to the padding behind the first eight bytes. */
+/** jmp +2: to the padding after the first eight bytes. */
 const JUMP_OVER = 0x02eb;
 
-/** What makes the loader's function lead elsewhere. */
+/** What redirects the loader's function. */
 export interface NoticeJump {
-  /** The first eight bytes, written last and at once. */
+  /** The first eight bytes, written last and in one store. */
   readonly word: Word;
-  /** What must stand behind them before, in the padding; null: nothing. */
+  /** What must already be in the padding after them; null: nothing. */
   readonly behind: readonly number[] | null;
 }
 
 /**
- * A jump from an empty function, of which a thread is either at the start or at its ret: "ret" becomes the jump; behind an
- * endbr64 a short jump takes the place of ret, and leads over to the padding. Null for any other function.
- * @param word its first eight bytes as the loader has them
- * @param bytes its first sixteen as they are
+ * A jump from an empty function, in which a thread is either at the start or at the ret: "ret" becomes the jump; after an
+ * endbr64, a short jump replaces the ret and skips to the padding. Null for any other function.
+ * @param word its original first eight bytes
+ * @param bytes its first sixteen as they are now
  */
 export function noticeJump(at: Address, [low, high]: Word, bytes: Uint8Array, stub: Address): NoticeJump | null {
   const isPadding = (from: number, to: number) => bytes.slice(from, to).every((byte) => PADDING.has(byte));
@@ -138,7 +138,7 @@ export function noticeJump(at: Address, [low, high]: Word, bytes: Uint8Array, st
   if (low >>> 0 !== ENDBR64) return null;
   const [jump, rest] = entryJump(at + ENTRY_SIZE, stub);
   const behind = [...[0, 8, 16, 24].map((shift) => (jump >>> shift) & 0xff), rest & 0xff];
-  // An earlier session leaves this very jump in the padding: a thread may stand in front of it.
+  // An earlier session leaves this very jump in the padding: a thread may be about to run it.
   const left = behind.every((byte, i) => bytes[ENTRY_SIZE + i] === byte);
   const free = left
     ? isPadding(5, ENTRY_SIZE) && isPadding(ENTRY_SIZE + behind.length, bytes.length)

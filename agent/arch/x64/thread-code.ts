@@ -1,6 +1,6 @@
 /**
- * The machine code that threads of ours begin in, and the store loop, in the System V calling convention. It stands on its
- * own, and runs from host-owned memory.
+ * The machine code our threads start in, and the store loop, in the System V calling convention. Self-contained; runs from
+ * host-owned memory.
  */
 
 /** `void store(pair *pairs, long count)`: writes each pair's word to its address, one aligned 8-byte store each. */
@@ -17,7 +17,7 @@ const STORE: readonly number[] = [
   0xc3,                                     // done: ret
 ];
 
-/** Layout of the record a loader thread works on, in bytes from its start. */
+/** Layout of a loader thread's job, in bytes. */
 export const LOAD_JOB = {
   dlopen: 0,
   dlerror: 8,
@@ -32,8 +32,8 @@ export const LOAD_JOB = {
 } as const;
 
 /**
- * The body of a loader thread, `void *run(job *)`: dlopen, and dlerror's text copied while its thread still exists.
- * In host-owned memory, because a constructor may return long after the script was unloaded.
+ * The body of a loader thread, `void *run(job *)`: calls dlopen, and copies dlerror's text while the thread still exists.
+ * In host-owned memory, because a constructor may return long after the script has been unloaded.
  */
 // biome-ignore format: one line per instruction
 const LOADER: readonly number[] = [
@@ -58,10 +58,10 @@ const LOADER: readonly number[] = [
   0xc3,                                     // ret
 ];
 
-/** Layout of the record a hook's thread works on, in bytes from its start. */
+/** Layout of a hook thread's job, in bytes. */
 export const HOOK_JOB = { function: 0, from: 8, to: 12, done: 16, size: 32 } as const;
 
-/** `void *run(job *)`: function(from, to), then done. In host-owned memory, like the loader's. */
+/** `void *run(job *)`: calls function(from, to), then sets done. In host-owned memory, like the loader thread's. */
 // biome-ignore format: one line per instruction
 const HOOK: readonly number[] = [
   0x53,                                     // push rbx
@@ -84,7 +84,7 @@ const aligned = (code: readonly number[]): number[] => [
 ];
 const [store, loader] = [aligned(STORE), aligned(LOADER)];
 
-/** All pieces in one, and where in it each of them begins. */
+/** All pieces in one, and the offset of each. */
 export const THREAD_CODE: {
   readonly bytes: readonly number[];
   readonly offsets: Readonly<Record<"store" | "loader" | "hook", number>>;

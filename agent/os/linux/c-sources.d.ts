@@ -1,4 +1,4 @@
-/** scripts/build.mjs makes a module of each C file: its text. */
+/** scripts/build.mjs turns each C file into a module that exports its text. */
 declare module "*.c.js" {
   const source: string;
   export default source;

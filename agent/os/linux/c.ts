@@ -1,6 +1,6 @@
-/** What the C files here share with the scripts that have them compiled. */
+/** Shares numbers between the C files here and the scripts that compile them. */
 
-/** Lines for the beginning of a C source that give it these numbers. */
+/** #define lines for these numbers, to go before a C source. */
 export const define = (numbers: Readonly<Record<string, number>>): string =>
   Object.entries(numbers)
     .map(([name, value]) => `#define ${name} ${value}\n`)

@@ -1,6 +1,6 @@
 /**
- * The machine code that threads of ours begin in, and the store loop: one page of the target's own, which later agents
- * use again. Host-owned, because a constructor may return into it long after the script was unloaded.
+ * The machine code our threads start in, and the store loop: one page, which later agents reuse. Host-owned, because a
+ * constructor may return into it long after the script has been unloaded.
  */
 import { THREAD_CODE } from "../../arch/index.js";
 import { findNamedCode, mapNamed } from "./memory.js";
@@ -10,13 +10,13 @@ const { bytes, offsets } = THREAD_CODE;
 
 let page: NativePointer | null = null;
 
-/** Where this piece can be called. */
+/** The address to call this piece at. */
 export function codeOf(piece: keyof typeof offsets): NativePointer {
   page ??= earlierPage() ?? newPage();
   return page.add(offsets[piece]);
 }
 
-/** An earlier agent's, if it holds just what ours would. */
+/** An earlier agent's page, if its contents are exactly ours. */
 function earlierPage(): NativePointer | null {
   const found = findNamedCode(NAME);
   if (found === null) return null;

@@ -1,7 +1,7 @@
 /**
- * dlopen of a generation's copy, on a thread of its own with a time limit: a constructor that blocks must not take the
- * agent with it. RTLD_NOW, so that an undefined function is the loader's refusal instead of the host's death at the
- * first call; RTLD_LOCAL, so that copies never supply names to others.
+ * Loads a generation's copy with dlopen, on a thread of its own with a time limit: a constructor that blocks must not block
+ * the agent. RTLD_NOW, so that an undefined function makes dlopen fail instead of crashing the host at the first call;
+ * RTLD_LOCAL, so that copies never provide symbols to others.
  */
 import { LOAD_JOB } from "../../arch/index.js";
 import type { Extent } from "../../target/extent.js";
@@ -21,7 +21,7 @@ const RTLD_NOLOAD = 4;
 const RTLD_NODELETE = 0x1000;
 const RTLD_DL_LINKMAP = 2;
 const RTLD_DI_LINKMAP = 2;
-/** struct link_map (link.h) and Dl_info (dlfcn.h): offsets of what is read of them. */
+/** Offsets of the fields we read in struct link_map (link.h) and Dl_info (dlfcn.h), and the size of the latter. */
 const LINK_MAP = { dynamic: 16 } as const;
 const DL_INFO = { base: 8, size: 32 } as const;
 
@@ -30,7 +30,7 @@ export type Loaded =
   | { readonly kind: "failed"; readonly detail: string }
   | { readonly kind: "timeout" };
 
-/** @param timeoutMs after which the load is given up; the thread goes on until the constructor returns */
+/** @param timeoutMs after which we give up; the thread continues until the constructor returns. */
 export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   const job = newJob(path, RTLD_NOW);
   try {
@@ -48,7 +48,7 @@ export async function load(path: string, timeoutMs: number): Promise<Loaded> {
   return { kind: "failed", detail: detail === null || detail === "" ? "dlopen gave no reason" : detail };
 }
 
-/** Where the loader has put what it gave this handle for. Its own word: a name may stand for several modules. */
+/** Where the handle's module is, asked of the loader itself: a name may stand for several modules. */
 function extentOf(handle: NativePointer): Extent {
   const found = Memory.alloc(Process.pointerSize);
   if (dlinfo(handle, RTLD_DI_LINKMAP, found) !== 0) throw new Error("the loader does not know its own handle");
@@ -59,22 +59,22 @@ function extentOf(handle: NativePointer): Extent {
   return { base, size: imageSize(base) };
 }
 
-/** What Frida's agent is linked with, besides what no process can unload. Source: its DT_NEEDED, Frida 17.26. */
+/** What Frida's agent is linked against, except what no process can unload. Source: its DT_NEEDED, Frida 17.26. */
 const FRIDA_NEEDS = ["libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0"];
 
 /**
- * Keeps what Frida's agent calls mapped, although the host may dlclose it: Frida binds its agent to libraries that it
- * finds loaded, without holding them (docs/decisions/0005).
+ * Pins what Frida's agent calls, even if the host calls dlclose on it: Frida binds its agent to libraries that it finds
+ * loaded, without pinning them (docs/decisions/0005).
  */
 export function pinFridaNeeds(modules: readonly LoadedModule[]): void {
   for (const name of FRIDA_NEEDS) if (modules.some(({ path }) => path.endsWith(`/${name}`))) pinNamed(name);
 }
 
 /**
- * Keeps a module mapped although the host may dlclose it: thunks and tables lead into it. Asked for by the loader's own
- * name of it, which also finds it when its file has been replaced. On a thread of its own, because a constructor that
- * blocks holds the loader's lock.
- * @returns whether it is held; false where that takes longer than `ms`
+ * Pins a module, even if the host calls dlclose on it: thunks and tables point into it. By the loader's own name for it,
+ * which works even if its file has been replaced. On a thread of its own, because a constructor that blocks holds the
+ * loader's lock.
+ * @returns whether it is pinned; false if that takes longer than `ms`
  */
 export function pin({ name }: LoadedModule, ms: number): boolean {
   if (name === "") return true;
@@ -82,10 +82,10 @@ export function pin({ name }: LoadedModule, ms: number): boolean {
   return blocking(() => job.add(LOAD_JOB.done).readU32() !== 0, ms);
 }
 
-/** ms between tries to hold a library where the target has no room for a thread. */
+/** Retry interval in ms for pinning a library while the target has no room for a thread. */
 const AGAIN_MS = 250;
 
-/** The same, some time later: a thread that opens a library and waits for us lets nobody start one. */
+/** The same, but later: while a thread that opens a library waits for us, no thread can be started. */
 export function pinLater(module: LoadedModule): void {
   const { name } = module;
   setTimeout(() => {
@@ -98,7 +98,7 @@ export function pinLater(module: LoadedModule): void {
   }, 0);
 }
 
-/** Records of pins, and the bytes they take, until it is known that their threads have ended. */
+/** Jobs of pins and their sizes in bytes, until their threads are known to have ended. */
 const pins: { readonly job: NativePointer; readonly size: number }[] = [];
 
 function pinNamed(name: string): NativePointer {
@@ -108,12 +108,12 @@ function pinNamed(name: string): NativePointer {
   return job;
 }
 
-/** The last thing of a session: gives back what its pins no longer need. */
+/** At the end of a session: frees what its pins no longer need. */
 export function forgetPins(): void {
   for (const { job, size } of pins.splice(0)) if (job.add(LOAD_JOB.done).readU32() !== 0) unmap(job, size);
 }
 
-/** In bytes, the path included. */
+/** In bytes, including the path. */
 const jobSize = (path: string): number => LOAD_JOB.size + path.length * 4 + 1;
 
 function newJob(path: string, mode: number): NativePointer {

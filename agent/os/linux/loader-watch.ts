@@ -1,11 +1,11 @@
 /**
- * Hears of every library that the loader maps, before its code runs. The loader calls an empty function for debuggers
- * whenever its list has changed; a jump from there, written by one aligned store, leads to code of ours in host-owned
- * memory. The thread that opens the library waits there, at most some seconds, until a thread of ours has looked.
+ * Notices every library that the loader maps, before its code runs. Whenever its list has changed, the loader calls an
+ * empty function for debuggers; a jump from there, written in one aligned store, leads to our code in host-owned memory.
+ * The thread that opens the library waits there, for a few seconds at most, until our own thread has looked.
  *
- * So no thread of the host ever runs Frida's code: it may have a small stack, a signal handler under way, or be in there
- * when we leave. The kernel empties our page in a forked child (MADV_WIPEONFORK), where nobody would answer: there the jump
- * leads to a mere return.
+ * So no host thread ever runs Frida's code: it may have a small stack, be in a signal handler, or be in there when we
+ * leave. In a forked child nobody would answer, so the kernel zeroes our page there (MADV_WIPEONFORK), and the jump leads
+ * to a plain return.
  */
 import { ENTRY_SIZE } from "../../../schemas/abi.js";
 import { LINUX, NOTICE, NOTICE_CODE, type NoticeJump, noticeJump } from "../../arch/index.js";
@@ -18,19 +18,19 @@ import { peek } from "./peek.js";
 import { blocking, startThread } from "./thread.js";
 
 const { page: PAGE, fixed: FIXED, size: SIZE } = NOTICE;
-/** Seconds that a thread of the host waits for ours. */
+/** How long a host thread waits for ours, in seconds. */
 const PATIENCE_S = 5;
 const TICK_S = 2;
-/** ms that our thread may take to leave. */
+/** How long our thread may take to exit, in ms. */
 const LEAVE_MS = 1000;
 
 const madvise = native("madvise", "int", ["pointer", "size_t", "int"]);
 const syscall = native("syscall", "long", ["long", "pointer", "long", "long", "pointer"]);
 const FUTEX_WAKE_PRIVATE = 129;
-/** Linux 4.14. */
+/** Since Linux 4.14. */
 const MADV_WIPEONFORK = 18;
 
-/** Where the loader's empty function is, and the memory that its jump leads to. */
+/** Where the loader's empty function is, and the stub it jumps to. */
 export interface Watched {
   readonly at: Address;
   readonly stub: Address;
@@ -40,11 +40,11 @@ export class LoaderWatch {
   readonly #at: NativePointer;
   readonly #stub: NativePointer;
   readonly #page: NativePointer;
-  /** Held: our thread calls it. */
+  /** Kept alive: our thread calls it. */
   readonly #callback: NativeCallback<"void", []>;
   readonly #original: Word;
   #running = true;
-  /** Our thread is in the script. */
+  /** Whether our thread is in the script. */
   #calling = false;
 
   private constructor(at: Address, stub: NativePointer, original: Word, onChange: () => void, onTick: () => void) {
@@ -65,11 +65,11 @@ export class LoaderWatch {
   }
 
   /**
-   * @param before what an earlier session has left
-   * @param onChange is called on a thread of ours while the thread that opens or closes a library waits in the loader, with
-   *   its lock: it must not wait for that lock
-   * @param onTick is called on the same thread every two seconds, also when nobody can reach the script any more
-   * @returns why it cannot be done here
+   * @param before what an earlier session left behind
+   * @param onChange called on our own thread while the thread that opens or closes a library waits in the loader, holding
+   *   its lock: must not wait for that lock
+   * @param onTick called on the same thread every two seconds, even when nobody can reach the script any more
+   * @returns the watch, or why it is impossible here
    */
   static start(before: Watched | null, onChange: () => void, onTick: () => void): LoaderWatch | string {
     const { at, state } = loaderNotice();
@@ -102,8 +102,8 @@ export class LoaderWatch {
   }
 
   /**
-   * The loader's own bytes again; then nobody calls into the script any more. A thread that waits in our code goes on by
-   * code that stays.
+   * Restores the loader's own bytes; after that nobody calls into the script any more. A thread waiting in our code
+   * continues through code that stays.
    */
   stop(): void {
     if (!this.#running) return;
@@ -126,7 +126,7 @@ export class LoaderWatch {
   }
 }
 
-/** Two pages near the loader: code, and what it shares with us. Null where the kernel cannot keep it from children. */
+/** Two pages near the loader: code, and what it shares with us. Null if the kernel cannot wipe the latter in children. */
 function makeStub(at: Address, state: Address): NativePointer | null {
   const stub = mapNear({ base: pointerTo(at - (at % SIZE)), size: SIZE }, [at], 2 * SIZE);
   const page = stub.add(SIZE);

@@ -1,6 +1,6 @@
 /**
- * What this process has mapped. By /proc/self and not by Process.enumerateRanges(): Frida opens /proc/PID, which is another
- * process's where this one lives in a PID namespace and sees the /proc of the one outside.
+ * What this process has mapped. From /proc/self, not Process.enumerateRanges(): Frida opens /proc/PID, which is another
+ * process if this one lives in a PID namespace but sees the outer one's /proc.
  */
 import { pathAsItWas } from "../../../schemas/names.js";
 import { type Address, pointerTo } from "../../target/address.js";
@@ -10,11 +10,11 @@ export interface Mapping extends Extent {
   /** As in mprotect(2). */
   readonly protection: number;
   readonly shared: boolean;
-  /** Of the mapping in its file, in bytes. */
+  /** Offset of the mapping in its file, in bytes. */
   readonly offset: number;
   /** Device and inode of its file. */
   readonly file: string;
-  /** Its file; another name where it has none; "" without a name. */
+  /** Its file; without one, the kernel's name for it, or "". */
   readonly path: string;
 }
 
@@ -51,12 +51,12 @@ export const parseMaps = (text: string): MapsLine[] =>
     ];
   });
 
-/** In the order of their addresses. Throws where there is no /proc. */
+/** In address order. Throws if there is no /proc. */
 export const mappings = (): Mapping[] =>
   parseMaps(File.readAllText("/proc/self/maps")).map(({ start, ...rest }) => ({ base: pointerTo(start), ...rest }));
 
 const which = (bits: number): Mapping[] => mappings().filter(({ protection }) => (protection & bits) === bits);
-/** What can be read and executed. */
+/** Mappings that can be read and executed. */
 export const codeMappings = (): Mapping[] => which(READ | EXECUTE);
-/** What can be read and written. */
+/** Mappings that can be read and written. */
 export const dataMappings = (): Mapping[] => which(READ | WRITE);

@@ -1,6 +1,6 @@
 /**
- * Host-owned memory: mapped by the host's own mmap, never freed, so that entries, thunks and tables outlive the script.
- * (Memory.alloc is freed at unload, and every adopted entry would then lead into nothing.)
+ * Host-owned memory: mapped with the host's own mmap and never freed, so that entries, thunks and tables outlive the
+ * script. (Memory.alloc's memory is freed at unload; every adopted entry would then jump into nowhere.)
  */
 import { ENTRY_SIZE } from "../../../schemas/abi.js";
 import { codeWriter } from "../../arch/index.js";
@@ -18,36 +18,36 @@ const close = native("close", "int", ["int"]);
 const PROT_RW = 3;
 const MAP_PRIVATE = 0x02;
 const MAP_ANONYMOUS = 0x20;
-/** Linux 4.17; older kernels take the address as a hint, which the check of the result covers. */
+/** Since Linux 4.17; older kernels take the address as a hint, hence the check of the result. */
 const MAP_FIXED_NOREPLACE = 0x100000;
 const MAP_FAILED = ptr(-1);
 const MFD_CLOEXEC = 1;
 
 const STEPS = 384;
-/** Below this the kernel maps nothing. */
+/** The kernel maps nothing below this. */
 const LOWEST = 0x10000;
 
-/** The target's limits, or its kernel, refuse what is asked for: memory, or a thread. */
+/** The target's limits or its kernel refuse us memory or a thread. */
 export class NoRoom extends Error {}
 
 export const pageAlign = (size: number): number => Math.ceil(size / Process.pageSize) * Process.pageSize;
 
-/** Zeroed read-write memory anywhere. `size` in bytes. */
+/** Zeroed read-write memory anywhere. `size` in bytes. @throws NoRoom */
 export function mapAnywhere(size: number): NativePointer {
   const p = mmap(NULL, pageAlign(size), PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p.equals(MAP_FAILED)) throw new NoRoom(`mmap of ${size} bytes failed in the target`);
   return p;
 }
 
-/** Gives back what nothing in the target leads to any more. */
+/** Frees memory that nothing in the target refers to any more. */
 export function unmap(memory: NativePointer, size: number): void {
   munmap(memory, pageAlign(size));
 }
 
 /**
- * Zeroed read-write memory from which jumps reach some of a module's addresses: all that lie
- * between the two. Not all of the module: its data may be larger than that reach.
- * Steps away from the module in both directions; throws NoRoom when every place is taken.
+ * Zeroed read-write memory within a jump's reach of all addresses in the span of `near`. Not of the whole module: its data
+ * may be larger than a jump's reach. Tries ever further from the module in both directions. `size` in bytes.
+ * @throws NoRoom if every place is taken
  */
 export function mapNear({ base: start, size: extent }: Extent, near: readonly Address[], size: number): NativePointer {
   const bytes = pageAlign(size);
@@ -70,11 +70,11 @@ export function mapNear({ base: start, size: extent }: Extent, near: readonly Ad
   throw new NoRoom(`no free memory within 2 GB of the code at 0x${low.toString(16)}`);
 }
 
-/** Zeroed private memory that /proc/PID/maps lists under `name`: later agents find it there. */
+/** Zeroed private memory that /proc/PID/maps lists under `name`, where later agents find it. @throws NoRoom */
 export function mapNamed(name: string, size: number): NativePointer {
   const fd = memfdCreate(Memory.allocUtf8String(name), MFD_CLOEXEC);
   if (fd < 0) throw new NoRoom("the target's memfd_create failed");
-  // A file that is shorter than its mapping ends the process that touches it.
+  // Touching a mapping beyond the end of its file kills the process.
   if (ftruncate(fd, pageAlign(size)) !== 0) {
     close(fd);
     throw new NoRoom(`the target cannot create a memory file of ${size} bytes`);
@@ -85,9 +85,9 @@ export function mapNamed(name: string, size: number): NativePointer {
   return p;
 }
 
-/** What `mapNamed` has made under this name, and left writable; null: nothing. */
+/** What `mapNamed` created under this name, if it is still writable; null: nothing. */
 export const findNamedData = (name: string): NativePointer | null => named(name, dataMappings());
-/** The same that can be executed by now. */
+/** The same, if it has been made executable. */
 export const findNamedCode = (name: string): NativePointer | null => named(name, codeMappings());
 
 const named = (name: string, among: readonly Mapping[]): NativePointer | null =>

@@ -1,6 +1,6 @@
 /*
- * The C side of modules.ts: called by dl_iterate_phdr for each module. Compiled inside the target; NAME_SIZE and PAGE_SIZE
- * are #defined by the script.
+ * The C side of modules.ts: the dl_iterate_phdr callback. Compiled inside the target; the script #defines NAME_SIZE and
+ * PAGE_SIZE.
  */
 #include <stdint.h>
 enum { PT_LOAD = 1 };
@@ -9,7 +9,7 @@ struct info { uint64_t bias; const char *name; const struct header *headers; uin
 struct record { uint64_t base, end; char name[NAME_SIZE]; };
 struct list { uint64_t room, found; struct record records[]; };
 
-/* Under the loader's lock: the module does not go meanwhile. */
+/* Called under the loader's lock: the module cannot be unloaded meanwhile. */
 int note(const struct info *info, uint64_t size, struct list *list) {
   uint64_t low = ~0ull, high = 0;
   struct record *r;

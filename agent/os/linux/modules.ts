@@ -1,7 +1,7 @@
 /**
- * The modules that the loader has mapped, asked of the loader itself: Frida's own list follows notices that it would have
- * to write into the loader's code for, and those hung forked children (docs/decisions/0015). Calls nothing that waits for
- * the loader's main lock: a thread that opens a library may wait for us just then (loader-watch.ts).
+ * The modules the loader has mapped, asked of the loader itself: for its own list Frida would have to hook the loader's
+ * code, and those hooks hung forked children (docs/decisions/0015). Calls nothing that waits for the loader's main lock: a
+ * thread that opens a library may be waiting for us just then (loader-watch.ts).
  */
 
 import { type Address, addressOf } from "../../target/address.js";
@@ -12,11 +12,11 @@ import { mappings } from "./mappings.js";
 import SOURCE from "./modules.c.js";
 
 export interface LoadedModule extends Place {
-  /** What the loader calls it: the path by which it was opened. "" for the executable. */
+  /** The loader's name for it: the path it was opened by. "" for the executable. */
   readonly name: string;
 }
 
-/** Bytes of a module's record: base, end, then its name, cut off where it does not fit. */
+/** Layout of a module's record, in bytes: base, end, then its name, truncated to fit. */
 const RECORD = { base: 0, end: 8, name: 16, size: 1040 } as const;
 const FIRST_GUESS = 256;
 
@@ -25,7 +25,7 @@ const dlIteratePhdr = native("dl_iterate_phdr", "int", ["pointer", "pointer"]);
 
 let reader: CModule | null = null;
 
-/** In the order in which they were loaded; the executable first. */
+/** In load order, the executable first. */
 export function loadedModules(): LoadedModule[] {
   reader ??= new CModule(DEFINES + SOURCE);
   for (let room = FIRST_GUESS; ; ) {
@@ -44,12 +44,12 @@ function named(records: readonly NativePointer[]): LoadedModule[] {
     const base = record.add(RECORD.base).readPointer();
     const name = record.add(RECORD.name).readUtf8String() ?? "";
     const size = Number(record.add(RECORD.end).readPointer().sub(base).toString());
-    // The loader's own name may be relative to a folder that has changed since.
+    // The loader's name may be relative to a working directory that has changed since.
     return { base, size, name, path: files.get(addressOf(base)) ?? name };
   });
 }
 
-/** The file behind each mapping's first byte. Empty where the process has no /proc. */
+/** The file of each mapping, by start address. Empty if the process has no /proc. */
 function mappedFiles(): Map<Address, string> {
   try {
     return new Map(
@@ -60,11 +60,11 @@ function mappedFiles(): Map<Address, string> {
   }
 }
 
-/** The module that an address lies in. */
+/** The module that contains an address. */
 export const moduleAt = (modules: readonly LoadedModule[], at: NativePointer): LoadedModule | undefined =>
   modules.find((module) => contains(module, at));
 
-/** Where the loader says that its list has changed, and what it is doing then. Source: link.h, struct r_debug. */
+/** The function the loader calls when its list changes, and where its state is. Source: link.h, struct r_debug. */
 export function loaderNotice(): { readonly at: Address; readonly state: Address } {
   const debug = exported("_r_debug");
   return { at: addressOf(debug.add(16).readPointer()), state: addressOf(debug.add(24)) };

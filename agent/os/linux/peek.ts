@@ -1,6 +1,6 @@
 /**
- * Reads memory that may go while it is read: the host may close a library at any time. Through process_vm_readv, which
- * answers EFAULT where a plain read would be a SIGSEGV, and that signal is the host's alone (docs/decisions/0015).
+ * Reads memory that may be unmapped meanwhile: the host may close a library at any time. Uses process_vm_readv, which
+ * returns EFAULT where a plain read would raise SIGSEGV, a signal that is the host's alone (docs/decisions/0015).
  */
 import { type Address, pointerTo } from "../../target/address.js";
 import { native } from "../../target/native.js";
@@ -8,11 +8,11 @@ import { native } from "../../target/native.js";
 const processVmReadv = native("process_vm_readv", "long", ["int", "pointer", "ulong", "pointer", "ulong", "ulong"]);
 
 const PAGE = 4096;
-/** Bytes of the longest string that is looked for. */
+/** Bytes of the longest string we read. */
 const LONGEST_STRING = 64 * 1024;
 const vectors = Memory.alloc(4 * Process.pointerSize);
 
-/** Something that was mapped is not any more. */
+/** What was mapped there no longer is. */
 export class MemoryGone extends Error {
   constructor(at: Address) {
     super(`nothing is mapped at 0x${at.toString(16)}`);
@@ -20,7 +20,7 @@ export class MemoryGone extends Error {
   }
 }
 
-/** What can be read of `size` bytes, from the first on; null where the kernel forbids it. */
+/** As many of `size` bytes as can be read, from the first on; null if the kernel refuses. */
 function readUpTo(at: Address, size: number): ArrayBuffer | null {
   const buffer = Memory.alloc(size);
   vectors.writePointer(buffer).add(8).writeU64(size);
@@ -36,7 +36,7 @@ export function peek(at: Address, size: number): ArrayBuffer {
   return bytes;
 }
 
-/** Memory as it was when each page of it was first looked at. All methods throw MemoryGone. */
+/** Memory as it was when each page was first read. All methods throw MemoryGone. */
 export class Peeked {
   readonly #pages = new Map<Address, DataView>();
 
@@ -59,7 +59,7 @@ export class Peeked {
     return this.u32(at) + this.u32(at + 4) * 2 ** 32;
   }
 
-  /** Up to the zero byte at its end, one character a byte. */
+  /** A NUL-terminated string, one character per byte. */
   text(at: Address): string {
     let text = "";
     for (let i = at; i < at + LONGEST_STRING; i++) {

@@ -1,4 +1,4 @@
-/** Other processes, as /proc shows them. */
+/** Other processes, as seen in /proc. */
 
 /** Whether there is a process with this id. */
 export function processLives(pid: number): boolean {

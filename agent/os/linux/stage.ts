@@ -1,7 +1,7 @@
 /**
  * Takes a loaded library off the file it was mapped from: the same bytes at the same addresses, backed by a copy that no
- * build writes. A writer in place (`cp`, a linker that truncates) would otherwise change or cut off the code that runs.
- * Only for a library that no thread is using: what is written to its data between copy and exchange would be lost.
+ * build writes to. Otherwise, overwriting the file in place (`cp`, a linker that truncates) would change or cut off running
+ * code. Only for a library that no thread is using: writes to its data between copy and exchange would be lost.
  */
 
 import { contains, type Place } from "../../target/extent.js";
@@ -26,17 +26,17 @@ const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
 const MREMAP_MAYMOVE_FIXED = 3;
 const FAILED = ptr(-1);
-/** Bytes per sendfile: below the kernel's limit of 2 GB. */
+/** Bytes per sendfile call: below the kernel's limit of 2 GB. */
 const PIECE = 0x40000000;
 
-/** The exchange of one piece, ready: `fresh` holds the same bytes. */
+/** One piece ready to be exchanged: `fresh` holds the same bytes. */
 interface Exchange extends Mapping {
   readonly fresh: NativePointer;
 }
 
 /**
- * @param copy path of the file to make; must not exist
- * @returns null when the library is off its file, else why it is not: then nothing has changed
+ * @param copy path of the file to create; must not exist
+ * @returns null once the library is off its file, else why it is not: then nothing has changed
  */
 export function stage(place: Place, copy: string): string | null {
   const pieces = piecesOf(place);
@@ -55,7 +55,7 @@ export function stage(place: Place, copy: string): string | null {
     }
     while (ready.length > 0) {
       const { fresh, size: bytes, base } = ready[0] as Exchange;
-      // ONE call takes the old mapping away and puts the new one there: nobody sees a gap.
+      // ONE call replaces the old mapping with the new one: nobody sees a gap.
       if (mremap(fresh, bytes, bytes, MREMAP_MAYMOVE_FIXED, base).equals(FAILED)) return "the kernel refused mremap";
       ready.shift();
     }
@@ -67,9 +67,10 @@ export function stage(place: Place, copy: string): string | null {
 }
 
 /**
- * Keeps the library's own file from being freed when a build replaces it, by one page that nobody can touch. The loader
- * knows libraries by device and inode: a copy that got the freed number would be taken for generation 0, and never loaded.
- * @returns why not; null when it is held, as long as the process lives
+ * Keeps the library's own inode from being freed when a build replaces the file, by mapping one inaccessible page of it.
+ * The loader identifies libraries by device and inode: a copy that got the freed inode would be taken for generation 0 and
+ * never be loaded.
+ * @returns why not; null if it is held, for as long as the process lives
  */
 function hold(place: Place): string | null {
   const file = open(Memory.allocUtf8String(place.path), O_RDONLY_CLOEXEC, 0);
@@ -84,15 +85,15 @@ function hold(place: Place): string | null {
   return `${place.path} has been replaced`;
 }
 
-/** A private mapping with the piece's bytes and protection, elsewhere; null when the kernel refuses. */
+/** A private mapping elsewhere with the piece's bytes and protection; null if the kernel refuses. */
 function prepare({ base, size, protection, offset }: Mapping, file: number, fileSize: number): NativePointer | null {
-  // Pages behind the end of a file that was replaced by a shorter one cannot be touched.
+  // If the file was replaced by a shorter one, pages past its end cannot be touched.
   const backed = offset + size <= fileSize + Process.pageSize - 1;
   const fresh = backed
     ? mmap(NULL, size, PROT_RW, MAP_PRIVATE, file, offset)
     : mmap(NULL, size, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (fresh.equals(FAILED)) return null;
-  // Relocated data and text differ from the file, and so does a file that was replaced: the live bytes count.
+  // Relocated data and text differ from the file, and it may have been replaced: the live bytes count.
   const readable = (protection & 1) !== 0;
   if (readable && memcmp(fresh, base, size) !== 0) Memory.copy(fresh, base, size);
   if (mprotect(fresh, size, protection) === 0) return fresh;
@@ -100,7 +101,7 @@ function prepare({ base, size, protection, offset }: Mapping, file: number, file
   return null;
 }
 
-/** Bytes copied, or why not. */
+/** The number of bytes copied, or why it failed. */
 function copyFile(from: string, to: string): number | string {
   const source = open(Memory.allocUtf8String(from), O_RDONLY_CLOEXEC, 0);
   if (source < 0) return `${from} cannot be opened`;

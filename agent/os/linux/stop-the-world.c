@@ -1,6 +1,6 @@
 /*
- * The C side of stop-the-world.ts: a child that shares this process's memory stops its threads, looks where they are, and
- * writes. Compiled inside the target; the names in capitals that nothing here declares are #defined by the script.
+ * The C side of stop-the-world.ts: a child that shares this process's memory stops its threads, checks where they are, and
+ * writes. Compiled inside the target; the script #defines the names in capitals that are not declared here.
  */
 #include <stdint.h>
 /* Source: ptrace(2) on PTRACE_SEIZE, PTRACE_INTERRUPT and signal-delivery-stops. */
@@ -15,7 +15,7 @@ struct thread { int32_t id, status; };
 extern long syscall(long number, ...);
 extern int *__errno_location(void);
 extern int clone(int (*run)(void *), void *stack, int flags, void *argument, ...);
-/* A CModule's own variables are read-only: these are lent by the script. */
+/* A CModule's own variables are read-only, so the script lends these. */
 extern struct thread threads[];
 extern char directory[], task_folder[], child_stack[];
 extern uint64_t stack_words[];
@@ -33,7 +33,7 @@ static int known(struct job *job, long count, int id) {
   return 0;
 }
 
-/* Marks the write that a thread would go on inside of. Writes are sorted by address. */
+/* Marks as busy the write that a thread at pc would resume inside. Writes are sorted by address. */
 static void look(struct job *job, uint64_t pc) {
   long low = 0, high = (long)job->count - 1;
   while (low <= high) {
@@ -45,7 +45,7 @@ static void look(struct job *job, uint64_t pc) {
   }
 }
 
-/* The file of a thread in /proc, as text; its length, 0 when the thread has ended. */
+/* Reads a thread's file in /proc as text. Returns its length; 0 if the thread has exited. */
 static long read_file(const char *thread, const char *name, char *text, long size) {
   char path[96];
   long k = 0, fd, got;
@@ -64,8 +64,8 @@ static long read_file(const char *thread, const char *name, char *text, long siz
   return got > 0 ? got : 0;
 }
 
-/* Whether another tracer has stopped this thread; where it stands is looked at then. It need not be seized: Frida's own
-   helper holds the first thread of a spawned host until it is resumed. */
+/* Whether another tracer has stopped this thread; if so, checks where. It need not be seized: Frida's own helper holds the
+   first thread of a spawned host until it is resumed. */
 static int held_by_another(struct job *job, const char *thread) {
   char text[512];
   long got = read_file(thread, "stat", text, sizeof text), i, end = 0;
@@ -80,7 +80,7 @@ static int held_by_another(struct job *job, const char *thread) {
   return 1;
 }
 
-/* Takes hold of every thread, those included that are being started meanwhile: until a whole look finds no new one. */
+/* Seizes every thread, including those started meanwhile: repeats until a whole pass finds no new one. */
 static long seize_all(struct job *job) {
   long count = 0, got, at, fd;
   int found;
@@ -154,7 +154,7 @@ static int child(void *argument) {
       w->state = WRITTEN;
     }
   }
-  /* A thread that stopped to be given a signal is given it now. Whatever is not let go here is at our exit. */
+  /* A thread that stopped for a signal's delivery gets it now. What is not released here is when we exit. */
   for (i = 0; i < count; i++) {
     int status = threads[i].status;
     long signal = status >> 16 == EVENT_STOP ? 0 : (status >> 8) & 0xff;

@@ -1,11 +1,11 @@
 /**
- * Writes code while every other thread stands still, and never where a thread is: what an entry needs that is more than
- * one aligned instruction. Owns the stopping; knows no functions, thunks or tables.
+ * Writes code while every other thread is stopped, and never where a thread is: needed for an entry that is more than one
+ * aligned instruction. Owns the stopping; knows nothing of functions, thunks or tables.
  *
- * A process cannot trace its own threads, so a child does it that shares the memory and nothing else
- * (CLONE_VM | CLONE_VFORK, no exit signal: the host's wait() does not see it). Between the stop and the release it makes
- * system calls only: any lock of the C library may be held by a thread that stands. (Process.enumerateThreads() is avoided
- * before it too: Gum traces threads for that in a way that hung the agent, docs/decisions/0010.)
+ * A process cannot trace its own threads, so a child does, which shares its memory and nothing else
+ * (CLONE_VM | CLONE_VFORK, no exit signal: the host's wait() does not see it). Between stop and release it makes system
+ * calls only: a stopped thread may hold any of the C library's locks. (Process.enumerateThreads() is avoided even before
+ * that: Gum traces threads for it in a way that hung the agent, docs/decisions/0010.)
  */
 import { LINUX } from "../../arch/index.js";
 import { type Address, pointerTo } from "../../target/address.js";
@@ -19,26 +19,26 @@ export interface CodeWrite {
   readonly bytes: readonly number[];
 }
 
-/** Per write: done; or "busy", a thread would go on in the middle of it; or why nothing could be stopped. */
+/** Per write: done; or "busy": a thread would resume in the middle of it; or why nothing could be stopped. */
 export type Written = "written" | "busy" | { readonly failed: string };
 
-/** Attempts for writes that find a thread in their way, and the seconds between them. */
+/** Attempts at writes that a thread is in the way of, and the seconds between them. */
 const ATTEMPTS = 40;
 const PAUSE_S = 0.002;
-/** What the script lends the C side, and how long that may take. */
+/** Sizes of the buffers the script lends the C side, and its time limit. */
 const LIMITS = {
   MOST_THREADS: 4096,
   DIRECTORY_SIZE: 32 * 1024,
-  /** Bytes of each thread's stack that are searched: a signal handler's frame, with the place it returns to, is there. */
+  /** Bytes of each thread's stack to search: a signal handler's frame, with its return address, is in there. */
   STACK_SIZE: 16 * 1024,
   CHILD_STACK_SIZE: 64 * 1024,
-  /** ms that all threads may take to stop; then they are let go again. */
+  /** How long all threads together may take to stop before they are released, in ms. */
   STOP_MS: 500,
 } as const;
 
-/** What has become of a write. 0: it was not tried. */
+/** Outcome of a write. 0: not attempted. */
 const STATES = { WRITTEN: 1, BUSY: 2 } as const;
-/** Why there was no stop. 0: there was one. */
+/** Why the stop failed. 0: it succeeded. */
 const ERRORS = { NOT_LISTED: 1, REFUSED: 2, TOO_MANY: 3, NOT_IN_TIME: 4 } as const;
 const REASONS: Readonly<Record<number, string>> = {
   [ERRORS.NOT_LISTED]: "its threads cannot be listed",
@@ -76,7 +76,7 @@ const runnable = (code: NativePointer) => nativeAt(code, "long", ["pointer"]);
 interface Machinery {
   readonly module: CModule;
   readonly run: ReturnType<typeof runnable>;
-  /** Lent to the C side: collected otherwise. */
+  /** Lent to the C side; kept here so that it is not garbage-collected. */
   readonly lent: readonly NativePointer[];
 }
 let machinery: Machinery | null = null;
@@ -95,9 +95,9 @@ function build(): Machinery {
 }
 
 /**
- * Makes the writes, each whole or not at all. The code must be writable. Synchronous: the host stands for parts of a
- * millisecond to some milliseconds, at most LIMITS.STOP_MS. A write that finds a thread inside its bytes, or about to return
- * there from a signal handler, is tried again while the others are done.
+ * Makes the writes, each in full or not at all. The code must be writable. Synchronous: the host is stopped for a fraction
+ * of a millisecond to a few milliseconds, at most LIMITS.STOP_MS. A write with a thread inside its bytes, or about to return
+ * there from a signal handler, is retried; the others are not held up.
  */
 export function writeStopped(writes: readonly CodeWrite[]): Written[] {
   const result: Written[] = writes.map(() => "busy");
@@ -126,7 +126,7 @@ export function writeStopped(writes: readonly CodeWrite[]): Written[] {
   return result;
 }
 
-/** The threads are listed by another process, which has to name this one. */
+/** The threads are listed by another process, which needs a valid pid for this one. */
 const seesItself = (): boolean => File.readAllText("/proc/self/stat").startsWith(`${Process.id} `);
 
 type Outcome =

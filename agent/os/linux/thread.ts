@@ -1,6 +1,6 @@
 /**
- * Runs machine code on threads of the target's own, so that what blocks there does not block the agent. The code lies in
- * host-owned memory: it may return long after the script was unloaded.
+ * Runs machine code on new threads of the target, so that what blocks there does not block the agent. The code lies in
+ * host-owned memory: it may return long after the script has been unloaded.
  */
 import { native, nativeThatWaits } from "../../target/native.js";
 import { now } from "./clock.js";
@@ -11,11 +11,11 @@ const pthreadDetach = native("pthread_detach", "int", ["pointer"]);
 const pthreadSigmask = native("pthread_sigmask", "int", ["int", "pointer", "pointer"]);
 
 const SIG_SETMASK = 2;
-/** Bytes: sigset_t. */
+/** Bytes of a sigset_t. */
 const SIGNALS = 128;
-/** ms between looks at something that takes its time. */
+/** Polling interval in ms for something slow. */
 const LOOK_MS = 2;
-/** ms in which most things end: watched closely, so that a quick one is seen at once. */
+/** Within this many ms most things finish: polled closely, so that a quick one is noticed at once. */
 const QUICK_MS = 5;
 
 const opendir = native("opendir", "pointer", ["pointer"]);
@@ -25,8 +25,8 @@ const closedir = native("closedir", "int", ["pointer"]);
 const D_NAME = 19;
 
 /**
- * How many threads are the host's own. Not by Process.enumerateThreads(), which looks at registers and took 15 s in 2 of
- * 40 hosts that stood at their entry point.
+ * How many threads are the host's own. Not from Process.enumerateThreads(), which reads registers and took 15 s in 2 of 40
+ * hosts stopped at their entry point.
  */
 function hostThreads(): number {
   const folder = opendir(Memory.allocUtf8String("/proc/self/task"));
@@ -40,11 +40,11 @@ function hostThreads(): number {
   return count;
 }
 
-/** Seconds between looks, and how many, at threads that Frida has started and not hidden yet. */
+/** Polling interval in seconds, and the number of attempts, for threads that Frida has started but not hidden yet. */
 const HIDING = 0.01;
 const HIDING_LOOKS = 30;
 
-/** Whether the host has one thread only. */
+/** Whether the host has only one thread. */
 export function isAlone(): boolean {
   for (let look = 0; look < HIDING_LOOKS; look++) {
     if (hostThreads() === 1) return true;
@@ -54,13 +54,13 @@ export function isAlone(): boolean {
 }
 
 /**
- * What a thread of ours must take although the host's handlers are not to run on it: the answers to an instruction (ILL,
- * TRAP, ABRT, BUS, FPE, SEGV, SYS), without which the kernel ends the process whatever handler it has, and 32 and 33, by
- * which glibc cancels threads and changes their user.
+ * Signals our threads must not block although no host handler should run on them: those an instruction raises (ILL, TRAP,
+ * ABRT, BUS, FPE, SEGV, SYS), for which the kernel kills the process if they are blocked, whatever its handlers; and 32
+ * and 33, which glibc uses to cancel threads and to change their user.
  */
 const NEVER_BLOCKED = [4, 5, 6, 7, 8, 11, 31, 32, 33];
 
-/** Starts `code(job)` on a thread with all other signals blocked. */
+/** Starts `code(job)` on a thread with all other signals blocked. @throws NoRoom */
 export function startThread(code: NativePointer, job: NativePointer): void {
   const all = Memory.alloc(SIGNALS);
   all.writeByteArray(new Array<number>(SIGNALS).fill(0xff));
@@ -87,7 +87,7 @@ export function startThread(code: NativePointer, job: NativePointer): void {
   pthreadDetach(thread.readPointer());
 }
 
-/** ms until the 32-bit word at `done` is set; null when that takes longer than `timeoutMs`. */
+/** ms until the 32-bit word at `done` was set; null if that takes longer than `timeoutMs`. */
 export async function untilSet(done: NativePointer, timeoutMs: number): Promise<number | null> {
   const start = now();
   const elapsed = () => now() - start;
@@ -100,7 +100,7 @@ export async function untilSet(done: NativePointer, timeoutMs: number): Promise<
   return elapsed();
 }
 
-/** Waits on the script's thread, while threads of ours may enter the script. Whether it came true within `ms`. */
+/** Waits on the script's thread; other threads may enter the script meanwhile. Whether it came true within `ms`. */
 export function blocking(isTrue: () => boolean, ms: number): boolean {
   const start = now();
   while (!isTrue()) {

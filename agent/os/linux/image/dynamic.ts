@@ -1,4 +1,4 @@
-/** The dynamic section of a loaded image, from its memory: the loader's own tables, which stay when the file is gone. */
+/** A loaded image's dynamic section, from memory: the loader's own tables, which remain when the file is gone. */
 import {
   DT_GNU_HASH,
   DT_HASH,
@@ -16,8 +16,8 @@ import { loadBias, segmentsAt } from "./segments.js";
 import { type FunctionSymbol, SYMBOL } from "./symbol.js";
 
 /**
- * Exported functions by the module's own tables in memory: all that is left when its file is gone. Null when the module
- * is no ELF image or has no symbol table.
+ * Exported functions from the module's own tables in memory: all that is left when its file is gone. Null if the module is
+ * not an ELF image or has no symbol table.
  */
 export function exportsInMemory(base: NativePointer): FunctionSymbol[] | null {
   const memory = new Peeked();
@@ -41,15 +41,15 @@ export function exportsInMemory(base: NativePointer): FunctionSymbol[] | null {
 }
 
 export interface DynamicTables {
-  /** What is added to the file's addresses. */
+  /** Added to the file's addresses. */
   readonly bias: NativePointer;
-  /** By DT_*: where a table is. */
+  /** Addresses of tables, by DT_* tag. */
   readonly tables: ReadonlyMap<number, NativePointer>;
-  /** By DT_*: the plain number, for sizes. */
+  /** Plain numbers, by DT_* tag: for sizes. */
   readonly values: ReadonlyMap<number, number>;
 }
 
-/** The dynamic section of the image at `base`, from memory; null when there is none. @throws MemoryGone */
+/** The dynamic section of the image at `base`, from memory; null if there is none. @throws MemoryGone */
 export function dynamicAt(base: NativePointer, memory = new Peeked()): DynamicTables | null {
   const segments = segmentsAt(base, memory);
   const dynamic = segments?.find((s) => s.type === PT_DYNAMIC);
@@ -69,7 +69,7 @@ export function dynamicAt(base: NativePointer, memory = new Peeked()): DynamicTa
   return { bias, tables, values };
 }
 
-/** DT_HASH holds the number of symbols; DT_GNU_HASH only where the last chain ends. */
+/** DT_HASH holds the number of symbols; with DT_GNU_HASH it is where the last chain ends. */
 function symbolCount(memory: Peeked, hash: NativePointer | undefined, gnu: NativePointer | undefined): number {
   if (hash !== undefined) return memory.u32(addressOf(hash) + 4);
   if (gnu === undefined) return 0;

@@ -1,6 +1,6 @@
 /**
- * What a loaded module's own file says: sections and function symbols. Read by ourselves, because Gum's reader kills the
- * process when the file has been deleted or replaced since (docs/decisions/0004), which is what builds do.
+ * Sections and function symbols from a loaded module's own file. We read it ourselves because Gum's reader kills the
+ * process if the file has been deleted or replaced since (docs/decisions/0004), which is what builds do.
  */
 import { PT_LOAD, SHT_DYNSYM, SHT_NOBITS, SHT_SYMTAB, STT_FILE, STT_FUNC } from "../../../../schemas/elf.js";
 import { type Address, addressOf } from "../../../target/address.js";
@@ -21,13 +21,13 @@ export interface ModuleFile {
   functionsIn(sections: readonly Section[], addresses?: ReadonlySet<Address>): FunctionSymbol[];
 }
 
-/** Bytes at the module's base that must be in the file as well: headers, notes with the Build-ID, symbols. */
+/** Bytes at the module's base that must match the file: headers, notes with the Build-ID, symbols. */
 const COMPARED = 64 * 1024;
-/** A string table up to this size is read in one go, in bytes. */
+/** String tables up to this many bytes are read in one go. */
 const STRINGS_AT_ONCE = 16 * 1024 * 1024;
 const LONGEST_TABLE = 512 * 1024 * 1024;
 
-/** Null when the file is not there or no longer the one that was mapped. @throws MemoryGone */
+/** Null if the file is gone or no longer the one that was mapped. @throws MemoryGone */
 export function readModuleFile(path: string, base: NativePointer): ModuleFile | null {
   let file: File;
   try {
@@ -110,7 +110,7 @@ function functionsOf(
   return found;
 }
 
-/** The first segment is never written at run time (headers, notes, hashes, symbols): equal bytes, same file. */
+/** The first segment (headers, notes, hashes, symbols) is never written at run time: equal bytes mean the same file. */
 function sameStart(file: File, base: NativePointer, segments: readonly Segment[]): boolean {
   const first = segments.find((s) => s.type === PT_LOAD);
   if (first === undefined || first.offset !== 0) return false;
@@ -129,7 +129,7 @@ function bytesAt(file: File, offset: number, size: number): ArrayBuffer {
 
 const u64 = (view: DataView, at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 
-/** Looks names up in a string table. */
+/** A function that looks up names in a string table. */
 function strings(
   file: File,
   { offset, size }: { readonly offset: number; readonly size: number },

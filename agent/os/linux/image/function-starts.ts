@@ -1,7 +1,7 @@
 /**
- * Where the functions of a loaded module begin, by the table that its unwinder searches (.eh_frame_hdr): stripped libraries
- * have it too, and it needs none of the process's own unwinding, which may be busy or not there.
- * Source: LSB 5.0 core, "Exception Frames"; gcc, clang and the linkers all write the one encoding that is read here.
+ * Where a loaded module's functions start, from the unwinder's search table (.eh_frame_hdr): stripped libraries have it
+ * too, and reading it does not involve the process's own unwinder, which may be busy or missing.
+ * Source: LSB 5.0 core, "Exception Frames"; gcc, clang and the linkers all write the one encoding read here.
  */
 import { PT_GNU_EH_FRAME } from "../../../../schemas/elf.js";
 import { type Address, addressOf } from "../../../target/address.js";
@@ -12,7 +12,7 @@ import { segmentOf } from "./segments.js";
 const HEAD = 0x3b031b01;
 const ENTRY = 8;
 
-/** Finds the start of the function that an address lies in; null where the module has no such table. */
+/** Finds the start of the function that contains an address; null if the module has no such table. */
 export class FunctionStarts {
   readonly #memory = new Peeked();
   readonly #header: Address | null;

@@ -1,6 +1,6 @@
 /**
- * What the pointers in a module's data lead to, also before the loader has written them: a library is told of when it is
- * mapped, and relocated after that. Reads only.
+ * What the pointers in a module's data point to, even before the loader has written them: we are notified of a library
+ * when it is mapped, and it is relocated after that. Read-only.
  * Source: x86-64 psABI 1.0 table 4.9; measured with Frida 17.26.2 on glibc 2.36: a module observer still sees zeros.
  */
 import { DT_RELA, DT_RELASZ, DT_SYMTAB } from "../../../../schemas/elf.js";
@@ -11,11 +11,11 @@ import { type DynamicTables, dynamicAt } from "./dynamic.js";
 import { SYMBOL } from "./symbol.js";
 
 const RELA = 24;
-/** Relocations that lead into the module: to an address of its own, to a symbol of its own. */
+/** Relocations that may point into the module: base-relative ones, and those against one of its own symbols. */
 const { relative: RELATIVE, symbol: OF_SYMBOL } = LINUX.relocations;
 const HIGH = 2 ** 32;
 
-/** Reads the pointer at a place in the module: where it leads once the module is relocated; NULL when nowhere. */
+/** Reads the pointer at a place in the module: what it points to once relocated; NULL if not into the module. */
 export function pointersIn(module: Extent): (at: NativePointer) => NativePointer {
   let relocations: ReadonlyMap<Address, NativePointer> | null = null;
   return (at) => {
@@ -24,7 +24,7 @@ export function pointersIn(module: Extent): (at: NativePointer) => NativePointer
     relocations ??= relocationsOf(module);
     const relocated = relocations.get(addressOf(at));
     if (relocated !== undefined) return relocated;
-    // Packed relocations (RELR) name no value: what stands there is the file's address.
+    // Packed relocations (RELR) carry no value: the address as in the file is stored in place.
     const packed = value.isNull() ? NULL : biasOf(module).add(value);
     return contains(module, packed) ? packed : NULL;
   };
@@ -32,7 +32,7 @@ export function pointersIn(module: Extent): (at: NativePointer) => NativePointer
 
 const biasOf = ({ base }: Extent): NativePointer => dynamicAt(base)?.bias ?? base;
 
-/** By place: what the module's own relocations write there, as far as it is an address in the module. */
+/** What the module's own relocations write, by place, if it is an address in the module. */
 function relocationsOf({ base }: Extent): Map<Address, NativePointer> {
   const found = new Map<Address, NativePointer>();
   const dynamic = dynamicAt(base);
@@ -53,7 +53,7 @@ function relocationsOf({ base }: Extent): Map<Address, NativePointer> {
   return found;
 }
 
-/** All relocations as they stand; empty where there are none. */
+/** The raw relocations; empty if there are none. */
 function tableOf({ tables, values }: DynamicTables): Uint32Array {
   const table = tables.get(DT_RELA);
   const size = values.get(DT_RELASZ) ?? 0;

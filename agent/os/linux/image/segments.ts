@@ -1,4 +1,4 @@
-/** The program headers of a loaded image, from its memory: which parts of it lie where. */
+/** A loaded image's program headers, from memory: which part of it lies where. */
 import { PT_LOAD } from "../../../../schemas/elf.js";
 import { addressOf } from "../../../target/address.js";
 import { pageAlign } from "../memory.js";
@@ -15,7 +15,7 @@ export interface Segment {
   readonly memorySize: number;
 }
 
-/** The program headers of the image at `base`, from memory; null when there is no 64-bit ELF image. @throws MemoryGone */
+/** The program headers of the image at `base`, from memory; null if it is not a 64-bit ELF image. @throws MemoryGone */
 export function segmentsAt(base: NativePointer, memory = new Peeked()): Segment[] | null {
   const start = addressOf(base);
   if (memory.u32(start) !== MAGIC || memory.u8(start + 4) !== 2) return null;
@@ -33,14 +33,14 @@ export function segmentsAt(base: NativePointer, memory = new Peeked()): Segment[
   });
 }
 
-/** Where the first segment of this type is in memory; null when the image has none. */
+/** Where the first segment of this type is in memory; null if the image has none. */
 export function segmentOf(base: NativePointer, type: number): NativePointer | null {
   const segments = segmentsAt(base) ?? [];
   const found = segments.find((s) => s.type === type);
   return found === undefined ? null : loadBias(base, segments).add(found.vaddr);
 }
 
-/** Bytes that the image at `base` takes from its first mapped byte to its last. */
+/** Size of the image at `base` in bytes, from its first mapped byte to its last. */
 export function imageSize(base: NativePointer): number {
   const loads = (segmentsAt(base) ?? []).filter((s) => s.type === PT_LOAD);
   const [first, last] = [loads[0], loads[loads.length - 1]]; // PT_LOAD entries are in ascending order
@@ -48,7 +48,7 @@ export function imageSize(base: NativePointer): number {
   return pageAlign(last.vaddr + last.memorySize - (first.vaddr - first.offset));
 }
 
-/** What is added to the file's addresses. `base` is where the file's first byte is mapped. */
+/** What to add to the file's addresses. `base` is where the file's first byte is mapped. */
 export function loadBias(base: NativePointer, segments: readonly Segment[]): NativePointer {
   const first = segments.find((s) => s.type === PT_LOAD);
   return first === undefined ? base : base.sub(first.vaddr - first.offset);

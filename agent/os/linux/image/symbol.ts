@@ -1,4 +1,4 @@
-/** Function symbols, and the form in which ELF has them. */
+/** Function symbols, and the size of one in ELF. */
 import type { Address } from "../../../target/address.js";
 
 /** Bytes of a symbol. */
@@ -7,6 +7,6 @@ export const SYMBOL = 24;
 export interface FunctionSymbol {
   readonly name: string;
   readonly address: Address;
-  /** Source file of a static function, where .symtab tells it. */
+  /** Source file of a static function, if .symtab has it. */
   readonly file: string | null;
 }
