@@ -7,7 +7,7 @@ import type { Log } from "./session.js";
 const LOOK_MS = 250;
 
 /**
- * @param onChange is told whether the thread that changed the loader's list is held in the loader: if so, no thread can
+ * @param onChange told whether the thread that changed the loader's list is held in the loader: if so, no thread can
  *   close what is new, and none uses it yet
  * @param onTick called every few seconds
  * @returns a function that stops it

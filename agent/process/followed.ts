@@ -8,7 +8,7 @@ import type { LibraryRecord, Registry } from "../registry/registry.js";
 import type { Place } from "../target/extent.js";
 import type { Log } from "./session.js";
 
-/** Which modules are followed. */
+/** Which modules to follow. */
 export interface Wanted {
   /** File names or SONAMEs; null: every library with marks. */
   readonly names: readonly string[] | null;

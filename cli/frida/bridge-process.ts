@@ -1,4 +1,4 @@
-/** The bridge's process: its standard streams become a channel, and its end that of every target behind it. */
+/** The bridge's process: its standard streams form a channel, and when it exits, every target behind it is lost. */
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { Carrier } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
@@ -10,11 +10,11 @@ import { attachRefused } from "./frida-words.js";
 import type { Backend, SpawnOptions, Target } from "./target.js";
 
 const START_MS = 20_000;
-/** Bytes of stderr kept for the error. */
+/** Bytes of stderr kept for the error message. */
 const STDERR_TAIL = 4096;
-/** ms the bridge has to let go of its targets. */
+/** How long the bridge may take to release its targets, in ms. */
 const CLOSE_MS = 8000;
-/** ms after the bridge's end in which its last words are waited for. */
+/** How long to wait for the bridge's last messages after it has exited, in ms. */
 const LAST_WORDS_MS = 1000;
 
 export class BridgeProcess {
@@ -48,20 +48,20 @@ export class BridgeProcess {
       child.once("error", (error) => end(error.message));
       child.once("close", (code, signal) => end(`the bridge exited with ${signal ?? `exit code ${code}`}`));
       child.once("exit", () => {
-        // Not before what has arrived by then is read.
+        // Not before everything that has arrived by then is read.
         const timer = setTimeout(() => setImmediate(() => this.#closeStreams()), LAST_WORDS_MS);
         child.once("close", () => clearTimeout(timer));
       });
     });
   }
 
-  /** `close` comes when these are at their end too, which whoever has inherited one may put off for ever. */
+  /** `close` is emitted once these have ended too; a process that inherited one could delay that for ever. */
   #closeStreams(): void {
     this.#child.stdout.destroy();
     this.#child.stderr.destroy();
   }
 
-  /** A bridge that does not keep to the contract is of no use any more. */
+  /** A bridge that violates the contract is of no further use. */
   #receive(chunk: string): void {
     try {
       this.#channel.receive(chunk);
@@ -141,7 +141,7 @@ export class BridgeProcess {
     this.#targets.get(event.pid)?.hear(event);
   }
 
-  /** stdin's end is the order to let go of everything. */
+  /** Closing stdin tells the bridge to release everything. */
   async #close(): Promise<void> {
     this.#child.stdin.end();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_MS);
@@ -156,11 +156,11 @@ function whyNotEntered(pid: number, error: Error): ErrorReport {
   return unsupportedHost(pid, error.message, cure);
 }
 
-/** One that stands at its entry point still. */
+/** Kills a host that is still stopped at its entry point. */
 function endHost(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // it has ended by itself
+    // it has already exited
   }
 }

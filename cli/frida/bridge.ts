@@ -1,6 +1,6 @@
 /**
- * The python backend: one process of bridge/bridge.py for each network namespace that a target is in. Each is in a process
- * group of its own, so that Ctrl-C in our terminal does not reach it.
+ * The python backend: one bridge/bridge.py process per network namespace with a target in it. Each is in a process group of
+ * its own, so that Ctrl-C in our terminal does not reach it.
  */
 import { spawn } from "node:child_process";
 import { readlinkSync } from "node:fs";
@@ -12,14 +12,14 @@ const SCRIPT = fileURLToPath(new URL("bridge/bridge.py", import.meta.url));
 
 export interface Python {
   readonly command: string;
-  /** Folder that holds the frida package; null: the interpreter's own. */
+  /** Folder with the frida package; null: the interpreter's own. */
   readonly packages: string | null;
 }
 
 /** Starts the bridge. Rejects with no-backend. */
 export async function openBridge(python: Python): Promise<Backend> {
   const backend = await startBridge(python, []);
-  // The agent finds Frida by a name that holds within a network namespace.
+  // The agent finds Frida through a socket name that is only valid within a network namespace.
   const others = new Map<string, Promise<Backend>>();
   return {
     ...backend,
@@ -41,7 +41,7 @@ export async function openBridge(python: Python): Promise<Backend> {
 
 async function startBridge(python: Python, options: readonly string[]): Promise<Backend> {
   const packages = python.packages === null ? [] : [python.packages];
-  // -S: the interpreter's own packages, which take time to find, where Frida is not one of them.
+  // -S skips the interpreter's own packages, which take time to find, if Frida is not one of them.
   const isolated = python.packages === null ? ["-I", "-B"] : ["-I", "-B", "-S"];
   const child = spawn(python.command, [...isolated, SCRIPT, ...options, ...packages], {
     detached: true,
@@ -52,7 +52,7 @@ async function startBridge(python: Python, options: readonly string[]): Promise<
   return bridge.backend(`frida ${about.frida}, python ${about.python}`);
 }
 
-/** The network namespace of a process; null: not ours to see. */
+/** The network namespace of a process; null: we may not see it. */
 function networkOf(pid: number | "self"): string | null {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`);

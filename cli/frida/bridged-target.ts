@@ -1,4 +1,4 @@
-/** A target behind the bridge: what the session asks of it becomes requests, and what the bridge says of it events. */
+/** A target behind the bridge: turns the session's calls into requests, and the bridge's messages into events. */
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import {
@@ -16,7 +16,7 @@ import { saysGone } from "./frida-words.js";
 import { Mailbox, outcome } from "./mailbox.js";
 import { type Range, REPLACED, type Target, type TargetEvent } from "./target.js";
 
-/** ms that reading the threads' stacks may take. */
+/** How long reading the threads' stacks may take, in ms. */
 const STACKS_MS = 2000;
 const Stacks = z.array(z.array(z.number())).nullable();
 
@@ -76,7 +76,7 @@ export class BridgedTarget implements Target {
       case "message":
         return this.#mail.sayAgent(event.message);
       case "detached":
-        // The end of the process has its own event, with its exit code; letting go was our own wish.
+        // The process's exit has its own event, with the exit code; a detach was our own request.
         if (event.reason !== "process-terminated" && event.reason !== "application-requested") this.lose(event.reason);
         return;
       case "replaced":
@@ -90,7 +90,7 @@ export class BridgedTarget implements Target {
     }
   }
 
-  /** A request fails either because the target is gone, or the bridge, or by a fault of the agent. */
+  /** A request fails because the target is gone, or the bridge is, or because of a bug in the agent. */
   async #request<O extends BridgeOp>(op: O, argument: BridgeRequests[O]): Promise<unknown> {
     try {
       return await this.#channel.request(op, argument);

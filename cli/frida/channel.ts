@@ -1,11 +1,11 @@
 /**
- * Requests and answers over lines of JSON. The transport is injected, so that tests need no process. When the link
- * closes every pending request fails with one sentence.
+ * Requests and answers as lines of JSON. The transport is injected, so tests need no process. When the link closes, every
+ * pending request fails with the same reason.
  */
 import type { BridgeMessage, BridgeOp, BridgeRequests } from "../../schemas/bridge.js";
 import { BridgeMessage as Message } from "../../schemas/bridge.js";
 
-/** A request that the other side answered with an error. */
+/** The other side answered a request with an error. */
 export class RemoteError extends Error {
   /** The other side's exception class. */
   readonly type: string;
@@ -17,7 +17,7 @@ export class RemoteError extends Error {
   }
 }
 
-/** The link closed before the answer came. */
+/** The link was closed before the answer arrived. */
 export class LinkClosed extends Error {
   constructor(reason: string) {
     super(reason);
@@ -45,7 +45,7 @@ export class Channel {
     this.#onEvent = onEvent;
   }
 
-  /** Rejects with a RemoteError, or a LinkClosed. */
+  /** Rejects with a RemoteError or a LinkClosed. */
   request<O extends BridgeOp>(op: O, argument: BridgeRequests[O]): Promise<unknown> {
     if (this.#closed !== null) return Promise.reject(new LinkClosed(this.#closed));
     const id = this.#nextId++;
@@ -55,7 +55,7 @@ export class Channel {
     });
   }
 
-  /** Takes what arrived; lines may come in pieces. Throws when the other side does not keep to the contract. */
+  /** Takes in what has arrived; lines may come in pieces. Throws if the other side violates the contract. */
   receive(chunk: string): void {
     const lines = (this.#rest + chunk).split("\n");
     this.#rest = lines.pop() ?? "";

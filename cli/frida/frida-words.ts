@@ -1,8 +1,8 @@
-/** Frida's failures by its own words, which both of its bindings use: it has no codes for what the catalogue tells apart. */
+/** Tells Frida's failures apart by their wording, the same in both bindings: it has no codes for what we distinguish. */
 import type { ErrorReport } from "../../schemas/error.js";
 import { attachBusy, attachDenied, attachFailed, noSuchProcess } from "../errors.js";
 
-/** Frida's refusal to attach. */
+/** The error for Frida's refusal to attach. */
 export function attachRefused(pid: number, detail: string): ErrorReport {
   if (/unable to find process|no such process/i.test(detail)) return noSuchProcess(`pid ${pid}`, detail);
   if (/not permitted|permission|unable to access|ptrace_scope/i.test(detail)) return attachDenied(pid, detail);
@@ -10,5 +10,5 @@ export function attachRefused(pid: number, detail: string): ErrorReport {
   return attachFailed(pid, detail);
 }
 
-/** Whether Frida says that its script or its session is gone. @param said its exception's class and message */
+/** Whether Frida says that its script or session is gone. @param said its exception's class and message. */
 export const saysGone = (said: string): boolean => /destroyed|detached|terminated|gone/i.test(said);

@@ -1,4 +1,4 @@
-/** A target's events on their way to its listener, in order; kept until there is one. Both backends use it. */
+/** Passes a target's events to its listener in order, queueing them until there is one. Used by both backends. */
 import { constants } from "node:os";
 import { AgentEvent } from "../../schemas/agent.js";
 import type { Outcome, TargetEvent } from "./target.js";
@@ -8,13 +8,13 @@ export class Mailbox {
   readonly #early: TargetEvent[] = [];
   #gone = false;
 
-  /** Nothing but output is heard after "exited" or "lost": the first of them says how it ended. */
+  /** Only output is passed on after "exited" or "lost": the first of them says how the target ended. */
   get gone(): boolean {
     return this.#gone;
   }
 
   say(event: TargetEvent): void {
-    // A launcher's terminal outlives it: what it has started goes on printing.
+    // A launcher's terminal outlives it: what it started keeps printing.
     if (this.#gone && event.type !== "output") return;
     if (event.type === "output") return this.#pass(event);
     this.#gone = event.type === "exited" || event.type === "lost";
@@ -26,7 +26,7 @@ export class Mailbox {
     else this.#listener(event);
   }
 
-  /** A message of Frida's script, as Frida words it: {type: "send", payload} or {type: "error", description, stack}. */
+  /** A message from Frida's script, in Frida's format: {type: "send", payload} or {type: "error", description, stack}. */
   sayAgent(message: unknown): void {
     const { type, payload, description, stack } = message as Record<string, unknown>;
     if (type === "send") this.say({ type: "agent", event: AgentEvent.parse(payload) });
@@ -44,7 +44,7 @@ export class Mailbox {
   }
 }
 
-/** At most one of the two is known. */
+/** At most one of the two is non-null. */
 export function outcome(exitCode: number | null, signal: number | null): Outcome {
   if (exitCode !== null) return { exitCode };
   if (signal === null) return {};

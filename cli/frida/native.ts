@@ -1,7 +1,7 @@
 /**
- * The native backend: npm's frida in this very process. Its binding is a download of the package's own install script;
- * where it is missing `openNative` says no-backend. Checked against the package's types; not run where the binding
- * cannot be had (docs/limits.md).
+ * The native backend: npm's frida in this very process. The package's own install script downloads its binding; without it
+ * `openNative` rejects with no-backend. Checked against the package's types; not run where the binding is unavailable
+ * (docs/limits.md).
  */
 import { readFileSync } from "node:fs";
 import type { Device, Script, Session, SessionOptions, Stdio } from "frida";
@@ -17,7 +17,7 @@ import { attachRefused } from "./frida-words.js";
 import { Mailbox, outcome } from "./mailbox.js";
 import { type Backend, type Outcome, REPLACED, type SpawnOptions, type Target, type TargetEvent } from "./target.js";
 
-/** Rejects with no-backend: the package is absent, or present without its binding. */
+/** Rejects with no-backend if the package is missing or lacks its binding. */
 export async function openNative(): Promise<Backend> {
   const frida = await import("frida").catch((error: Error) => {
     throw new HotpatchError(
@@ -26,7 +26,7 @@ export async function openNative(): Promise<Backend> {
     );
   });
   const device = await frida.getLocalDevice();
-  // As in bridge/binding.py: Frida changes nothing of the host by itself.
+  // As in bridge/binding.py: keeps Frida from changing anything in the host by itself.
   const { Off } = frida.Exceptor;
   const withoutHooks = { exceptor: Off, unwindBroker: false, exitMonitor: false, threadSuspendMonitor: false };
   return new NativeBackend(device, installedVersion(), frida.Stdio.Pipe, withoutHooks);
@@ -58,7 +58,7 @@ class NativeBackend implements Backend {
 
   async spawn({ argv, env, cwd }: SpawnOptions, source: string): Promise<Target> {
     const program = argv[0] ?? "";
-    // Pipes: node has no pty of its own, so a host that looks for a terminal buffers its output.
+    // Pipes, as node has no pty of its own: a host that checks for a terminal will buffer its output.
     const pid = await this.#device
       .spawn([...argv], { envp: { ...env }, cwd, stdio: this.#pipe })
       .catch((error: Error) => {
@@ -130,7 +130,7 @@ class NativeTarget implements Target {
     this.mail.listen(listener);
   }
 
-  /** Nothing in node can stop a thread, and Frida's own ways have killed hosts (docs/decisions/0015). */
+  /** Node cannot stop a thread, and Frida's own methods have crashed hosts (docs/decisions/0015). */
   async stacks(): Promise<null> {
     return null;
   }
@@ -165,7 +165,7 @@ class NativeTarget implements Target {
   }
 }
 
-/** Nobody reaps a host that Frida spawned from here: its status can be read off the zombie (field 52 of stat). */
+/** Nobody reaps a host that Frida spawned from here, so its status can be read from the zombie (field 52 of stat). */
 function exitOf(pid: number): Outcome {
   const fields = statOf(pid);
   if (fields === null || !["Z", "X"].includes(fields[0] ?? "")) return {};
@@ -176,7 +176,7 @@ function exitOf(pid: number): Outcome {
 
 const isAlive = (pid: number): boolean => !["Z", "X", undefined].includes(statOf(pid)?.[0]);
 
-/** The fields of /proc/PID/stat from the state on; null: no such process. */
+/** The fields of /proc/PID/stat, starting with the state; null: no such process. */
 function statOf(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");

@@ -1,4 +1,4 @@
-/** Which Frida binding: npm's where it loads, else the Python wheel. */
+/** Chooses the Frida binding: npm's if it loads, else the Python wheel. */
 import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -8,13 +8,13 @@ import { openBridge, type Python } from "./bridge.js";
 import { openNative } from "./native.js";
 import type { Backend } from "./target.js";
 
-/** Folders that may hold the wheel: this clone's, then the user's cache. */
+/** Folders that may contain the wheel: this clone's, then the user's cache. */
 const PACKAGES = [
   fileURLToPath(new URL("../../../.hotpatch-python", import.meta.url)),
   join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "hotpatch/python"),
 ];
 
-/** Rejects with no-backend, which lists every reason. */
+/** Rejects with no-backend, listing every reason. */
 export async function openBackend(wanted: "auto" | "native" | "python"): Promise<Backend> {
   const reasons: string[] = [];
   const attempt = async (open: () => Promise<Backend>) => {
@@ -38,7 +38,7 @@ export async function openBackend(wanted: "auto" | "native" | "python"): Promise
   throw new HotpatchError(noBackend(wanted, [...new Set(reasons)].join("\n")));
 }
 
-/** Not existsSync: that asks access(2), which leaves the process's own capabilities out. */
+/** Not existsSync: it uses access(2), which ignores the process's own capabilities. */
 function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
@@ -47,7 +47,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** The interpreter that was asked for is the only one tried. */
+/** The interpreters to try; if one is named explicitly, only that. */
 function pythons(): Python[] {
   const named = process.env.HOTPATCH_PYTHON;
   const commands = named === undefined ? ["python3", "python"] : [named];

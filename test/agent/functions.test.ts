@@ -3,7 +3,7 @@ import { Functions } from "../../agent/library/functions.js";
 
 const named = (...names: string[]) => names.map((name) => ({ name }));
 
-test("a function that is new gets the next place, and keeps it", (t) => {
+test("a new function gets the next index and keeps it", (t) => {
   const functions = new Functions(["draw", "step"]);
   functions.take(named("step", "load"));
   t.deepEqual(functions.names, ["draw", "step", "load"]);
@@ -11,7 +11,7 @@ test("a function that is new gets the next place, and keeps it", (t) => {
   t.is(functions.indexOf("load"), 2);
 });
 
-test("a function that is dropped leaves its place empty, also for a later session", (t) => {
+test("a dropped function leaves its index unused, in later sessions too", (t) => {
   const functions = new Functions(["draw", "step"]);
   functions.drop(named("draw"));
   t.false(functions.has("draw"));
@@ -23,7 +23,7 @@ test("a function that is dropped leaves its place empty, also for a later sessio
   t.is(later.indexOf("draw"), 2);
 });
 
-test("what fails leaves no names behind", (t) => {
+test("a failure leaves no names behind", (t) => {
   const functions = new Functions(["draw"]);
   t.throws(() =>
     functions.orForget(() => {

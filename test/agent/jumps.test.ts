@@ -14,7 +14,7 @@ const ENTRY = 0x7f12_3456_7000;
 
 const hex = (bytes: Iterable<number>): string => Buffer.from([...bytes]).toString("hex");
 
-/** The thunk's bytes, and where its jump reads the address to go to: what r11 holds, and how far behind that. */
+/** The thunk's bytes, and where its jump reads its target: the value of r11, and the displacement from it. */
 function thunk(at: number, epoch: number, index: number) {
   const code = new DataView(new ArrayBuffer(THUNK_SIZE * 2));
   writeThunk(code, THUNK_SIZE, at, epoch, index);
@@ -22,7 +22,7 @@ function thunk(at: number, epoch: number, index: number) {
 }
 
 for (const distance of [0x20, -0x20, 0x6000_0000, -0x6000_0000, 0x7ffe_fff0, -0x7ffe_fff0])
-  test(`an entry's jump over ${distance} bytes leads to its thunk`, (t) => {
+  test(`an entry's jump across ${distance} bytes reaches its thunk`, (t) => {
     const word = entryJump(ENTRY, ENTRY + distance);
     t.is(thunkOf(ENTRY, word), ENTRY + distance);
     const bytes = Buffer.from(Uint32Array.from(word).buffer);
@@ -32,18 +32,18 @@ for (const distance of [0x20, -0x20, 0x6000_0000, -0x6000_0000, 0x7ffe_fff0, -0x
     t.is(hex(functionJump(ENTRY, ENTRY + distance)), hex(bytes.subarray(0, JUMP_SIZE)), "the same jump without a mark");
   });
 
-test("a word that is no jump leads to no thunk", (t) => {
+test("a word that is not a jump has no thunk", (t) => {
   t.is(thunkOf(ENTRY, [0x00841f0f, 0x00000200]), null);
 });
 
-test("what a jump reaches ends below 2 GB, either way", (t) => {
+test("a jump reaches just under 2 GB either way", (t) => {
   t.true(inReach(ENTRY, ENTRY + 0x7ffe_ffff));
   t.true(inReach(ENTRY + 0x7ffe_ffff, ENTRY));
   t.false(inReach(ENTRY, ENTRY + 0x7fff_0000));
   t.false(inReach(ENTRY + 0x7fff_0000, ENTRY));
 });
 
-test("a thunk near the epoch reads it relative to itself", (t) => {
+test("a thunk near the epoch reads it rip-relative", (t) => {
   const { before, bytes } = thunk(ENTRY, ENTRY + 0x1234_5678, 3);
   t.true(before.every((byte) => byte === 0));
   t.is(hex(bytes.subarray(0, 3)), "4c8b1d", "mov r11, [rip+disp32]");
@@ -52,7 +52,7 @@ test("a thunk near the epoch reads it relative to itself", (t) => {
   t.is(bytes.readInt32LE(10), 24);
 });
 
-test("a thunk far from the epoch holds its address", (t) => {
+test("a thunk far from the epoch contains its address", (t) => {
   const epoch = ENTRY - 0x1_0000_0000;
   const { bytes } = thunk(ENTRY, epoch, 100_000);
   t.is(hex(bytes.subarray(0, 2)), "49bb", "movabs r11, imm64");

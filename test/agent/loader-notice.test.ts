@@ -5,7 +5,7 @@ import { NOTICE, noticeJump } from "../../agent/arch/x64/loader-notice.js";
 const AT = 0x7f12_3456_7010;
 const STUB = AT - 0x40_0000;
 
-/** What is written over a loader's function that begins with these sixteen bytes. */
+/** What is written over a loader function that starts with these sixteen bytes. */
 function jump(code: string) {
   const bytes = Buffer.from(code.replaceAll(" ", ""), "hex");
   return noticeJump(AT, [bytes.readUInt32LE(0), bytes.readUInt32LE(4)], new Uint8Array(bytes), STUB);
@@ -14,7 +14,7 @@ function jump(code: string) {
 const bytesOf = ([low, high]: readonly [number, number]): string =>
   Buffer.from(Uint32Array.of(low, high).buffer).toString("hex");
 
-test("a mere ret becomes the jump", (t) => {
+test("a lone ret becomes the jump", (t) => {
   const found = jump("c3 66 2e 0f 1f 84 00 00 00 00 00 0f 1f 44 00 00");
   t.is(found?.behind, null);
   t.is(thunkOf(AT, found?.word ?? [0, 0]), STUB);
@@ -22,7 +22,7 @@ test("a mere ret becomes the jump", (t) => {
 
 const ENDBR = "f3 0f 1e fa c3 66 2e 0f 1f 84 00 00 00 00 00 90";
 
-test("behind an endbr64 a short jump leads over to one in the padding", (t) => {
+test("after an endbr64 a short jump skips to one in the padding", (t) => {
   const found = jump(ENDBR);
   t.is(bytesOf(found?.word ?? [0, 0]), "f30f1efaeb02" + "2e0f", "eb 02 where ret was: to the ninth byte");
   const [e9, ...displacement] = found?.behind ?? [];
@@ -30,12 +30,12 @@ test("behind an endbr64 a short jump leads over to one in the padding", (t) => {
   t.is(AT + 8 + 5 + Buffer.from(displacement).readInt32LE(0), STUB);
 });
 
-test("a jump that stands there already is led elsewhere", (t) => {
+test("a jump that is already there is redirected", (t) => {
   const found = jump("f3 0f 1e fa eb 02 2e 0f e9 00 00 00 00 00 00 90");
   t.deepEqual(found, jump(ENDBR));
 });
 
-test("the jump that an earlier session has left in the padding is used again, another one is not", (t) => {
+test("a jump left in the padding by an earlier session is reused, any other is not", (t) => {
   const left = Buffer.from(jump(ENDBR)?.behind ?? []).toString("hex");
   t.deepEqual(jump(`f3 0f 1e fa c3 66 2e 0f ${left} 00 00 90`), jump(ENDBR));
   t.is(jump("f3 0f 1e fa c3 66 2e 0f e9 12 34 56 78 00 00 90"), null);
@@ -51,6 +51,6 @@ for (const [what, code] of [
     t.is(jump(code), null);
   });
 
-test("what a forked child keeps is within reach of the code, in front of the page", (t) => {
+test("what a forked child keeps is before the page, within reach of the code", (t) => {
   for (const offset of Object.values(NOTICE.fixed)) t.true(offset < 0 && offset >= -128, "a displacement of one byte");
 });

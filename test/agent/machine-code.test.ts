@@ -1,4 +1,4 @@
-/** The bytes that are written out in agent/arch/x64, read by a disassembler: a miscounted jump would kill a host. */
+/** Disassembles the hand-assembled bytes in agent/arch/x64: a miscounted jump would crash a host. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import test from "ava";
 import { NOTICE, NOTICE_CODE } from "../../agent/arch/x64/loader-notice.js";
 import { THREAD_CODE } from "../../agent/arch/x64/thread-code.js";
 
-/** By address, what stands there. */
+/** Instructions by address. */
 function disassemble(code: readonly number[]): Map<number, string> {
   const folder = mkdtempSync(join(tmpdir(), "hotpatch-code-"));
   try {
@@ -25,9 +25,9 @@ function disassemble(code: readonly number[]): Map<number, string> {
 
 for (const [what, code, starts] of [
   ["the code of our threads", THREAD_CODE.bytes, Object.values(THREAD_CODE.offsets)],
-  ["the loader's notice", NOTICE_CODE, [0, NOTICE.watchAt]],
+  ["the loader notice", NOTICE_CODE, [0, NOTICE.watchAt]],
 ] as const)
-  test(`every jump of ${what} leads to an instruction`, (t) => {
+  test(`every jump of ${what} goes to an instruction`, (t) => {
     const found = disassemble(code);
     t.true(found.size > 20);
     for (const start of starts) t.true(found.has(start), `nothing begins at ${start}`);
@@ -38,7 +38,7 @@ for (const [what, code, starts] of [
     }
   });
 
-test("the loader's notice leaves every register as it was", (t) => {
+test("the loader notice's stub preserves every register", (t) => {
   const stub = [...disassemble(NOTICE_CODE)]
     .filter(([at]) => at < NOTICE.watchAt)
     .map(([, instruction]) => instruction);

@@ -15,18 +15,18 @@ test("a mapping of a file", (t) => {
   });
 });
 
-test("a mapping of no file", (t) => {
+test("a mapping without a file", (t) => {
   const found = one("7ffd1c000000-7ffd1c021000 rw-p 00000000 00:00 0 ");
   t.is(found?.file, NO_FILE);
   t.is(found?.path, "");
   t.is(found?.protection, 3);
 });
 
-test("a shared one", (t) => {
+test("a shared mapping", (t) => {
   t.true(one("7f0d5c000000-7f0d5c001000 ---s 00000000 00:01 77 /dev/zero")?.shared);
 });
 
-test("a path as it was: replaced since, with a space, with a line end", (t) => {
+test("original paths: of a replaced file, with a space, with a newline", (t) => {
   const path = (text: string) => one(`7f0d5c000000-7f0d5c001000 r--p 00000000 fe:01 5 ${text}`)?.path;
   t.is(path("/tmp/a b/libgame.so"), "/tmp/a b/libgame.so");
   t.is(path("/tmp/libgame.so (deleted)"), "/tmp/libgame.so");
@@ -34,12 +34,12 @@ test("a path as it was: replaced since, with a space, with a line end", (t) => {
   t.is(path("/tmp/two\\012lines.so"), "/tmp/two\nlines.so");
 });
 
-test("the last page of all keeps its address", (t) => {
+test("the very last page keeps its address", (t) => {
   const found = one("ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]");
   t.is(found?.start.toString(16), "ffffffffff600000");
   t.is(found?.size, 4096);
 });
 
-test("what is no mapping is passed over", (t) => {
+test("lines that are not mappings are skipped", (t) => {
   t.deepEqual(parseMaps("\nRss: 12 kB\n"), []);
 });

@@ -1,7 +1,7 @@
-"""What a borrowed thread does for us: it makes memory for the carrier, and calls pthread_create() once.
+"""What a borrowed thread does for us: it maps memory for the carrier and calls pthread_create() once.
 
-On a stack of ours, as a signal's handler would, so that the thread has its way back should we be killed meanwhile. Normally
-it is put back by its tracer, which keeps what is left of its wait (docs/decisions/0014-the-carrier.md).
+It does so on a stack of ours, like a signal handler, so that it finds its way back even if we are killed meanwhile. Normally
+its tracer puts it back, which preserves the remaining time of its wait (docs/decisions/0014-the-carrier.md).
 """
 import os
 import struct
@@ -30,7 +30,7 @@ from carrier_code import (
 from image import own_name_of, threads_of
 from ptrace import CANCEL, EVERY_SIGNAL, NO_CALL, QUIET_MASK, RED_ZONE, RETURN, Unfit, frame, frame_size, resumed
 
-# s that a carrier waits for somebody to come, and after which it looks at its order again.
+# s that a carrier waits for somebody to come, and after which it checks its order again.
 PATIENCE_S = 10
 
 NOT_YET = -1
@@ -41,7 +41,7 @@ MAP_PRIVATE_ANONYMOUS = 0x22
 
 
 def make_carrier(grounds, tracee):
-    """Has a stopped thread call pthread_create(), and puts it back to where it was. Returns where the carrier's memory is."""
+    """Makes a stopped thread call pthread_create(), then puts it back. Returns the address of the carrier's memory."""
     registers, vectors, blocked = tracee.registers, tracee.vectors, tracee.blocked
     interrupted = tracee.pending(blocked)
     size = frame_size(vectors)
@@ -52,13 +52,13 @@ def make_carrier(grounds, tracee):
         return at + RETURN
 
     def put_back():
-        """With what is left of its wait: the way by the frame would begin the wait anew."""
+        """Preserves the remaining time of its wait: returning through the frame would restart the wait from the beginning."""
         tracee.vectors = vectors
         tracee.blocked = blocked
         tracee.registers = resumed(registers, interrupted or tracee.pending(blocked), False)
 
     try:
-        # All of them: a handler would make system calls of its own, and they would be taken for ours.
+        # All of them: a handler would make system calls of its own, which we would mistake for ours.
         tracee.blocked = EVERY_SIGNAL
         base = existing(grounds.image)
         if base is None:
@@ -70,8 +70,8 @@ def make_carrier(grounds, tracee):
         with suppress(Unfit):  # it runs, and goes back by the frame
             put_back()
         raise
-    # It must answer setuid() now, which holds a lock that pthread_create() needs. But no cancellation, which would unwind our
-    # stack; and what it has blocked itself stays so: one that waits by sigwait() would get the signal by its handler.
+    # It must now answer setuid(), which holds a lock that pthread_create() needs. But no cancellation, which would unwind our
+    # stack; and what it has blocked itself stays blocked: a thread in sigwait() would get the signal in a handler.
     tracee.blocked = blocked | QUIET_MASK | CANCEL
     tracee.registers = {**registers, "rip": base + LAUNCH_AT, "rdi": base + DATA, "rsp": back, "orig_rax": NO_CALL}
     tracee.run(lambda: grounds.image.read(base + DATA + RESULT, 8) != struct.pack("<q", NOT_YET))
@@ -81,7 +81,7 @@ def make_carrier(grounds, tracee):
 
 
 def write_data(grounds, data):
-    """What the carrier's code is told: carrier_code.py has the form."""
+    """Writes the data of the carrier's code; carrier_code.py has the layout."""
     known = (EXPECTED, 0, NOT_YET, 0, grounds.create, grounds.detach, PATIENCE_S, 0, QUIET_MASK, grounds.register)
     grounds.image.write(data, struct.pack("<IIqQQQqqQQ", *known))
     locks = (grounds.locks + [0] * (MOST_LOCKS + 1))[: MOST_LOCKS + 1]
@@ -92,7 +92,7 @@ def write_data(grounds, data):
 
 
 def existing(image):
-    """Where an earlier carrier's memory is, if nobody uses it."""
+    """The address of an earlier carrier's memory, if it is no longer in use."""
     for code, data in zip(image.mappings, image.mappings[1:]):
         fits = code.permissions == "r-xp" and code.path == "" and code.end - code.start == PAGE
         if not fits or data.start != code.end or data.end < code.start + SIZE:
@@ -106,18 +106,19 @@ def existing(image):
 
 
 def room_below(image, registers, size):
-    """A place on a thread's own stack, below the red zone; None where the stack is not known to go on there."""
+    """A place on a thread's own stack, below the red zone; None if the stack is not known to extend that far."""
     sp, mapping = registers["rsp"], image.at(registers["rsp"])
     place = (sp - RED_ZONE - size) & ~63
     if mapping is None or place < mapping.start:
         return None
-    # A coroutine's stack may end anywhere. The first thread's is marked, and glibc puts others' control block at their end.
+    # A coroutine's stack may end anywhere. The first thread's is labelled, and glibc puts the other threads' control block at
+    # the end of theirs.
     own = mapping.path == "[stack]" or (sp < registers["fs_base"] < mapping.end)
     return place if own else None
 
 
 def mapped(grounds, tracee, registers, back):
-    """Memory in the process, made by a thread of it. back: where the stack holds its way back, should we end meanwhile."""
+    """Maps memory through a thread of the process. back: where its way back is on the stack, in case we die meanwhile."""
 
     def call(number, *arguments):
         values = dict(zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), arguments))

@@ -1,9 +1,9 @@
-"""The bridge's process: Frida's Python binding, spoken to over standard input and output. The contract is schemas/bridge.ts.
+"""The bridge process: Frida's Python binding behind standard input and output. The contract is schemas/bridge.ts.
 
 Runs as `python3 -I -B [-S] bridge.py [--net PID] [folder with the frida package]`: -I and sys.path instead of PYTHONPATH, which
 spawned hosts would inherit. Needs Python 3.9, frida and the standard library.
 
---net: in the network namespace of that process, whose agent looks there for Frida's socket.
+--net: run in the network namespace of that process, where its agent looks for Frida's socket.
 """
 import ctypes
 import os
@@ -27,7 +27,7 @@ class CannotStart(Exception):
 
 
 def enter_network(pid):
-    """Of a process, for the calling thread: each has a namespace of its own. None, or why not."""
+    """Moves the calling thread, and only it, into a process's network namespace. Returns None, or why it failed."""
     with open("/proc/%s/ns/net" % pid) as namespace:
         if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), 0) != 0:
             return os.strerror(ctypes.get_errno())

@@ -1,8 +1,8 @@
-"""Takes only the target's own calls.
+"""Accepts only the target's own connections.
 
-Frida's way in is a socket with a name (cli/frida/bridge/older_kernel.py), which every user of the machine may see and call while it
-waits, some 10 ms: whoever came first would be taken for the target's agent, and given Frida's side of it. So each call is
-looked at before Frida gets it, by whom the kernel says it is from.
+Frida's way in is a named socket (cli/frida/bridge/older_kernel.py), which every user of the machine can see and connect to
+while it listens, some 10 ms: whoever came first would be taken for the target's agent, and given Frida's side of it. So before
+Frida gets a connection, we check who the kernel says it is from.
 """
 import ctypes
 import errno
@@ -22,7 +22,7 @@ expected = set()
 
 @signature
 def checked(listener, address, length, flags):
-    """accept4(): a call from elsewhere is ended, and was none."""
+    """accept4(): a connection from elsewhere is closed, as if there had been none."""
     fd = accept(listener, address, length, flags)
     if fd >= 0 and is_public(listener) and caller(fd) not in expected:
         os.close(fd)

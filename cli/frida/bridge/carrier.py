@@ -1,10 +1,10 @@
-"""The carrier: a thread of our own in the target, by which Frida enters and leaves.
+"""The carrier: our own thread in the target, through which Frida enters and leaves.
 
-Frida starts its agent by borrowing a thread and calling pthread_create() in it, wherever that thread stands. A thread that
-stands inside malloc() then waits for itself, or destroys the heap; one that takes a SIGSEGV of its own is taken for one
-that has come back; its vector registers are spoilt and its waits end with EINTR (docs/decisions/0014-the-carrier.md). So
-we look for a thread at a quiet moment, have it call pthread_create() once, on a stack of ours, as a signal's handler
-would, and give Frida the thread that comes of it. That one waits in futex() until it is told to leave.
+Frida starts its agent by hijacking a thread and calling pthread_create() in it, wherever that thread happens to be. A thread
+inside malloc() then deadlocks or corrupts the heap; one that raises a SIGSEGV of its own is mistaken for one that has
+returned; its vector registers are clobbered and its waits fail with EINTR (docs/decisions/0014-the-carrier.md). So we wait
+for a thread to be at a quiet moment, have it call pthread_create() once, on a stack of ours, like a signal handler, and
+give Frida the new thread. That one waits in futex() until it is told to leave.
 """
 import os
 import struct
@@ -33,27 +33,27 @@ from grounds import QUIET_S, Grounds, NoCarrier, borrow
 from image import living_thread, own_name_of, threads_of
 from ptrace import DoesNotStop, Tracee, Unfit, on_own_thread, status_of, tracer_of, wait_until
 
-# How long to wait for the carrier to arrive, and to end.
+# How long to wait for the carrier to start, and to exit.
 ARRIVE_S, LEAVE_S = 5.0, 2.0
-# s that forks that are under way may take.
+# How long forks in progress may take, in s.
 FORKS_S = 0.05
-# s in which Frida comes to it for the last time (7 to 60 ms measured), and after which Frida itself gives up.
+# s within which Frida uses it for the last time (7 to 60 ms measured), and after which Frida itself gives up.
 VISIT_S, FRIDA_S = 0.5, 6.0
 
 
 class Carrier:
-    """`tid` is the thread to give to Frida; `order` the address of its orders."""
+    """`tid` is the thread to give to Frida, `order` the address of the carrier's order."""
 
     def __init__(self, pid, held=None, avoided=()):
         """
-        held: the process's only thread, stopped by us already and to stay so. avoided: threads that do not stop. To be
-        made on a thread that ends afterwards, whatever comes of it: `carrier_in`.
+        held: the process's only thread, which we have stopped and which is to stay stopped. avoided: threads that do not
+        stop. Must be created on a thread that exits afterwards, whatever the outcome: see `carrier_in`.
         """
         self.pid = pid
         grounds = Grounds(living_thread(pid))
         self.image, self.unused_in_loader = grounds.image, grounds.unused
         tracee = borrow(pid, grounds, avoided) if held is None else held
-        # Whatever happens from here on: the tracer's end lets the thread go, and it has its way back on the stack.
+        # Whatever happens from here on, the tracer's exit releases the thread, and its way back is on the stack.
         try:
             base = make_carrier(grounds, tracee)
         except (Unfit, OSError) as error:
@@ -69,7 +69,7 @@ class Carrier:
         error = self._number("<q", RESULT)
         if error > 0:
             raise NoCarrier("it cannot start another thread: %s" % os.strerror(error))
-        # What it calls itself; and what we do, where it lives in a PID namespace of its own.
+        # Its id for itself, and for us: they differ if the target is in a PID namespace of its own.
         self.inner = self._number("<I", TID)
         self.tid = next((tid for tid in threads_of(pid) if own_name_of(tid) == self.inner), self.inner)
 
@@ -82,8 +82,8 @@ class Carrier:
     @contextmanager
     def forks_waiting(self):
         """
-        Meanwhile Frida is at work: its threads hold locks of the C library that would be held for ever in a child. Forks
-        wait in a handler that fork() calls before it takes locks of its own, 0.4 s at most.
+        For while Frida is at work: its threads hold C library locks that would stay locked for ever in a child. Forks wait,
+        0.4 s at most, in a handler that fork() calls before it takes its own locks.
         """
         with self._lock:
             self._at_work += 1
@@ -105,7 +105,7 @@ class Carrier:
 
     @property
     def is_there(self):
-        """Whether its memory is: the process is the same program still."""
+        """Whether its memory is there: if so, the process is still running the same program."""
         try:
             return self.image.read(self.data - DATA + CODE, len(MAGIC)) == MAGIC
         except OSError:
@@ -113,26 +113,26 @@ class Carrier:
 
     @property
     def home(self):
-        """The addresses (from, to) between which it waits."""
+        """The address range (from, to) that it waits in."""
         return self.data - DATA + CARRY_AT, self.data - DATA + BEFORE_FORK_AT
 
     @property
     def pad(self):
-        """Where Frida's calls are to return to."""
+        """The address Frida's calls should return to."""
         return self.data - DATA + PAD_AT
 
     @property
     def rest(self):
-        """Where code lies that waits for ever."""
+        """The address of code that waits for ever."""
         return self.data - DATA + REST_AT
 
     @property
     def dismissed(self):
-        """Whether the agent has given its last order: it has put back what it changed."""
+        """Whether the agent has told it to leave: by then the agent has restored what it changed."""
         return self._number("<I", ORDER) == LEAVE or self._number("<I", TID) == 0
 
     def stay(self):
-        """Frida is in: the carrier waits for its order, however long that takes."""
+        """Frida is in: the carrier now waits for its order however long that takes."""
         self._command(USED)
 
     @property
@@ -141,14 +141,14 @@ class Carrier:
 
     def leave(self, tell_frida=lambda: None):
         """
-        Lets Frida go, and then the carrier. Whether it has ended. Frida comes back to it once more, some time after it was
-        told to go: a thread that waits gives up the processor again after each stop.
+        Releases Frida, then the carrier. Returns whether the carrier has exited. Frida uses it once more some time after it
+        was told to leave, which shows: a waiting thread yields the processor again after each stop.
         """
         try:
             before = rests(self.tid)
             tell_frida()
             wait_until(lambda: rests(self.tid) != before and tracer_of(self.tid) == 0, VISIT_S)
-            # What Frida calls there must not return when we are gone.
+            # Frida's call there must not return after we are gone.
             wait_until(lambda: tracer_of(self.tid) == 0, FRIDA_S)
             if self._number("<I", TID) == self.inner:
                 self._command(LEAVE)
@@ -179,5 +179,5 @@ def carrier_in(pid):
 
 
 def rests(tid):
-    """How often a thread has given up the processor by itself."""
+    """How often a thread has voluntarily given up the processor."""
     return int(status_of(tid)["voluntary_ctxt_switches"])

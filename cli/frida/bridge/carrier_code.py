@@ -1,7 +1,7 @@
-"""The code that runs in the target on the carrier's behalf, and its data, in one mapping: a page of code, a page of data, and a
-stack on which the borrowed thread calls pthread_create(). x86_64.
+"""The carrier's code and data in the target, in one mapping: a page of code, a page of data, and a stack on which the borrowed
+thread calls pthread_create(). x86_64.
 
-It stays in the host: threads may be inside of it at any time, and glibc has no way to take back the handlers of fork().
+It stays in the host: threads may be inside it at any time, and glibc has no way to unregister fork() handlers.
 """
 import struct
 
@@ -10,38 +10,38 @@ CODE, DATA, STACK, SIZE = 0, PAGE, 2 * PAGE, 2 * PAGE + 256 * 1024
 MAGIC = b"hotpatch carrier9"
 
 # struct data: order u32, thread id u32, result i64, pthread_t, pthread_create, pthread_detach, patience (struct timespec),
-# blocked signals u64, __register_atfork, whether that was called u32, who forks u32, the loader's locks u64 each and a zero,
-# the carrier's stack pointer u64, whether /proc tells it who traces it u32 (not from another PID namespace), the lock of
-# exit()'s list u64, whether forks are to wait u32, how many are under way u32, how long to wait at a time (struct timespec);
-# every signal u64, how long the borrowed thread stays (struct timespec).
+# blocked signals u64, __register_atfork, whether that was called u32, the forking thread's id u32, addresses of the loader's
+# locks u64 each and a zero, the carrier's stack pointer u64, whether /proc tells it who traces it u32 (not from another PID
+# namespace), the lock of exit()'s list u64, whether forks must wait u32, how many are in progress u32, how long to wait at a
+# time (struct timespec); all signals u64, how long the borrowed thread stays (struct timespec).
 ORDER, TID, RESULT, THREAD, CREATE, DETACH_, TIMEOUT, MASK = 0, 4, 8, 16, 24, 32, 40, 56
 REGISTER, REGISTERED, FORKER, LOCKS, STACK_AT, TELLS, EXIT_LOCK = 64, 72, 76, 80, 120, 128, 136
 GATE, FORKS, LOOK = 144, 148, 152
 EVERY, STAY = 168, 176
 MOST_LOCKS = 4
-# Orders. A carrier that nobody has come for leaves when its patience ends; one that is used stays.
+# Orders. A carrier that nobody has come for leaves when its patience runs out; one in use stays.
 EXPECTED, USED, LEAVE = 0, 1, 2
-# A fork waits for Frida this often, this long; then it goes on all the same.
+# A fork waits for Frida this many times, this long each; then it continues regardless.
 FORK_LOOKS, FORK_LOOK_NS = 200, 2_000_000
-# How long the borrowed thread stays, if nobody fetches it: its tracer is gone, or late.
+# How long the borrowed thread stays if nobody puts it back: its tracer is gone, or late.
 STAY_NS = 250_000_000
 
 
 def to(place, code_at, length):
-    """A displacement from the end of an instruction to a place in the mapping."""
+    """The displacement from the end of an instruction to a place in the mapping."""
     return list(struct.pack("<i", place - (code_at + length)))
 
 
-# Where the pieces begin, one behind the other.
+# Where each piece starts; they are contiguous.
 CARRY_AT = CODE + len(MAGIC) + 86
 BEFORE_FORK_AT = CARRY_AT + 147
 AFTER_FORK_AT = BEFORE_FORK_AT + 91
 IN_CHILD_AT = AFTER_FORK_AT + 8
 PAD_AT = IN_CHILD_AT + 82
 
-# What the borrowed thread calls. rdi: data. It then stays a while, with every signal blocked, to be fetched home; else it goes
-# by itself. Not in futex(), nanosleep() or poll(): of those the kernel notes what is left of their time, in the place where
-# it has noted that of the wait that the thread is to go on with.
+# What the borrowed thread calls. rdi: data. It then stays a while, with every signal blocked, to be put back by its tracer;
+# else it returns by itself. Not in futex(), nanosleep() or poll(): for those the kernel saves the remaining time, in the very
+# place where it has saved that of the wait the thread is to resume.
 # fmt: off
 LAUNCH = bytes([
     0x53,                                     # push rbx
@@ -112,8 +112,8 @@ CARRY = bytes([
     0x5B,                                     # pop rbx
     0xC3,                                     # ret
 ])
-# Of fork(): waits while Frida is at work, whose threads hold locks of the C library that would never open in the child; then
-# notes who forks.
+# Handler before fork(): waits while Frida is at work, whose threads hold C library locks that would never be released in the
+# child; then records which thread forks.
 BEFORE_FORK = bytes([
     0x53,                                     # push rbx
     0xBB, FORK_LOOKS, 0x00, 0x00, 0x00,       # mov ebx, looks
@@ -137,13 +137,13 @@ BEFORE_FORK = bytes([
     0x5B,                                     # pop rbx
     0xC3,                                     # ret
 ])
-# In the parent.
+# Handler after fork(), in the parent.
 AFTER_FORK = bytes([
     0xF0, 0xFF, 0x0D, *to(DATA + FORKS, AFTER_FORK_AT, 7),            # lock dec dword [rip+forks]
     0xC3,                                     # ret
 ])
-# In the child: lets go of locks that threads held which are not in it: the loader's, of which glibc itself lets go some, and
-# that of exit()'s list, which nobody holds across a fork.
+# Handler after fork(), in the child: releases locks held by threads that do not exist there: the loader's, some of which glibc
+# itself releases, and that of exit()'s list, which nobody holds across a fork.
 IN_CHILD = bytes([
     0x48, 0xC7, 0x05, *to(DATA + GATE, IN_CHILD_AT, 11), 0, 0, 0, 0,  # mov qword [rip+gate], 0   nor are forks under way
     0x48, 0x8D, 0x15, *to(DATA + LOCKS, IN_CHILD_AT + 11, 7),        # lea rdx, [rip+locks]
@@ -165,8 +165,8 @@ IN_CHILD = bytes([
     0xC7, 0x00, 0, 0, 0, 0,                   # mov dword [rax], 0
     0xC3,                                     # out: ret
 ])
-# Where Frida's calls in the carrier return to (cli/frida/bridge/way_home.py): on to the fault that Frida waits for, if it is still
-# there to trace us, by what /proc says; else the carrier leaves. rax: the result.
+# Where Frida's calls in the carrier return to (cli/frida/bridge/way_home.py): on to the fault that Frida waits for, if /proc
+# says that it still traces us; else the carrier leaves. rax: the result.
 PAD = bytes([
     0x83, 0x3D, *to(DATA + TELLS, PAD_AT, 7), 0,    # cmp dword [rip+tells], 0
     0x74, 0x69,                               # je fault
@@ -210,7 +210,7 @@ PAD = bytes([
     0xC3,                                     # ret
     *b"/proc/thread-self/status\0",           # path
 ])
-# For threads that have lost their way home.
+# For stranded threads (cli/frida/bridge/stranded.py).
 REST = bytes([
     0xB8, 0x22, 0x00, 0x00, 0x00,             # rest: mov eax, SYS_pause
     0x0F, 0x05,                               # syscall

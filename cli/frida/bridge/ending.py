@@ -1,4 +1,4 @@
-"""How a target ends, or is lost while it lives: says so to the cli, and cleans up after an agent that nobody reaches any more."""
+"""Tells the cli how a target ended, or was lost while alive, and cleans up after an agent that cannot be reached any more."""
 import os
 import select
 import struct
@@ -9,36 +9,36 @@ from ptrace import DoesNotStop, Unfit, on_own_thread, wait_until
 from stranded import lay_to_rest
 from wait_status import wait_status
 
-# How long a process may take from the end of its agent to its own.
+# How long a process may take to exit after its agent is gone.
 EXIT_SECONDS = 1
-# How long an agent that has been cut off may take to notice it, and to put back the host's own code (agent/descriptors.ts).
+# How long a cut-off agent may take to notice, and to restore the host's own code (agent/os/linux/descriptors.ts).
 RESTORE_SECONDS = 3
 LOOK_SECONDS = 2
-# How long the last of a host's output may take.
+# How long to wait for the last of a host's output.
 DRAIN_SECONDS = 5
 
 CUT_OFF = "the host closed the agent's file descriptors, as closefrom() and close_range() do"
 
-# What must be done before we go.
+# Work that must finish before we exit.
 background = []
 
 
 def watch(target):
-    """Says when it ends. Safe to call twice."""
+    """Reports the target's end. Safe to call twice."""
     if target.pidfd is not None and not target.watched:
         target.watched = True
         threading.Thread(target=wait_for_end, args=(target,), daemon=True).start()
 
 
 def detached(target, reason, crash):
-    """Frida's session with it has ended."""
+    """Frida's session with the target has ended."""
     say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
     if reason == "process-terminated":
         in_background(lambda: say_why_gone(target))
 
 
 def clean_up(target):
-    """After an agent that cannot be reached any more."""
+    """Cleans up after an agent that cannot be reached any more."""
     carrier = target.carrier
     try:
         wait_until(lambda: carrier.dismissed, RESTORE_SECONDS)
@@ -49,7 +49,7 @@ def clean_up(target):
 
 
 def finish():
-    """Waits for what is under way."""
+    """Waits for background work."""
     for work in background:
         work.join(EXIT_SECONDS + RESTORE_SECONDS + 1)
 
@@ -61,9 +61,9 @@ def in_background(work):
 
 
 def wait_for_end(target):
-    """Through the pidfd: waitpid would also take the stops of a traced child, which are another thread's to see."""
+    """Uses the pidfd: waitpid would also consume a traced child's stops, which are for another thread."""
     while not select.select([target.pidfd], [], [], LOOK_SECONDS)[0]:
-        # An agent that has been cut off puts back the host's own code by itself; its socket may live on in a call.
+        # A cut-off agent restores the host's own code by itself; a call in progress may keep its socket alive.
         if not target.leaving and target.carrier is not None and target.carrier.is_there and target.carrier.dismissed:
             in_background(lambda: cut_off(target))
     status = wait_status(target.pid, target.pidfd)
@@ -75,7 +75,7 @@ def wait_for_end(target):
 
 
 def say_why_gone(target):
-    """Frida says the same of a process that has ended, has become another program, or has cut the agent off."""
+    """Frida reports the same for a process that has exited, has executed another program, or has cut off the agent."""
     if target.pidfd is None:
         return say_exited(target, None)
     if select.select([target.pidfd], [], [], EXIT_SECONDS)[0]:
@@ -87,7 +87,7 @@ def say_why_gone(target):
 
 
 def say_exited(target, status):
-    """Once, and after all that it has printed. status: as of wait(); None: not known."""
+    """Once, and after all of its output. status: as from wait(); None: unknown."""
     if not target.reported.acquire(blocking=False):
         return
     if target.terminal is not None:
@@ -102,7 +102,7 @@ def say_exited(target, status):
 
 
 def cut_off(target):
-    """Once."""
+    """Cleans up and reports the loss, once."""
     if not target.cut.acquire(blocking=False):
         return
     clean_up(target)

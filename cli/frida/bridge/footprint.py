@@ -1,4 +1,4 @@
-"""What Frida takes of our process: less of it."""
+"""Reduces Frida's memory footprint in our process."""
 import ctypes
 import importlib
 import sys
@@ -9,8 +9,8 @@ MADV_DONTNEED = 4
 
 def import_frida():
     """
-    Frida's package without its asynchronous half, which is nearly as large again and brings asyncio along: half of the time
-    and 8 MB. A package that makes more of that half than names is imported whole.
+    Imports Frida's package without its asynchronous half, which is nearly as large again and pulls in asyncio: saves half of
+    the time and 8 MB. A package that uses that half for more than names is imported whole.
     """
     unused = sys.modules["frida.aio"] = types.ModuleType("frida.aio")
     unused.__getattr__ = lambda name: type(name, (), {})
@@ -24,8 +24,8 @@ def import_frida():
 
 def give_back(file):
     """
-    Frida's module holds its agents and helpers for all kinds of processes, and has read what it needs of them by now. Its
-    pages that are as in the file, and freed memory, go back to the system; what is asked for again is read again.
+    Frida's module contains its agents and helpers for all kinds of processes, and has read what it needs of them by now. Its
+    unmodified pages and freed memory go back to the system; pages that are needed again are read again.
     """
     libc = ctypes.CDLL(None)
     for start, end in unchanged(file):
@@ -35,7 +35,7 @@ def give_back(file):
 
 
 def unchanged(file):
-    """(start, end) of a file's mappings that cannot be written to and of which nothing has been changed before."""
+    """(start, end) of a file's mappings that are not writable and have no modified pages."""
     found, range_, fits = [], "", False
     with open("/proc/self/smaps") as smaps:
         for line in smaps:

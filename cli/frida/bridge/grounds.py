@@ -1,7 +1,7 @@
-"""What is known of a process before a thread of it is touched, and the thread that may be borrowed: one at a quiet moment.
+"""What is known of a process before any of its threads is touched, and which thread to borrow: one at a quiet moment.
 
-Quiet is a thread outside of everything that could hold a lock of the allocator, the loader or the C library: what it is
-made to call then (cli/frida/bridge/borrowed.py) neither waits for itself nor destroys the heap.
+A thread is quiet if it is outside everything that could hold a lock of the allocator, the loader or the C library: what it is
+then made to call (cli/frida/bridge/borrowed.py) neither deadlocks nor corrupts the heap.
 """
 import os
 import re
@@ -13,35 +13,35 @@ from carrier_code import MOST_LOCKS
 from image import DATA_SYMBOLS, RESTORER, SYSCALL_RET, Image, inside, state_of, threads_of, waiting_at
 from ptrace import NEVER_BLOCKED, USER_CS, Tracee, Unfit, status_of, tracer_of
 
-# How long to look for a quiet moment, and between two looks.
+# How long to look for a quiet moment, and how often.
 QUIET_S, LOOK_S = 8.0, 0.001
 
-# pthread_mutex_t: lock, count, owner, users, kind, spins (two halves), and the list of robust ones.
+# pthread_mutex_t: lock, count, owner, users, kind, spins (two halves), and the robust list.
 MUTEX = struct.Struct("<IIIIIIQQ")
 RECURSIVE = 1
-# lock cmpxchg, and lea of a place in the module's data.
+# lock cmpxchg, and lea of an address in the module's data.
 LOCK_CMPXCHG = re.compile(rb"\xf0\x0f\xb1")
 LEA_RIP = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d](....)", re.DOTALL)
 
 SYS_FUTEX = 202
-# Waits that the kernel begins again by itself when we come: read, poll, select, pause, nanosleep, wait4, msgrcv, ...
+# Waits that the kernel restarts by itself after our stop: read, poll, select, pause, nanosleep, wait4, msgrcv, ...
 TAKES_NO_HARM = {0, 7, 23, 34, 35, 61, 70, 130, 230, 247, 270, 271}
-# Functions from which futex() is called by a thread that waits for its own program, not for a lock of an allocator.
+# Functions that call futex() in a thread waiting for its own program rather than for an allocator's lock.
 WAITS = ("pthread_cond_", "pthread_join", "pthread_timedjoin", "pthread_clockjoin", "sem_", "pthread_barrier_", "syscall")
 ALLOCATES = {
     *"malloc calloc realloc reallocarray free memalign posix_memalign aligned_alloc valloc pvalloc".split(),
     *"malloc_trim malloc_info mallinfo mallinfo2 malloc_stats fork vfork".split(),
 }
-# Bytes of a stack that are looked at for what a thread is in the middle of, and words for what it waits in.
+# Bytes of a stack to search for what a thread is in the middle of, and words to search for what it waits in.
 LOOKED_AT, INNERMOST = 64 * 1024, 48
 
 
 class NoCarrier(Exception):
-    """The target cannot have one; it is as it was. The text says why."""
+    """The target cannot have a carrier; it is unchanged. The text says why."""
 
 
 class Grounds:
-    """What is known of a process before a thread of it is touched."""
+    """What is known of a process before any of its threads is touched."""
 
     def __init__(self, tid):
         self.image = Image(tid)
@@ -61,7 +61,7 @@ class Grounds:
         self.locks = self._locks_of(loader)
         self.exit_lock = self._exit_lock(functions)
         self.knows_us = os.readlink("/proc/self/ns/pid") == os.readlink("/proc/%d/ns/pid" % tid)
-        # Of the loader's functions one that nothing calls unless the process is profiled: a place for Frida to watch.
+        # A loader function that nothing calls unless the process is being profiled: a harmless place for Frida to hook.
         unused = [at for name, at, _ in self.image.functions(loader) if name == "_dl_mcount"]
         self.unused = unused[0] - self.loader[0] if unused else None
         self.allocating = [(at, at + size) for name, at, size in functions if name in ALLOCATES]
@@ -70,8 +70,8 @@ class Grounds:
 
     def _locks_of(self, loader):
         """
-        Addresses of the loader's locks: recursive mutexes, one behind the other in its data (struct rtld_global, whose
-        form differs between versions of glibc). Empty where there is no such row.
+        Addresses of the loader's locks: consecutive recursive mutexes in its data (struct rtld_global, whose layout differs
+        between glibc versions). Empty if there is no such run.
         """
         for name, at, size in self.image.functions(loader, DATA_SYMBOLS):
             if name == "_rtld_global":
@@ -83,7 +83,7 @@ class Grounds:
 
     def _exit_lock(self, functions):
         """
-        Of the list of what exit() has to do: on_exit() and __cxa_atexit() take it first of all. 0 where they do not agree.
+        Address of the lock of exit()'s list: the first that on_exit() and __cxa_atexit() take. 0 if they do not agree.
         """
         found = set()
         for name, at, size in functions:
@@ -99,7 +99,7 @@ class Grounds:
         return found.pop() if len(found) == 1 else 0
 
     def is_allocator(self, mapping):
-        """Whether a module serves the program's malloc()."""
+        """Whether a module implements the program's malloc()."""
         if mapping.path not in self._allocators:
             module = [one for one in self.image.mappings if one.path == mapping.path]
             self._allocators[mapping.path] = any(name == "malloc" for name, _, _ in self.image.functions(module))
@@ -110,7 +110,7 @@ class Grounds:
         return self.image.words(sp, LOOKED_AT)
 
     def is_busy(self, words):
-        """Whether a stack may belong to a thread inside the allocator, the loader, or a signal's handler."""
+        """Whether a stack may belong to a thread inside the allocator, the loader or a signal handler."""
         return any(
             word == self.restorer or (inside(word, [self.loader, *self.allocating]) and self.follows_call(word))
             for word in words
@@ -118,7 +118,7 @@ class Grounds:
         )
 
     def follows_call(self, address):
-        """Whether an address may be one that a function returns to: pointers to functions lie on stacks as well."""
+        """Whether an address may be a return address: there are function pointers on stacks as well."""
         before = self.image.read(address - 7, 7)
         if len(before) < 7:
             return False
@@ -126,7 +126,7 @@ class Grounds:
         return before[2] == 0xE8 or any(before[-n] == 0xFF and before[1 - n] & 0x38 == 0x10 for n in (2, 3, 4, 6, 7))
 
     def is_computing(self, pc, words):
-        """Whether a running thread is outside of everything that could hold a lock of the allocator or the loader."""
+        """Whether a running thread is outside everything that could hold a lock of the allocator or the loader."""
         mapping = self.image.at(pc)
         if mapping is None or inside(pc, [self.loader, self.c_library]) or self.is_busy(words):
             return False
@@ -135,7 +135,7 @@ class Grounds:
 
 
 def mutexes(data, offset):
-    """Offsets of the recursive mutexes that lie there one behind the other."""
+    """Offsets of the consecutive recursive mutexes from there on."""
     while offset + MUTEX.size <= len(data):
         _, count, _, users, kind, spins, *rest = MUTEX.unpack_from(data, offset)
         if kind != RECURSIVE or count > 16 or users > 16 or spins != 0 or rest != [0, 0]:
@@ -149,7 +149,7 @@ def extent(mappings):
 
 
 def waits_in(tid):
-    """(number, pc, sp) of a thread that waits in a system call; None of any other, or of one that is not ours to see."""
+    """(number, pc, sp) of a thread that waits in a system call; None for any other, or if we may not see it."""
     try:
         place = waiting_at(tid)
     except OSError:
@@ -161,7 +161,7 @@ RUNS = 5
 
 
 def unfitness(grounds, tid):
-    """How little a thread is fit to be borrowed, 0 best; RUNS: only a stop can tell; None: not at all."""
+    """How unsuitable a thread is for borrowing, 0 being best; RUNS: only a stop can tell; None: not at all."""
     state = state_of(tid)
     try:
         if state not in "RS" or tracer_of(tid) != 0:
@@ -175,7 +175,7 @@ def unfitness(grounds, tid):
 
 
 def unfitness_in(grounds, number, pc, sp):
-    """The same of one that waits in this system call."""
+    """The same for a thread that waits in this system call."""
     words = grounds.stack(sp)
     busy = grounds.is_busy(words)
     if number == SYS_FUTEX:
@@ -213,7 +213,7 @@ def stopped_quietly(grounds, tid, rank):
             raise Unfit("it is not a 64-bit thread")
         if int(status_of(tid)["SigPnd"], 16) & NEVER_BLOCKED:
             raise Unfit("a signal is pending for it")
-        # It may have gone on since it was looked at: to seteuid(), say, which makes calls with a lock in its hand.
+        # It may have moved on since it was examined: to seteuid(), say, which makes calls while holding a lock.
         call, pc, sp = registers["orig_rax"], registers["rip"], registers["rsp"]
         if rank != RUNS and before is not None and (before[0], before[2]) == (call, sp):
             quiet = unfitness_in(grounds, call, pc, sp) is not None

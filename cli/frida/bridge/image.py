@@ -1,7 +1,7 @@
-"""What a process has mapped, and the functions of its modules: read from /proc, while the process runs.
+"""A process's mappings and its modules' functions, read from /proc while the process runs.
 
-The C library's functions are looked up in the process's own memory, so that a mount namespace of its own, a root folder of
-its own or an upgraded file makes no difference.
+The C library's functions are looked up in the process's own memory, so that its mount namespace, its root directory or an
+upgraded file makes no difference.
 """
 import bisect
 import os
@@ -35,7 +35,7 @@ class Mapping:
 
 
 class Image:
-    """A process's mappings as they were when this was made. `tid`: any thread of it that lives."""
+    """A process's mappings at the time of creation. `tid`: any live thread of it."""
 
     def __init__(self, tid):
         self.tid = tid
@@ -44,7 +44,7 @@ class Image:
         self.starts = [one.start for one in self.mappings]
 
     def at(self, address):
-        """The mapping that an address is in, or None."""
+        """The mapping that contains an address, or None."""
         i = bisect.bisect_right(self.starts, address) - 1
         return self.mappings[i] if i >= 0 and address < self.mappings[i].end else None
 
@@ -54,7 +54,7 @@ class Image:
             yield file
 
     def read(self, at, size):
-        """At most `size` bytes: what can be read."""
+        """Up to `size` bytes: as many as can be read."""
         with self.memory() as memory:
             try:
                 return os.pread(memory.fileno(), size, at)
@@ -62,20 +62,20 @@ class Image:
                 return b""
 
     def words(self, sp, most):
-        """Those of the stack that begins at `sp`, of `most` bytes at most."""
+        """The words of the stack from `sp` up, at most `most` bytes."""
         mapping, start = self.at(sp), sp & ~7
         end = start + most if mapping is None else min(mapping.end, start + most)
         data = self.read(start, max(0, end - start))
         return struct.unpack("<%dQ" % (len(data) // 8), data[: len(data) // 8 * 8])
 
     def write(self, at, data):
-        """Also where the process itself may not write."""
+        """Works even where the process itself may not write."""
         with self.memory("r+b") as memory:
             if os.pwrite(memory.fileno(), data, at) != len(data):
                 raise OSError("the memory of thread %d cannot be written" % self.tid)
 
     def module(self, fits):
-        """The mappings of the first module whose file name `fits`; empty when there is none."""
+        """The mappings of the first module whose file name `fits`; empty if there is none."""
         first = next((one for one in self.mappings if one.path.startswith("/") and fits(one.name)), None)
         return [] if first is None else [one for one in self.mappings if one.path == first.path]
 
@@ -88,7 +88,7 @@ class Image:
         return self.module(lambda name: name.startswith("ld-linux") or name.startswith("ld-2."))
 
     def find(self, mappings, instructions):
-        """Their address in a module's code, or None."""
+        """The address of these instructions in a module's code, or None."""
         for one in mappings:
             if "x" in one.permissions:
                 at = self.read(one.start, one.end - one.start).find(instructions)
@@ -97,12 +97,12 @@ class Image:
         return None
 
     def functions(self, mappings, kinds=CODE_SYMBOLS):
-        """Exported functions of a module: (name, address, size), once for each version of a name. kinds: or its data."""
+        """A module's exported functions: (name, address, size), once per symbol version. `kinds` may ask for data instead."""
         tables = self._dynamic(mappings)
         if DT_SYMTAB not in tables or DT_STRTAB not in tables:
             return []
         base, (symbols, names) = mappings[0].start, (tables[DT_SYMTAB], tables[DT_STRTAB])
-        # The string table follows the symbols in every linker's output; where it does not, there is nothing to see.
+        # Every linker puts the string table after the symbols; if it is not there, we find nothing.
         if names <= symbols or names - symbols > 64 * 1024 * 1024:
             return []
         table = self.read(symbols, (names - symbols) // SYMBOL.size * SYMBOL.size)
@@ -115,7 +115,7 @@ class Image:
         return found
 
     def _dynamic(self, mappings):
-        """Of the dynamic section, by tag, as addresses."""
+        """The dynamic section's values by tag, as addresses."""
         if not mappings:
             return {}
         base = mappings[0].start
@@ -126,7 +126,7 @@ class Image:
         for kind, _, _, address, _, _, size, _ in struct.iter_unpack("<IIQQQQQQ", self.read(base + at, 56 * count)):
             if kind == PT_DYNAMIC:
                 pairs = struct.iter_unpack("<qQ", self.read(base + address, size))
-                # glibc has added the base already, but for modules whose dynamic section is read-only.
+                # glibc has already added the base, except in modules whose dynamic section is read-only.
                 return {tag: value if value >= base else base + value for tag, value in pairs if tag > 0}
         return {}
 
@@ -137,8 +137,8 @@ def inside(address, ranges):
 
 def waiting_at(tid):
     """
-    (number of the system call, pc, sp) of a thread that waits in one, the number -1 where it waits elsewhere; None of one
-    that runs. Raises OSError of one that has ended, or is not ours to see.
+    (system call number, pc, sp) of a blocked thread, the number being -1 if it is not in a system call; None if it is
+    running. Raises OSError if it has exited or we may not see it.
     """
     with open("/proc/%d/syscall" % tid) as file:
         number, *words = file.read().split()
@@ -150,7 +150,7 @@ def threads_of(pid):
 
 
 def own_name_of(tid):
-    """A thread's id in the innermost PID namespace that it is in; None: it has ended."""
+    """A thread's id in its innermost PID namespace; None: it has exited."""
     try:
         return int(status_of(tid).get("NSpid", str(tid)).split()[-1])
     except OSError:
@@ -158,7 +158,7 @@ def own_name_of(tid):
 
 
 def living_thread(pid):
-    """Through which /proc shows the process: its first thread may have ended before the others, and then shows nothing."""
+    """A thread whose /proc entries show the process: the first thread may have exited before the others, and its are empty."""
     for tid in [pid, *threads_of(pid)]:
         if state_of(tid) not in "ZX":
             return tid

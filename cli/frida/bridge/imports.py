@@ -1,4 +1,4 @@
-"""The functions of others that a module in this process calls: where their addresses are kept, and how to lead them elsewhere."""
+"""The functions that a module in this process imports: where their addresses are stored, and how to redirect them."""
 import ctypes
 import struct
 
@@ -7,14 +7,14 @@ RELOCATION, SYMBOL_SIZE = struct.Struct("<QQq"), 24
 
 
 def lead(file, names, function):
-    """Calls of `names` by the module `file` go to `function`, a ctypes function, where its table can be written."""
+    """Redirects calls to `names` from the module `file` to `function`, a ctypes function, if its table is writable."""
     for name, slot in imports(file):
         if name in names and is_writable(slot):
             ctypes.c_void_p.from_address(slot).value = ctypes.cast(function, ctypes.c_void_p).value
 
 
 def imports(file):
-    """(name, where its address is kept) of the functions of others that a loaded module calls."""
+    """(name, where its address is stored) of each function that a loaded module imports."""
     # The handle is the loader's struct link_map: base, name, dynamic section.
     base, _, at = (ctypes.c_size_t * 3).from_address(ctypes.CDLL(file)._handle)
     tables = {}
@@ -25,7 +25,7 @@ def imports(file):
         tables[tag], at = value, at + 16
     if DT_JMPREL not in tables:
         return
-    # glibc has added the base to addresses, other loaders have not.
+    # glibc has already added the base to addresses, other loaders have not.
     places = (tables[tag] for tag in (DT_SYMTAB, DT_STRTAB, DT_JMPREL))
     symbols, names, relocations = (place if place >= base else base + place for place in places)
     for place, info, _ in RELOCATION.iter_unpack(ctypes.string_at(relocations, tables[DT_PLTRELSZ])):

@@ -1,8 +1,8 @@
-"""Lets Frida find threads by the names that they have for themselves.
+"""Lets Frida find threads by the ids they have for themselves.
 
-When a session ends Frida waits until the thread that ran its loader is gone, and then unmaps the code under it. It asks /proc
-for the id that the thread has told it: in a PID namespace that is not the id which is in our /proc, where it would seem to be
-gone at once. The thread then died in code that was no more, and its host with it.
+When a session ends, Frida waits until the thread that ran its loader is gone, then unmaps its code. It looks in /proc for the
+id that the thread has reported: in a PID namespace that is not the id in our /proc, so the thread would seem to be gone at
+once. It then crashed in unmapped code, and its host with it.
 """
 import ctypes
 import os
@@ -19,7 +19,7 @@ access = signature(("access", ctypes.CDLL(None)))
 
 @signature
 def by_own_name(path, mode):
-    """access()"""
+    """access() as Frida calls it: also finds a thread by the id it has for itself."""
     found = access(path, mode)
     task = None if found == 0 or mode != os.F_OK else TASK.fullmatch(path)
     return 0 if task is not None and has_thread(int(task[1]), int(task[2])) else found

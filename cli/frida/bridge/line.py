@@ -1,23 +1,23 @@
-"""The line to the cli: JSON, one object per line. Messages go out by a thread of their own, so that nobody waits for the cli."""
+"""The link to the cli: JSON, one object per line. A separate thread writes the messages, so that nobody waits for the cli."""
 import json
 import os
 import queue
 import threading
 
-# On their way to the cli. Bounded: a host that prints without end waits at its terminal instead of filling us.
+# Messages for the cli. Bounded: a host that prints without end blocks on its terminal instead of filling our memory.
 outgoing = queue.Queue(4096)
 
 
 def say(message):
-    """Any message of schemas/bridge.ts, from any thread."""
+    """Sends any message of schemas/bridge.ts, from any thread."""
     outgoing.put(message)
 
 
 class Line:
-    """Takes standard input and output over. One for a process."""
+    """Takes over standard input and output. One per process."""
 
     def __init__(self):
-        # Descriptors of its own: a stray print, or a host that inherits 0 and 1, must not touch them.
+        # On descriptors of its own: a stray print, or a host that inherits 0 and 1, must not touch them.
         self._requests, self._answers = os.dup(0), os.dup(1)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -27,7 +27,7 @@ class Line:
         self._writer.start()
 
     def requests(self):
-        """One after the other, until the cli is gone."""
+        """Yields each request until the cli is gone."""
         with os.fdopen(self._requests, "rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
@@ -35,7 +35,7 @@ class Line:
                 yield json.loads(line)
 
     def close(self, seconds):
-        """After what is still to be said, for which the cli has this long."""
+        """Sends what is still queued, for which the cli has this long."""
         say(None)
         self._writer.join(seconds)
 

@@ -1,10 +1,10 @@
-"""Lets the Frida in this process take the kernel for an older one: 5.5, in which a descriptor cannot be taken from another
-process (pidfd_getfd, 5.6).
+"""Makes the Frida in this process believe the kernel is an older one: 5.5, which cannot duplicate another process's
+descriptors (pidfd_getfd, 5.6).
 
-Where it can, Frida's entering makes a pair of sockets in the target and closes one end a moment later. A child that the
-target forks in that moment keeps the end open: the agent then waits for somebody who is not there, until Frida gives up after
-five seconds (one in ten attaches to a host that forks 250 times a second). And the end could not be taken anyway: that works
-by a process's first thread only, and Frida comes by the carrier. So it uses its other way, a socket with a name.
+Where it can, Frida creates a socket pair in the target when injecting its agent, and closes one end a moment later. A child
+forked in that moment keeps the end open: the agent then waits for a peer that is not there, until Frida gives up after five
+seconds (one in ten attaches to a host that forks 250 times a second). Nor could Frida fetch the other end: that works only
+through a process's first thread, and Frida comes through the carrier. So we have it use its fallback, a named socket.
 """
 import ctypes
 
@@ -25,5 +25,5 @@ def pretended(name):
 
 
 def pretend_older_kernel(file):
-    """`file`: Frida's module in this process. Where its calls cannot be led here, it enters such hosts less surely."""
+    """`file`: Frida's module in this process. If its calls cannot be redirected, attaching to such hosts is less reliable."""
     lead(file, (b"uname",), pretended)

@@ -1,4 +1,4 @@
-"""What the cli can ask for: one method for each request of schemas/bridge.ts. They are called on several threads at once."""
+"""What the cli can request: one method per request of schemas/bridge.ts. They are called from several threads at once."""
 import base64
 import ctypes
 import os
@@ -13,12 +13,12 @@ from stacks import TooSlow, addresses_on_stacks
 from target import Target
 from terminal import Terminal
 
-# Linux 3.4. linux/prctl.h
+# Since Linux 3.4. linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Operations:
-    """`m` is the request: its arguments by name. What a method raises is the answer's error."""
+    """`m` is the request: its arguments by name. What a method raises becomes the answer's error."""
 
     def __init__(self, binding):
         self._binding = binding
@@ -26,14 +26,14 @@ class Operations:
         self._by_name = {name[3:]: getattr(self, name) for name in dir(self) if name.startswith("op_")}
 
     def answer(self, m):
-        """Does what a request asks for, and says what came of it."""
+        """Carries out a request and sends the answer."""
         try:
             say({"id": m["id"], "ok": self._by_name[m["op"]](m)})
         except BaseException as error:
             say({"id": m["id"], "error": {"type": type(error).__name__, "message": str(error)}})
 
     def let_go(self):
-        """Of all targets. They go on, by their own code: the agent restores when its script is unloaded."""
+        """Detaches from all targets. They keep running their own code: the agent restores it when its script is unloaded."""
         for pid in list(self._targets):
             try:
                 self.op_detach({"pid": pid})
@@ -41,7 +41,7 @@ class Operations:
                 pass  # ended meanwhile
 
     def op_spawn(self, m):
-        # What a launcher leaves behind becomes our child: the cli finds a host among it (cli/session/host-search.ts).
+        # A launcher's orphans become our children: the cli finds a host among them (cli/session/host-search.ts).
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         terminal = Terminal()
         with terminal.lent(m["cols"], m["rows"]) as theirs:
@@ -93,7 +93,7 @@ class Operations:
     def op_call(self, m):
         target = self._targets[m["pid"]]
         with target.carrier.forks_waiting():
-            # Not exports_sync, which spells method names its own way.
+            # Not exports_sync, which changes the spelling of method names.
             return target.script._rpc_request(["call", m["method"], [m["argument"]]])
 
     def op_stacks(self, m):

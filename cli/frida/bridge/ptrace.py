@@ -1,10 +1,10 @@
-"""Stops a thread of another process, and sets it going again as if nothing had been.
+"""Stops another process's thread, and resumes it as if nothing had happened.
 
-Linux x86_64. A thread that was stopped is let go by one request, the one that sets its registers: as if a signal's handler
-were at its end, it first does what we want of it, and then the kernel's rt_sigreturn restores everything it had from a
-frame that we wrote. Should we be killed meanwhile, the thread does the same by itself.
+Linux x86_64. A single request, the one that sets its registers, sends a stopped thread on its way: it first does what we want
+and then, as if returning from a signal handler, has the kernel's rt_sigreturn restore its whole state from a frame that we
+wrote. If we are killed meanwhile, the thread does all that by itself.
 
-Knows nothing of Frida, and nothing of what is done to the thread.
+Knows nothing of Frida, nor of what is done with the thread.
 """
 import ctypes
 import os
@@ -12,8 +12,8 @@ import struct
 import threading
 import time
 
-# How long a thread may take to stop; one in an uninterruptible wait never does. And to its next system call: it may have to
-# wait for a lock.
+# How long a thread may take to stop (in an uninterruptible wait it never does), and to reach its next system call (it may
+# have to wait for a lock).
 STOP_S, CALL_S = 1.0, 8.0
 
 # linux/ptrace.h, linux/elf.h
@@ -38,13 +38,13 @@ SYS_RESTART = 219
 ERESTART = (-512, -513, -514)  # the kernel restarts these with the same arguments
 ERESTART_BLOCK = -516  # and these with what is left of their time
 EINTR = -4
-# What signal(7) lists as failing with EINTR after a mere stop, and what does so on sockets that have a timeout: read,
-# write, readv, writev, accept, send and receive, semop, semtimedop, sigtimedwait, io_getevents, epoll_wait and its kin.
+# What signal(7) lists as failing with EINTR after a mere stop, and what does so on sockets with a timeout: read, write,
+# readv, writev, accept, send and receive, semop, semtimedop, sigtimedwait, io_getevents, epoll_wait and its variants.
 BEGIN_AGAIN = {0, 1, 19, 20, 43, 44, 45, 46, 47, 65, 128, 208, 220, 232, 281, 288, 441}
 
-# What must never wait while a thread of ours, or one that we borrow, has its signals blocked: the answers to an
-# instruction (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), without which the kernel ends the process whatever handler it has;
-# and 32 and 33, by which glibc cancels threads and changes their user: setuid() waits for all threads to answer 33.
+# Signals that must never be blocked, even while our own or a borrowed thread blocks the others: those an instruction raises
+# (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS), for which the kernel kills the process if they are blocked, whatever its handlers;
+# and 32 and 33, which glibc uses to cancel threads and to change their user: setuid() waits for all threads to answer 33.
 NEVER_BLOCKED = sum(1 << (n - 1) for n in (4, 5, 6, 7, 8, 11, 31, 32, 33))
 EVERY_SIGNAL = (1 << 64) - 1
 QUIET_MASK = EVERY_SIGNAL & ~NEVER_BLOCKED
@@ -52,7 +52,7 @@ CANCEL = 1 << 32 - 1
 
 XSTATE_ROOM = 16 * 1024
 RED_ZONE = 128
-# Of a frame, from an address that is a multiple of 64: the restorer's address, to which syscall; ret goes, struct
+# Layout of a frame, from an address that is a multiple of 64: the restorer's address, to which syscall; ret returns, struct
 # ucontext, and the vector state.
 RETURN, CONTEXT, XSTATE = 56, 64, 1024
 
@@ -62,11 +62,11 @@ libc.ptrace.restype = ctypes.c_long
 
 
 class Unfit(Exception):
-    """It cannot be done with this thread, or not now. The thread is as it was."""
+    """This thread cannot be used, or not now. It is unchanged."""
 
 
 class DoesNotStop(Exception):
-    """The thread may stop later, and then stands until its tracer ends: the tracing thread must end now."""
+    """The thread may stop later and would then stay stopped until its tracer exits: the tracing thread must exit now."""
 
     def __init__(self, tid):
         super().__init__("thread %d does not stop" % tid)
@@ -91,19 +91,19 @@ def tracer_of(tid):
 
 
 def wait_until(true, seconds):
-    """Whether it became true in time."""
+    """Polls `true`. Returns whether it became true in time."""
     start = time.monotonic()
     while not true():
         waited = time.monotonic() - start
         if waited > seconds:
             return False
-        # A running thread stops within microseconds, and stands for as long as we sleep.
+        # A running thread stops within microseconds, and stays stopped for as long as we sleep.
         time.sleep(0 if waited < 0.001 else 0.0005)
     return True
 
 
 def on_own_thread(work):
-    """Its result. A tracer's end lets go of what it traces, whatever state that is in."""
+    """Runs `work` on a new thread and returns its result. A tracer's exit releases what it traces, whatever its state."""
     result = []
 
     def run():
@@ -122,10 +122,10 @@ def on_own_thread(work):
 
 
 class Tracee:
-    """A stopped thread. All calls must come from the thread that made it."""
+    """A stopped thread. All calls must come from the thread that created this object."""
 
     def __init__(self, tid, seized=False):
-        """seized: it is stopped already, by the thread that calls."""
+        """seized: the calling thread has already stopped it."""
         self.tid = tid
         if seized:
             return
@@ -141,7 +141,7 @@ class Tracee:
             raise Unfit("ptrace request %#x: %s" % (request, os.strerror(ctypes.get_errno())))
 
     def stop(self):
-        """(signal, event) of its next stop; None while it runs."""
+        """(signal, event) if it has stopped; None while it runs."""
         try:
             _, status = os.waitpid(self.tid, os.WNOHANG | WALL)
         except ChildProcessError:
@@ -153,7 +153,7 @@ class Tracee:
         return os.WSTOPSIG(status), status >> 16
 
     def wait(self, seconds=STOP_S):
-        """The same of one that is about to stop."""
+        """(signal, event) of a stop that is about to come. Raises DoesNotStop."""
         stop = None
 
         def stopped():
@@ -170,7 +170,7 @@ class Tracee:
             pass
 
     def passes_on(self, signal, event):
-        """Whether it stopped for a signal that was on its way, which is delivered; False: at our request."""
+        """True: it stopped for a signal that was already on its way, which is delivered. False: it stopped at our request."""
         if event == EVENT_STOP:
             if signal == SIGTRAP:
                 return False
@@ -180,7 +180,7 @@ class Tracee:
         return True
 
     def wait_for_syscall(self, seconds=CALL_S):
-        """Goes on to the next beginning or end of a system call; signals that come before are delivered."""
+        """Runs it to its next system call entry or exit; signals that arrive first are delivered."""
         signal = 0
         while True:
             self.call(SYSCALL, 0, signal)
@@ -191,7 +191,7 @@ class Tracee:
                 signal = 0
 
     def run(self, arrived, seconds=CALL_S):
-        """Goes on until `arrived` says so, and stops; signals that come before are delivered."""
+        """Runs it until `arrived` says so, then stops it; signals that arrive first are delivered."""
 
         def there():
             stop = self.stop()
@@ -209,7 +209,7 @@ class Tracee:
         self.call(DETACH)
 
     def leave(self):
-        """Detaches from a thread that nothing was done to: a wait that only our stop has ended begins again."""
+        """Detaches from a thread that we have not changed: a wait that only our stop interrupted is restarted."""
         try:
             registers = self.registers
             if signed(registers["rax"]) == EINTR:
@@ -253,15 +253,15 @@ class Tracee:
         self.call(SETSIGMASK, 8, ctypes.addressof(mask))
 
     def pending(self, blocked):
-        """Whether a signal waits that is not in `blocked`."""
+        """Whether a signal that is not in `blocked` is pending."""
         fields = status_of(self.tid)
         return (int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)) & ~blocked != 0
 
 
 def resumed(registers, interrupted, by_itself):
     """
-    The registers with which a system call that our stop has ended begins again. by_itself: after rt_sigreturn, which
-    forgets what is left of the time of a wait: it then begins anew with its whole time.
+    The registers that restart a system call our stop interrupted. by_itself: after rt_sigreturn, which loses the remaining
+    time of a wait: it then restarts with its full time.
     """
     if signed(registers["orig_rax"]) < 0:
         return registers
@@ -271,24 +271,24 @@ def resumed(registers, interrupted, by_itself):
     elif result == ERESTART_BLOCK:
         again = number if by_itself else SYS_RESTART
     else:
-        # It has its result. They are set where another call begins, which would be this one once more: a second read().
+        # It has its result. We set these registers at another system call's entry, which would repeat this one: a second read().
         return {**registers, "orig_rax": NO_CALL}
     return {**registers, "rax": again, "rip": registers["rip"] - 2, "orig_rax": NO_CALL}
 
 
 def frame_size(vectors):
-    """Bytes of a frame, the room for its alignment included."""
+    """Size of a frame in bytes, including room for its alignment."""
     return XSTATE + len(vectors) + 128
 
 
 def frame(at, restorer, registers, vectors, blocked):
-    """A signal frame to be written to `at`: to return to at + RETURN restores all of this. asm/ucontext.h"""
-    # uc_flags: FP_XSTATE, SIGCONTEXT_SS, STRICT_RESTORE_SS. Flags of uc_stack that nobody knows leave sigaltstack alone.
+    """A signal frame to be written to `at`: returning to at + RETURN restores all of this. asm/ucontext.h"""
+    # uc_flags: FP_XSTATE, SIGCONTEXT_SS, STRICT_RESTORE_SS. Unknown flags in uc_stack leave sigaltstack alone.
     head = struct.pack("<QQQiiQ", 7, 0, 0, 0x7FFF, 0, 0)
     general = struct.pack("<18Q", *(registers[name] for name in SIGCONTEXT))
     segments = struct.pack("<4H4QQ", registers["cs"] & 0xFFFF, 0, 0, registers["ss"] & 0xFFFF, 0, 0, 0, 0, at + XSTATE)
     mask = bytes(64) + struct.pack("<Q", blocked)
-    # The kernel's own words of the vector state: magic, size with the second magic, features, size.
+    # The kernel's own fields in the vector state: magic, size with the second magic, features, size.
     features = struct.unpack_from("<Q", vectors, 464)[0]
     words = struct.pack("<IIQI", 0x46505853, len(vectors) + 4, features, len(vectors)).ljust(48, b"\0")
     state = vectors[:464] + words + vectors[512:] + struct.pack("<I", 0x46505845)

@@ -1,17 +1,17 @@
-"""Keeps Frida from reading shared memory that is no library.
+"""Keeps Frida from reading shared memory that is not a library.
 
-Frida looks for libraries through all that a target has mapped. What it can open neither by its mapping nor by its path, such
-as shared memory without a name, it reads whole from /proc/PID/mem, once for each library that its agent needs: four times
-the shared buffers of a database, whose pages are resident from then on. It does so in our process: we look at the first
-bytes for it, and answer what does not begin as a library with the zeros that the buffer holds. Frida goes on to the next
-mapping then, as it does after reading it.
+Frida searches everything a target has mapped for libraries. What it can open neither through the mapping nor by path, such
+as unnamed shared memory, it reads in full from /proc/PID/mem, once for each library that its agent needs: four times the
+shared buffers of a database, whose pages are resident from then on. It does so in our process, so we check the first bytes
+for it, and for anything that does not start like a library return the zeros already in the buffer. Frida then moves on to
+the next mapping, as it would after reading this one.
 """
 import ctypes
 
 from imports import lead
 
 MAGIC = b"\x7fELF"
-# Smaller reads are of what Frida has found. No file is read at offsets like these: they are addresses.
+# Smaller reads are of what Frida has found. No file is read at offsets this large: they are addresses.
 SMALL, LOWEST = 64 * 1024, 1 << 32
 
 signature = ctypes.CFUNCTYPE(
@@ -22,7 +22,7 @@ pread = signature(("pread64", ctypes.CDLL(None)))
 
 @signature
 def sparing(fd, buffer, size, at):
-    """pread(), as Frida calls it: into a buffer of zeros."""
+    """pread() as Frida calls it: into a zeroed buffer."""
     if size > SMALL and at >= LOWEST:
         got = pread(fd, buffer, len(MAGIC), at)
         if got == len(MAGIC) and ctypes.string_at(buffer, got) != MAGIC:
@@ -31,5 +31,5 @@ def sparing(fd, buffer, size, at):
 
 
 def spare_shared_memory(file):
-    """`file`: Frida's module in this process. Where its calls cannot be led here, it goes on reading as it would."""
+    """`file`: Frida's module in this process. If its calls cannot be redirected, it keeps reading everything."""
     lead(file, (b"pread", b"pread64"), sparing)

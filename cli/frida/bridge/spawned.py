@@ -1,7 +1,7 @@
-"""A program started by us, held at its entry point until it is told to go. Linux x86_64.
+"""A program we spawn and hold at its entry point until told to let it run. Linux x86_64.
 
-Its loader has run by then, and the constructors of what it links; nothing of its own has. The thread that started it traces
-it, so that it goes on should we be killed.
+By then its loader has run, and the constructors of the libraries it links; none of its own code has. The thread that started
+it traces it, so that it continues if we are killed.
 """
 import os
 import queue
@@ -17,21 +17,21 @@ INT3 = b"\xcc"
 
 
 class NotStarted(Exception):
-    """There is no such process any more. The text says why."""
+    """The process no longer exists. The text says why."""
 
 
 class Spawned:
-    """`pid` of the process that stands at its entry point."""
+    """A process stopped at its entry point. `pid`: its id."""
 
     def __init__(self, argv, env, cwd, terminal):
-        """terminal: a descriptor that becomes its standard input, output and error."""
+        """terminal: the descriptor for its standard input, output and error."""
         self._requests = queue.Queue()
         self._answers = queue.Queue()
         threading.Thread(target=self._trace, args=(argv, env, cwd, terminal), daemon=True).start()
         self.pid = self._answer()
 
     def while_held(self, work):
-        """What `work` makes of its stopped thread, on the thread that traces it."""
+        """Calls `work` with its stopped thread, on the thread that traces it, and returns the result."""
         self._requests.put(work)
         return self._answer()
 
@@ -46,7 +46,7 @@ class Spawned:
         return answer
 
     def _trace(self, argv, env, cwd, terminal):
-        """All of a tracer's calls must come from one thread."""
+        """Runs on a thread of its own: all of a tracer's calls must come from the same thread."""
         try:
             tracee = started(argv, env, cwd, terminal)
             self._answers.put(tracee.tid)
@@ -66,7 +66,7 @@ class Spawned:
 
 
 def started(argv, env, cwd, terminal):
-    """The Tracee of a new process at its entry point."""
+    """The Tracee of a new process, stopped at its entry point."""
     wait, go = os.pipe()
     said, say = os.pipe()
     pid = os.fork()
@@ -119,7 +119,7 @@ def become(argv, env, cwd, terminal, wait, say):
 
 
 def run_to_entry(tracee):
-    """The loader does its work; then the breakpoint is taken back, and the thread stands at the program's first byte."""
+    """Lets the loader run up to a breakpoint at the program's first byte, then removes the breakpoint."""
     image = Image(tracee.tid)
     entry = entry_of(tracee.tid)
     original = image.read(entry, 1)
@@ -144,7 +144,7 @@ def entry_of(pid):
 
 
 def how_it_ended(pid):
-    """In words; None where it has not."""
+    """In words; None if it has not ended."""
     try:
         _, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

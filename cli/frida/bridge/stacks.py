@@ -1,25 +1,25 @@
-"""What the threads of a process execute and return to, read from outside of it. Linux x86_64.
+"""What a process's threads execute and return to, read from outside. Linux x86_64.
 
-A thread that waits is not disturbed: the kernel says where it stands. One that runs is stopped for the moment that it takes
-to read its registers.
+A blocked thread is not disturbed: the kernel says where it is. A running one is stopped just long enough to read its
+registers.
 """
 import time
 
 from image import Image, inside, living_thread, state_of, threads_of, waiting_at
 from ptrace import Tracee, Unfit
 
-# In all; and bytes of one thread's stack.
+# Time limit for all threads together; most bytes to read of one thread's stack.
 LIMIT_S, DEEPEST = 1.5, 4 * 1024 * 1024
 
 
 class TooSlow(Exception):
-    """Not all threads could be looked at in time."""
+    """Not all threads could be examined in time."""
 
 
 def addresses_on_stacks(pid, ranges):
     """
-    For each thread the addresses within ranges, pairs of start and end, that it executes at or that lie on its stack: every
-    return address, and what looks like one, so an upper bound. Raises OSError where the kernel forbids it, TooSlow.
+    For each thread, the addresses within ranges (pairs of start and end) that are its pc or lie on its stack: every return
+    address and whatever looks like one, so an upper bound. Raises TooSlow, or OSError if the kernel forbids it.
     """
     until = time.monotonic() + LIMIT_S
     image = Image(living_thread(pid))
@@ -37,7 +37,7 @@ def addresses_on_stacks(pid, ranges):
 
 
 def place_of(tid):
-    """(pc, sp); None: it has ended."""
+    """A thread's (pc, sp); None: it has exited."""
     try:
         place = waiting_at(tid)
     except (FileNotFoundError, ProcessLookupError):
@@ -58,7 +58,7 @@ def place_of(tid):
 
 
 def addresses_on_stack(image, place, ranges):
-    """Those within ranges that a thread executes at or returns to. place: its (pc, sp)."""
+    """The addresses within ranges that a thread executes at or returns to. place: its (pc, sp)."""
     pc, sp = place
     if image.at(sp) is None:
         return []  # it has ended

@@ -1,7 +1,7 @@
-"""What becomes of Frida's threads in a host that has closed their file descriptors, as closefrom() does.
+"""Parks Frida's threads in a host that has closed their file descriptors, as closefrom() does.
 
-They poll descriptors that are gone, each as fast as it can, for the rest of the host's life. Nobody can reach them any more,
-and to end them could leave a lock behind: so each is led, between two system calls, to wait for ever instead.
+They poll descriptors that are gone, as fast as they can, for the rest of the host's life. Nobody can reach them any more,
+and terminating them could leave a lock held: so each is redirected, between two system calls, to wait for ever instead.
 """
 from carrier_code import REST
 from image import SYSCALL_RET, Image, living_thread, threads_of
@@ -9,15 +9,15 @@ from ptrace import NO_CALL, QUIET_MASK, STOP_S, DoesNotStop, Tracee, Unfit
 from stacks import addresses_on_stack, place_of
 
 AGENT = "memfd:frida-agent"
-# System calls that a thread may be led away from: ppoll, poll, read, futex.
+# System calls that a thread may be redirected from: ppoll, poll, read, futex.
 WAITS = (271, 7, 0, 202)
-# System calls that are looked at in one thread until it makes one of those.
+# System calls to follow in one thread until it makes one of those.
 LOOKS = 1000
 SYSCALL = SYSCALL_RET[:2]
 
 
 def lay_to_rest(pid, rest):
-    """rest: the address of code that waits for ever. Must be called on a thread that may trace. How many were led there."""
+    """rest: address of code that waits for ever. Call on a thread that may trace. Returns how many threads were parked."""
     image = Image(living_thread(pid))
     agent = [(one.start, one.end) for one in image.mappings if AGENT in one.path]
     count = 0
@@ -38,7 +38,7 @@ def lead(image, tid, rest):
     try:
         for _ in range(LOOKS):
             registers = tracee.registers
-            # Where it stands behind the call itself, and not in the handler of a signal that ended it.
+            # Only if it stopped right after the call itself, not in the handler of a signal that interrupted it.
             if registers["orig_rax"] in WAITS and image.read(registers["rip"] - 2, 2) == SYSCALL:
                 tracee.blocked = QUIET_MASK
                 tracee.registers = {**registers, "rip": rest, "orig_rax": NO_CALL}

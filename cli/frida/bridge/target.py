@@ -1,21 +1,21 @@
-"""A process that the cli has named or had started, and what we have of it."""
+"""A process that the cli has attached to or spawned, and our state for it."""
 import os
 import threading
 
 
 class Target:
     def __init__(self, pid, terminal=None, spawned=None):
-        """terminal, spawned: of one that was started from here."""
+        """terminal, spawned: set if we spawned it."""
         self.pid = pid
         self.terminal = terminal
         self.spawned = spawned
         self.carrier = None
-        # Frida's.
+        # Frida's session and script.
         self.session = None
         self.script = None
-        # Whether the agent in it goes because we have told it to.
+        # Whether the agent is leaving because we told it to.
         self.leaving = False
-        # ending.py's: whether its end is waited for; held by whoever cleans up after it, and by whoever has told of its end.
+        # For ending.py: whether its end is watched for; locks taken by whoever cleans up after it, and reports its end.
         self.watched = False
         self.cut = threading.Lock()
         self.reported = threading.Lock()

@@ -1,4 +1,4 @@
-"""A temporary folder for Frida. It unpacks 10 MB into its folder and leaves them there: this one goes when we go."""
+"""A temporary folder for Frida, which unpacks 10 MB there and leaves them behind: we remove the folder when we exit."""
 import os
 import shutil
 import signal
@@ -6,10 +6,10 @@ import tempfile
 
 
 def make_temp():
-    """Makes it, and has Frida and our children use it. Its path. Raises OSError."""
+    """Creates it, makes Frida and our children use it, and returns its path. Raises OSError."""
     with open("/proc/self/stat", "rb") as stat:
         start = stat.read().rsplit(b")", 1)[1].split()[19].decode()
-    # Named as the cli's own folders, so that it is swept should we be killed.
+    # Named like the cli's own folders, so that it gets cleaned up even if we are killed.
     path = tempfile.mkdtemp(prefix="hotpatch-%d-%s-" % (os.getpid(), start))
     os.environ["TMPDIR"] = path
     return path
@@ -21,7 +21,7 @@ def remove_temp(path):
 
 
 def end_helpers(path):
-    """Frida's helper, unpacked into our folder, would wait a minute for others to use it."""
+    """Ends Frida's helper, unpacked into our folder, which would otherwise linger for a minute for others to use."""
     for entry in os.listdir("/proc"):
         try:
             if entry.isdigit() and os.readlink("/proc/%s/exe" % entry).startswith(path + "/"):

@@ -1,4 +1,4 @@
-"""The terminal of a host that is started from here: we hold the side that a terminal emulator holds elsewhere."""
+"""The terminal of a host that we spawn: we hold the side a terminal emulator usually holds."""
 import fcntl
 import os
 import pty
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 class Terminal:
     def __init__(self):
         self._ours, self._theirs = pty.openpty()
-        # Set when all that was printed has been heard.
+        # Set once all output has been read.
         self.drained = threading.Event()
 
     @contextmanager
     def lent(self, cols, rows):
-        """The host's side, as a descriptor, for a host that starts meanwhile. If none does, the terminal is closed."""
+        """The descriptor of the host's side, while the host is being started. If that fails, the terminal is closed."""
         try:
             set_size(self._theirs, cols, rows)
             mode = termios.tcgetattr(self._theirs)
@@ -30,7 +30,7 @@ class Terminal:
             os.close(self._theirs)
 
     def hear(self, said):
-        """`said` is given all that is printed from here on, in pieces, on a thread of its own."""
+        """From now on passes all output to `said`, in pieces, on a thread of its own."""
         threading.Thread(target=self._read, args=(said,), daemon=True).start()
 
     def _read(self, said):
@@ -45,7 +45,7 @@ class Terminal:
             said(data)
 
     def type(self, data):
-        """Bytes, as its keyboard would. Waits while the host does not read."""
+        """Sends bytes as the keyboard would. Blocks while the host does not read."""
         os.write(self._ours, data)
 
     def resize(self, cols, rows):

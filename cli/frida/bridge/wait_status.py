@@ -1,16 +1,16 @@
-"""How a process ended that may not be our child: such a one cannot be waited for."""
+"""The exit status of a process that may not be our child, which wait() cannot provide."""
 import fcntl
 import struct
 import time
 
-# Linux 6.15: the exit status of any process whose pidfd was open when it ended. linux/pidfd.h
+# Since Linux 6.15: the exit status of any process whose pidfd was open when it exited. linux/pidfd.h
 PIDFD_GET_INFO = 0xC040FF0B
 PIDFD_INFO_EXIT = 8
 
 
 def wait_status(pid, pidfd):
-    """The wait status of an ended process, or None where the kernel does not tell."""
-    # A zombie tells in its stat, a reaped process through its pidfd: it may be reaped between the two looks.
+    """The wait status of a process that has exited, or None if the kernel does not tell."""
+    # A zombie's status is in its stat, a reaped process's behind its pidfd: it may be reaped between the two checks.
     for _ in range(20):
         for tell, which in ((of_zombie, pid), (of_reaped, pidfd)):
             status = tell(which)

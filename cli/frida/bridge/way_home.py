@@ -1,11 +1,11 @@
-"""Lets a thread that Frida has called a function in go home by itself, should we be killed before it comes back.
+"""Lets a thread in which Frida has called a function return by itself if we are killed before the call returns.
 
-Frida has the function return to an address at which nothing is, 0x320, and catches the fault as its tracer. With the tracer
-gone that fault is the host's end. So the address that Frida writes is exchanged for that of code in the target, which looks
-whether it is still traced: if so it goes to 0x320 itself, if not it has the carrier leave (cli/frida/bridge/carrier.py).
+Frida makes the function return to an unmapped address, 0x320, and catches the fault as its tracer. With the tracer gone, the
+fault kills the host. So we replace the address that Frida writes with that of code in the target, which checks whether it is
+still traced: if so it jumps to 0x320 itself, if not it makes the carrier leave (cli/frida/bridge/carrier.py).
 
-Frida writes it from this process, by syscall(process_vm_writev): its calls of syscall() are led through a page of ours. In
-machine code, as they are too many, and made in moments, for Python.
+Frida writes it from this process with syscall(process_vm_writev), so its calls to syscall() are redirected through a page of
+ours. In machine code, as they are too frequent and too time-critical for Python.
 """
 import ctypes
 import mmap
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from imports import lead
 
-# Of the page: where to, and the C library's syscall().
+# Layout of the page: the address to return to, the C library's syscall(), and the page's size.
 PAD, REAL, SIZE = 4096 - 16, 4096 - 8, 4096
 
 
@@ -42,7 +42,7 @@ STUB = bytes([
 
 
 class WayHome:
-    """One for a process."""
+    """One per process."""
 
     def __init__(self, file):
         """`file`: Frida's module in this process."""
@@ -55,7 +55,7 @@ class WayHome:
 
     @contextmanager
     def to(self, pad):
-        """Meanwhile Frida's calls return to `pad`, an address in the one target that it is at."""
+        """Makes Frida's calls return to `pad` meanwhile, an address in the one target that it is working on."""
         with self._lock:
             self._page[PAD : PAD + 8] = struct.pack("<Q", pad)
             try:

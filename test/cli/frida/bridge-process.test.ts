@@ -1,4 +1,4 @@
-/** The bridge's end, with a program in its place that is no bridge: however it ends, the cli hears of it. */
+/** How a bridge ends, with a fake bridge in its place: however it ends, the cli is told. */
 import { chmodSync, readFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { HotpatchError } from "../../../cli/errors.js";
@@ -7,8 +7,8 @@ import { BRIDGE_PROTOCOL } from "../../../schemas/protocol.js";
 import { Workshop } from "../../support/workshop.js";
 
 /**
- * Begins as a bridge does, and at the first request does `what`, in sh. Before that it has started a process which keeps its
- * standard error, as a program that has started the real one would (HOTPATCH_PYTHON may name such).
+ * Starts like a bridge, and on the first request runs `what` in sh. Before that it starts a process that keeps its standard
+ * error open, as a wrapper around the real one would (HOTPATCH_PYTHON may name one).
  */
 async function open(t: ExecutionContext, what: string) {
   const shop = new Workshop(t);
@@ -30,14 +30,14 @@ ${what}
 
 for (const [title, what, detail] of [
   [
-    "one that says what is not in the contract",
+    "a bridge that does not keep to the contract",
     "echo garbage; exec sleep 600",
     /exited with SIGKILL: it sent what is not/,
   ],
-  ["one that is killed", "echo oh >&2; kill -KILL $$", /exited with SIGKILL: oh/],
-  ["one that ends by itself", "exit 7", /exited with exit code 7/],
+  ["a bridge that is killed", "echo oh >&2; kill -KILL $$", /exited with SIGKILL: oh/],
+  ["a bridge that exits by itself", "exit 7", /exited with exit code 7/],
 ] as const)
-  test(`${title} is at its end, also while another process keeps its standard error`, async (t) => {
+  test(`${title} counts as ended, even while another process keeps its standard error open`, async (t) => {
     t.timeout(20_000);
     const backend = await open(t, what);
     const error = await t.throwsAsync(backend.attach(process.pid, ""), { instanceOf: HotpatchError });
@@ -45,7 +45,7 @@ for (const [title, what, detail] of [
     await backend.close();
   });
 
-test("what a bridge has said last is heard before its end, also while another process keeps its standard error", async (t) => {
+test("a bridge's last message is read before its end, even while another process keeps its stderr open", async (t) => {
   t.timeout(20_000);
   const backend = await open(t, `echo '{"id":1,"error":{"type":"NoCarrier","message":"no quiet moment"}}'; exit 0`);
   const error = await t.throwsAsync(backend.attach(process.pid, ""), { instanceOf: HotpatchError });

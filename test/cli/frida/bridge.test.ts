@@ -5,7 +5,7 @@ import { Lines, ROOT, Workshop } from "../../support/workshop.js";
 
 const BRIDGE = join(ROOT, "dist/cli/frida/bridge");
 
-/** The bridge is killed when there is a process that is to become the host, before it traces it. */
+/** Kills the bridge once the process that is to become the host exists, before the bridge traces it. */
 const KILLED = `
 import os, sys
 sys.path.insert(0, sys.argv[1])
@@ -17,16 +17,16 @@ spawned.Tracee = killed
 spawned.started(["/bin/sleep", "600"], {}, "/", 2)
 `;
 
-test("a host that is being started while the bridge is killed does not begin, and leaves no process behind", async (t) => {
+test("a host being spawned when the bridge is killed never starts and leaves no process behind", async (t) => {
   t.timeout(20_000);
   const shop = new Workshop(t);
   const bridge = shop.start("python3", ["-I", "-B", "-c", KILLED, BRIDGE]);
   new Lines(bridge.stdout, (pid) => shop.owns(Number(pid)));
-  // It comes when nobody has its streams any more.
+  // Emitted once nobody has its streams open any more.
   t.is(await new Promise((resolve) => bridge.once("close", (_, signal) => resolve(signal))), "SIGKILL");
 });
 
-test("a Frida that does not come to an end does not keep the bridge, which leaves no folder behind", async (t) => {
+test("a Frida that does not shut down does not keep the bridge alive, which leaves no folder behind", async (t) => {
   t.timeout(20_000);
   const shop = new Workshop(t);
   const module = await shop.library("module.so", "");

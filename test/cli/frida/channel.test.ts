@@ -1,4 +1,4 @@
-/** The line between cli and bridge, with two functions instead of processes. */
+/** The link between cli and bridge, with two functions instead of processes. */
 import test from "ava";
 import { type BridgeEvent, Channel, LinkClosed, RemoteError } from "../../../cli/frida/channel.js";
 
@@ -12,7 +12,7 @@ function open() {
   return { sent, heard, channel };
 }
 
-test("answers find their requests, in any order and in any pieces", async (t) => {
+test("answers are matched to their requests, in any order and in any pieces", async (t) => {
   const { sent, channel } = open();
   const first = channel.request("attach", { pid: 1 });
   const second = channel.request("resume", { pid: 2 });
@@ -26,7 +26,7 @@ test("answers find their requests, in any order and in any pieces", async (t) =>
   t.is(await second, "two");
 });
 
-test("an error carries the other side's type and words", async (t) => {
+test("an error carries the other side's type and message", async (t) => {
   const { channel } = open();
   const request = channel.request("attach", { pid: 1 });
   channel.receive('{"id":1,"error":{"type":"PermissionDeniedError","message":"no"}}\n');
@@ -34,7 +34,7 @@ test("an error carries the other side's type and words", async (t) => {
   t.is(error.type, "PermissionDeniedError");
 });
 
-test("an agent's error is told in its own words; its stack is kept for -v", async (t) => {
+test("an agent's error keeps its own message; its stack is kept for -v", async (t) => {
   const { channel } = open();
   const request = channel.request("resume", { pid: 1 });
   const message = "Error: already replaced\\n    at adopt (/dist/agent/redirect.js:93:36)";
@@ -43,7 +43,7 @@ test("an agent's error is told in its own words; its stack is kept for -v", asyn
   t.regex(error.stack ?? "", /redirect\.js:93:36/);
 });
 
-test("when the link closes every pending and every later request fails with one sentence", async (t) => {
+test("when the link closes, every pending and every later request fails with the same reason", async (t) => {
   const { channel } = open();
   const pending = [channel.request("attach", { pid: 1 }), channel.request("resume", { pid: 2 })];
   channel.close("the bridge ended with SIGKILL");
@@ -51,7 +51,7 @@ test("when the link closes every pending and every later request fails with one 
     await t.throwsAsync(request, { instanceOf: LinkClosed, message: "the bridge ended with SIGKILL" });
 });
 
-test("events come through; an answer that nobody waits for is let go; what is no message is an error", (t) => {
+test("events are passed on; an answer nobody waits for is dropped; anything else is an error", (t) => {
   const { heard, channel } = open();
   channel.receive('{"event":"detached","pid":7,"reason":"process-terminated","crash":null}\n{"id":99,"ok":null}\n');
   t.is(heard[0]?.event, "detached");

@@ -1,4 +1,4 @@
-/** The same questions to both backends: what cli/frida/target.ts promises the session. */
+/** The same tests for both backends: what cli/frida/target.ts promises the session. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -19,7 +19,7 @@ const BEGIN = {
   stopped: false,
 };
 
-/** Says its terminal's size and what it reads, then exits with the number it is given. */
+/** Prints its terminal's width and what it reads; exits with the number it is given. */
 const TALKING_HOST = `
   #include <stdio.h>
   #include <stdlib.h>
@@ -43,7 +43,7 @@ async function open(t: ExecutionContext, name: "native" | "python"): Promise<Bac
   return backend;
 }
 
-/** What a target says, as lines and events. */
+/** A target's output and events. */
 function hear(target: Target): { events: TargetEvent[]; output: Lines; exited: Promise<TargetEvent> } {
   const events: TargetEvent[] = [];
   const output = new Lines(null);
@@ -57,7 +57,7 @@ function hear(target: Target): { events: TargetEvent[]; output: Lines; exited: P
   return { events, output, exited };
 }
 
-/** Why a backend cannot be used here; null when it can. */
+/** Why a backend cannot be used here; null if it can. */
 async function whyNot(name: "native" | "python"): Promise<string | null> {
   try {
     await (await openBackend(name)).close();
@@ -78,7 +78,7 @@ for (const { name, missing } of BACKENDS) {
   const titled = (title: string) => (missing === null ? `${name}: ${title}` : `${name}: ${title} (${missing})`);
   const terminal = name === "python";
 
-  check(titled("a spawned host waits for resume, then speaks, listens and exits with its own code"), async (t) => {
+  check(titled("a spawned host waits for resume, then prints, reads and exits with its own exit code"), async (t) => {
     const shop = new Workshop(t);
     const backend = await open(t, name);
     const argv = [await shop.host("host", TALKING_HOST)];
@@ -103,7 +103,7 @@ for (const { name, missing } of BACKENDS) {
     });
   });
 
-  check(titled("an attached host goes on after detach, which may be called twice"), async (t) => {
+  check(titled("an attached host keeps running after detach, which may be called twice"), async (t) => {
     const shop = new Workshop(t);
     const backend = await open(t, name);
     const lib = await shop.library("libgame.so", library(1));
@@ -119,7 +119,7 @@ for (const { name, missing } of BACKENDS) {
     await lines.next((line) => line === "value 1", "value 1 after the end", lines.all.length);
   });
 
-  check(titled("a killed target is told with its signal, and every later call is target-died"), async (t) => {
+  check(titled("a killed target reports its signal, and every later call fails with target-died"), async (t) => {
     const shop = new Workshop(t);
     const backend = await open(t, name);
     const argv = [await shop.host("host", TALKING_HOST)];
@@ -136,7 +136,7 @@ for (const { name, missing } of BACKENDS) {
     });
   });
 
-  check(titled("a process that is not there is refused, and the backend goes on"), async (t) => {
+  check(titled("attaching to a process that does not exist is refused, and the backend still works"), async (t) => {
     const backend = await open(t, name);
     await t.throwsAsync(backend.attach(2 ** 22 - 1, AGENT), { instanceOf: HotpatchError });
     await t.throwsAsync(backend.spawn({ argv: ["/no/such/program"], env: {}, cwd: "/", cols: 80, rows: 24 }, AGENT), {
@@ -153,7 +153,7 @@ for (const { name, missing } of BACKENDS) {
     t.pass();
   });
 
-  check(titled("closing lets go of every target, and may be done twice"), async (t) => {
+  check(titled("closing releases every target, and may be done twice"), async (t) => {
     const shop = new Workshop(t);
     const backend = await open(t, name);
     const lib = await shop.library("libgame.so", library(1));

@@ -1,7 +1,7 @@
 /** Function symbols, and the size of one in ELF. */
 import type { Address } from "../../../target/address.js";
 
-/** Bytes of a symbol. */
+/** Size of a symbol in bytes. */
 export const SYMBOL = 24;
 
 export interface FunctionSymbol {
