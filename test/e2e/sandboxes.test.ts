@@ -356,7 +356,7 @@ for (const [kind, options] of [
     const { shop, lib, program } = await made(t);
     const walls = withMounts(`mount -t tmpfs -o ${options} none '${shop.temp}'`);
     const tool = new Tool(shop, ["spawn", "--json", "--", program, lib], {}, walls);
-    await tool.ready();
+    await tool.next("library:found");
     await shop.library("libgame.so", library(2));
     const { path } = await tool.next("generation:loaded");
     t.false(path.startsWith(shop.temp));
