@@ -165,7 +165,10 @@ test("a host that has found its library is followed no further: what it starts r
   const { shop, lib, host } = await workshop(t);
   const nested = await shop.host(
     "nested",
-    DLOPEN_HOST.replace("setvbuf", `if (fork() == 0) { execl("${host}", "child", argv[1], (char *)0); } setvbuf`),
+    DLOPEN_HOST.replace(
+      "setvbuf",
+      `if (fork() == 0) { prctl(PR_SET_PDEATHSIG, SIGKILL); execl("${host}", "child", argv[1], (char *)0); } setvbuf`,
+    ).replace("#include <stdio.h>", "#include <signal.h>\n#include <stdio.h>\n#include <sys/prctl.h>"),
   );
   const tool = Tool.spawn(shop, ["--", nested, lib]);
   await tool.next("library:found");
