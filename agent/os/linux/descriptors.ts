@@ -4,12 +4,9 @@
  */
 import { LINUX } from "../../arch/index.js";
 import { native } from "../../target/native.js";
+import { close, MFD_CLOEXEC, memfdCreate } from "./calls.js";
 
-const memfdCreate = native("memfd_create", "int", ["pointer", "uint"]);
 const fstat = native("fstat", "int", ["int", "pointer"]);
-const close = native("close", "int", ["int"]);
-
-const MFD_CLOEXEC = 1;
 
 export class OwnDescriptor {
   readonly #number = memfdCreate(Memory.allocUtf8String("hotpatch-alive"), MFD_CLOEXEC);

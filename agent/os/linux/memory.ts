@@ -7,21 +7,23 @@ import { codeWriter } from "../../arch/index.js";
 import { type Address, addressOf, pointerTo, spanOf } from "../../target/address.js";
 import type { Extent } from "../../target/extent.js";
 import { native } from "../../target/native.js";
+import {
+  close,
+  MAP_ANONYMOUS,
+  MAP_FAILED,
+  MAP_PRIVATE,
+  MFD_CLOEXEC,
+  memfdCreate,
+  mmap,
+  munmap,
+  PROT_RW,
+} from "./calls.js";
 import { codeMappings, dataMappings, type Mapping } from "./mappings.js";
 
-const mmap = native("mmap", "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
-const munmap = native("munmap", "int", ["pointer", "size_t"]);
-const memfdCreate = native("memfd_create", "int", ["pointer", "uint"]);
 const ftruncate = native("ftruncate", "int", ["int", "long"]);
-const close = native("close", "int", ["int"]);
 
-const PROT_RW = 3;
-const MAP_PRIVATE = 0x02;
-const MAP_ANONYMOUS = 0x20;
 /** Since Linux 4.17; older kernels take the address as a hint, hence the check of the result. */
 const MAP_FIXED_NOREPLACE = 0x100000;
-const MAP_FAILED = ptr(-1);
-const MFD_CLOEXEC = 1;
 
 const STEPS = 384;
 /** The kernel maps nothing below this. */

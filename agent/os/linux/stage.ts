@@ -6,13 +6,11 @@
 
 import { contains, type Place } from "../../target/extent.js";
 import { native } from "../../target/native.js";
+import { close, MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, mmap, munmap, PROT_RW } from "./calls.js";
 import { type Mapping, mappings, NO_FILE } from "./mappings.js";
 
 const open = native("open", "int", ["pointer", "int", "int"]);
-const close = native("close", "int", ["int"]);
 const sendfile = native("sendfile", "long", ["int", "int", "pointer", "size_t"]);
-const mmap = native("mmap", "pointer", ["pointer", "size_t", "int", "int", "int", "long"]);
-const munmap = native("munmap", "int", ["pointer", "size_t"]);
 const mprotect = native("mprotect", "int", ["pointer", "size_t", "int"]);
 const mremap = native("mremap", "pointer", ["pointer", "size_t", "size_t", "int", "pointer"]);
 const memcmp = native("memcmp", "int", ["pointer", "pointer", "size_t"]);
@@ -21,11 +19,7 @@ const O_CREAT_EXCL_WRONLY_CLOEXEC = 0o100 | 0o200 | 1 | 0o2000000;
 const O_RDONLY_CLOEXEC = 0o2000000;
 const MODE = 0o700;
 const PROT_NONE = 0;
-const PROT_RW = 3;
-const MAP_PRIVATE = 2;
-const MAP_ANONYMOUS = 0x20;
 const MREMAP_MAYMOVE_FIXED = 3;
-const FAILED = ptr(-1);
 /** Bytes per sendfile call: below the kernel's limit of 2 GB. */
 const PIECE = 0x40000000;
 
@@ -56,7 +50,8 @@ export function stage(place: Place, copy: string): string | null {
     while (ready.length > 0) {
       const { fresh, size: bytes, base } = ready[0] as Exchange;
       // ONE call replaces the old mapping with the new one: nobody sees a gap.
-      if (mremap(fresh, bytes, bytes, MREMAP_MAYMOVE_FIXED, base).equals(FAILED)) return "the kernel refused mremap";
+      if (mremap(fresh, bytes, bytes, MREMAP_MAYMOVE_FIXED, base).equals(MAP_FAILED))
+        return "the kernel refused mremap";
       ready.shift();
     }
     return null;
@@ -77,7 +72,7 @@ function hold(place: Place): string | null {
   if (file < 0) return `${place.path} cannot be opened`;
   const page = mmap(NULL, Process.pageSize, PROT_NONE, MAP_PRIVATE, file, 0);
   close(file);
-  if (page.equals(FAILED)) return `the kernel refused to map ${place.path}`;
+  if (page.equals(MAP_FAILED)) return `the kernel refused to map ${place.path}`;
   const mapped = mappings();
   const fileAt = (address: NativePointer) => mapped.find(({ base }) => base.equals(address))?.file;
   if (fileAt(page) === fileAt(place.base)) return null;
@@ -92,7 +87,7 @@ function prepare({ base, size, protection, offset }: Mapping, file: number, file
   const fresh = backed
     ? mmap(NULL, size, PROT_RW, MAP_PRIVATE, file, offset)
     : mmap(NULL, size, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (fresh.equals(FAILED)) return null;
+  if (fresh.equals(MAP_FAILED)) return null;
   // Relocated data and text differ from the file, and it may have been replaced: the live bytes count.
   const readable = (protection & 1) !== 0;
   if (readable && memcmp(fresh, base, size) !== 0) Memory.copy(fresh, base, size);
