@@ -4,6 +4,9 @@
  */
 import type { ErrorCode, ErrorReport } from "../schemas/error.js";
 
+/** The lower layer's own words. */
+export const wordsOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
+
 /** An expected failure on its way to the user. Its stack is shown only under -v. */
 export class HotpatchError extends Error {
   readonly report: ErrorReport;
@@ -506,5 +509,5 @@ export const internal = (attempted: string, detail: string, running: string): Er
 /** The report for anything thrown: a HotpatchError's own, otherwise an internal error. */
 export function reportOf(thrown: unknown, attempted: string, running: string): ErrorReport {
   if (thrown instanceof HotpatchError) return thrown.report;
-  return internal(attempted, thrown instanceof Error ? thrown.message : String(thrown), running);
+  return internal(attempted, wordsOf(thrown), running);
 }

@@ -8,6 +8,7 @@ import { cleanName, isFragment } from "../../schemas/names.js";
 import type { Arch } from "./arch/index.js";
 import type { Elf, ElfSection, ElfSymbol } from "./elf.js";
 import { CODE_SECTIONS } from "./marks.js";
+import { firstAbove } from "./sorted.js";
 
 /** Bytes at a function's start that are compared with memory before it is touched. */
 const HEAD = 16;
@@ -76,7 +77,7 @@ export function plainFunctions(elf: Elf, marked: ReadonlySet<number>): PlainFunc
       elf.arch,
       code,
       size,
-      (starts[placeAfter(starts, value)] ?? section.addr + section.size) - value,
+      (starts[firstAbove(starts, value)] ?? section.addr + section.size) - value,
     );
     found.set(key, {
       name,
@@ -115,17 +116,6 @@ const isReplaceable = ({ bind, visibility, sectionIndex }: ElfSymbol): boolean =
 
 const bytesOf = (elf: Elf, section: ElfSection, value: number): Buffer =>
   elf.contentsOf(section).subarray(Math.max(value - section.addr, 0));
-
-/** The index in sorted `starts` of the lowest above `value`. */
-function placeAfter(starts: readonly number[], value: number): number {
-  let [low, high] = [0, starts.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((starts[middle] ?? 0) > value) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
 
 /** @param space bytes to the next symbol, or to the section's end */
 function roomOf({ paddingAt }: Arch, code: Buffer, size: number, space: number): number {
@@ -167,7 +157,7 @@ class Search {
 
   /** What an address belongs to: `start` of the last symbol before it, and the `end` that this symbol claims. */
   #around(at: number): { readonly start: number; readonly end: number } | null {
-    const start = this.#starts[placeAfter(this.#starts, at) - 1];
+    const start = this.#starts[firstAbove(this.#starts, at) - 1];
     const end = start === undefined ? undefined : this.#ends.get(start);
     return start === undefined || end === undefined ? null : { start, end };
   }

@@ -8,6 +8,7 @@ import { cleanName, isFragment, UNALIGNED } from "../../schemas/names.js";
 import type { Arch } from "./arch/index.js";
 import { type Elf, ElfError, type ElfSection, type ElfSymbol } from "./elf.js";
 import { type FunctionRecord, type Records, readRecords } from "./records.js";
+import { firstAbove } from "./sorted.js";
 
 /** Sections with marked code. */
 export const CODE_SECTIONS: ReadonlySet<string> = new Set([SECTIONS.functions, SECTIONS.inline]);
@@ -218,7 +219,7 @@ function unnamedIn(
   const starts = [...records.map((one) => one.entry), ...symbols.map((one) => one.value)].sort((a, b) => a - b);
   const recorded = records.map(({ entry }) => ({
     value: entry,
-    size: (starts[endOfRun(starts, entry)] ?? section.addr + section.size) - entry,
+    size: (starts[firstAbove(starts, entry)] ?? section.addr + section.size) - entry,
   }));
   const sized = [...recorded, ...symbols.filter((one) => one.size > 0)].sort((a, b) => a.value - b.value);
   let unnamed = 0;
@@ -229,17 +230,6 @@ function unnamedIn(
     covered = Math.max(covered, Math.min(start + symbol.size, code.length));
   }
   return unnamed + elf.arch.codeIn(code.subarray(covered));
-}
-
-/** Index of the first of the sorted numbers that is above `value`. */
-function endOfRun(sorted: readonly number[], value: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? 0) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function flagsIn(elf: Elf, section: ElfSection): number[] {

@@ -1,4 +1,4 @@
-/** Flags, help text, and merging with hotpatch.json, including the question whether a found one is trusted. */
+/** The commands, their flags and their help: from argv to the action that was asked for, with its options. */
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { Given } from "../../schemas/settings.js";
@@ -81,7 +81,7 @@ export function parser(version: string, actions: Actions): Command {
     .description("show a library's marks, state and hooks, and what an edit will not reach")
     .argument("<library>", "shared library (.so, or a mingw-w64 .dll)")
     .addOption(settingOption("functions", "include unmarked functions by name; * and ? are wildcards"))
-    .option("--json", "one JSON object")
+    .option("--json", "print one JSON object")
     .option("-v, --verbose", "also show mangled names")
     .addHelpText("after", "\nExample:\n  hotpatch inspect build/libgame.so\n")
     .action((library: string, flags: Pick<Flags, "json" | "functions"> & { verbose?: boolean }) =>

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Config } from "../../schemas/config.js";
-import { badConfig, HotpatchError, untrustedConfig } from "../errors.js";
+import { badConfig, HotpatchError, untrustedConfig, wordsOf } from "../errors.js";
 import { trustedOwners } from "../system/trusted-owners.js";
 
 /** A file that nobody named, with the hash of its contents. */
@@ -42,7 +42,7 @@ function readText(path: string, named: boolean): string {
     return readFileSync(file, "utf8");
   } catch (error) {
     if (error instanceof HotpatchError) throw error;
-    throw new HotpatchError(badConfig(path, error instanceof Error ? error.message : String(error)), error);
+    throw new HotpatchError(badConfig(path, wordsOf(error)), error);
   } finally {
     if (file !== null) closeSync(file);
   }
@@ -60,7 +60,7 @@ function parse(path: string, text: string): Config {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new HotpatchError(badConfig(path, error instanceof Error ? error.message : String(error)), error);
+    throw new HotpatchError(badConfig(path, wordsOf(error)), error);
   }
   const parsed = Config.safeParse(value);
   if (parsed.success) return parsed.data;

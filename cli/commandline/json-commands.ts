@@ -1,6 +1,8 @@
 /** Commands on stdin under --json: one object per line. End of input means `end` only if stdin was an open pipe. */
+
 import { fstatSync } from "node:fs";
 import { Command } from "../../schemas/command.js";
+import { wordsOf } from "../errors.js";
 
 export interface CommandSink {
   command(command: Command): void;
@@ -63,7 +65,7 @@ function parse(text: string): Command | string {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return wordsOf(error);
   }
   const parsed = Command.safeParse(value);
   if (parsed.success) return parsed.data;

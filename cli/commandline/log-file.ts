@@ -4,7 +4,7 @@
 import { openSync, writeSync } from "node:fs";
 import { release } from "node:os";
 import type { ErrorReport } from "../../schemas/error.js";
-import { HotpatchError, logLost, usage } from "../errors.js";
+import { HotpatchError, logLost, usage, wordsOf } from "../errors.js";
 import type { Level } from "../session/options.js";
 import { VERSION } from "../session/version.js";
 import { jsonText } from "../ui/json.js";
@@ -35,7 +35,7 @@ export function openLog(path: string | null, verbosity: number, onLost: (report:
         writeSync(file, `${jsonText({ level, at, ...entry })}\n`);
       } catch (error) {
         lost = true;
-        onLost(logLost(path, error instanceof Error ? error.message : String(error)));
+        onLost(logLost(path, wordsOf(error)));
       }
     },
   };
@@ -53,7 +53,7 @@ function opened(path: string): number {
   try {
     return openSync(path, "a", 0o600); // private: with -vv it contains everything the target printed
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = wordsOf(error);
     throw new HotpatchError(usage(`cannot write the log ${path}`, why), error);
   }
 }

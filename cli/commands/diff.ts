@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { StateVariable } from "../../schemas/agent.js";
 import type { DiffReport } from "../../schemas/diff-report.js";
 import type { StateRecord } from "../binary/state.js";
-import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
+import { artifactInvalid, HotpatchError, unreadableFile, wordsOf } from "../errors.js";
 import { LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, recorded } from "../evidence/record.js";
 import { strictest } from "../evidence/verdict.js";
@@ -60,7 +60,7 @@ function read(path: string): Inspected {
   } catch (error) {
     if (error instanceof NoLibraryFile)
       throw new HotpatchError(artifactInvalid(path, error.message, NOTHING_TOUCHED), error);
-    throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
+    throw new HotpatchError(unreadableFile(path, wordsOf(error)), error);
   }
   const inspection = inspect(path, basename(path), bytes, NOTHING_TOUCHED);
   if (inspection.kind !== "fit") throw new HotpatchError(inspection.report);

@@ -6,7 +6,7 @@ import { type Elf, ElfError } from "../binary/elf.js";
 import { writableExports } from "../binary/exports.js";
 import { type Image, openImage } from "../binary/image.js";
 import type { StateRecord } from "../binary/state.js";
-import { artifactInvalid, HotpatchError, unreadableFile } from "../errors.js";
+import { artifactInvalid, HotpatchError, unreadableFile, wordsOf } from "../errors.js";
 import { demangle } from "../library/demangle.js";
 import { Chooser } from "../library/unmarked.js";
 import { type Choice, NO_CHOICE } from "../steps/inspect.js";
@@ -29,7 +29,7 @@ export function inspectLibrary(path: string, globs: readonly string[] = []): Lib
   } catch (error) {
     if (error instanceof NoLibraryFile)
       throw new HotpatchError(artifactInvalid(path, error.message, NOTHING_TOUCHED), error);
-    throw new HotpatchError(unreadableFile(path, error instanceof Error ? error.message : String(error)), error);
+    throw new HotpatchError(unreadableFile(path, wordsOf(error)), error);
   }
   try {
     return reportOf(path, openImage(bytes), globs);

@@ -3,7 +3,7 @@ import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { Carrier } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import { BRIDGE_PROTOCOL } from "../../schemas/protocol.js";
-import { attachFailed, ENDED, HotpatchError, noBackend, spawnFailed, unsupportedHost } from "../errors.js";
+import { attachFailed, ENDED, HotpatchError, noBackend, spawnFailed, unsupportedHost, wordsOf } from "../errors.js";
 import { BridgedTarget } from "./bridged-target.js";
 import { type BridgeEvent, Channel, RemoteError } from "./channel.js";
 import { attachRefused } from "./frida-words.js";
@@ -66,7 +66,7 @@ export class BridgeProcess {
     try {
       this.#channel.receive(chunk);
     } catch (error) {
-      this.#stderr = `it sent what is not in the contract: ${error instanceof Error ? error.message : String(error)}`;
+      this.#stderr = `it sent what is not in the contract: ${wordsOf(error)}`;
       this.#child.kill("SIGKILL");
     }
   }

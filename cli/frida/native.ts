@@ -12,7 +12,17 @@ import {
   AgentMethods,
   type Result,
 } from "../../schemas/agent.js";
-import { attachFailed, bridgeDied, ENDED, HotpatchError, noBackend, spawnFailed, targetDied } from "../errors.js";
+import {
+  attachFailed,
+  bridgeDied,
+  ENDED,
+  HotpatchError,
+  noBackend,
+  spawnFailed,
+  targetDied,
+  wordsOf,
+} from "../errors.js";
+import { isZombie, statOf } from "../system/proc.js";
 import { attachRefused } from "./frida-words.js";
 import { Mailbox, outcome } from "./mailbox.js";
 import { type Backend, type Outcome, REPLACED, type SpawnOptions, type Target, type TargetEvent } from "./target.js";
@@ -86,7 +96,7 @@ class NativeBackend implements Backend {
       return target;
     } catch (error) {
       await session.detach();
-      throw new HotpatchError(attachFailed(pid, error instanceof Error ? error.message : String(error)), error);
+      throw new HotpatchError(attachFailed(pid, wordsOf(error)), error);
     }
   }
 
@@ -157,7 +167,7 @@ class NativeTarget implements Target {
     try {
       return await answer;
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = wordsOf(error);
       if (this.mail.gone || this.#session.isDetached())
         throw new HotpatchError(isAlive(this.pid) ? bridgeDied(this.pid, detail) : targetDied(this.pid, detail), error);
       throw error;
@@ -165,23 +175,15 @@ class NativeTarget implements Target {
   }
 }
 
-/** Nobody reaps a host that Frida spawned from here, so its status can be read from the zombie (field 52 of stat). */
+/** Nobody reaps a host that Frida spawned from here, so its status can be read from the zombie. */
 function exitOf(pid: number): Outcome {
-  const fields = statOf(pid);
-  if (fields === null || !["Z", "X"].includes(fields[0] ?? "")) return {};
-  const status = Number(fields[49]);
-  const signal = status & 0x7f;
-  return signal === 0 ? outcome(status >> 8, null) : outcome(null, signal);
+  const stat = statOf(pid);
+  if (stat === null || !isZombie(stat)) return {};
+  const signal = stat.exitStatus & 0x7f;
+  return signal === 0 ? outcome(stat.exitStatus >> 8, null) : outcome(null, signal);
 }
 
-const isAlive = (pid: number): boolean => !["Z", "X", undefined].includes(statOf(pid)?.[0]);
-
-/** The fields of /proc/PID/stat, starting with the state; null: no such process. */
-function statOf(pid: number): string[] | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return null;
-  }
+function isAlive(pid: number): boolean {
+  const stat = statOf(pid);
+  return stat !== null && !isZombie(stat);
 }

@@ -7,6 +7,7 @@ import { type Compiled, compiledIn } from "../binary/dwarf/producers.js";
 import type { Elf } from "../binary/elf.js";
 import { incomingBranches, type PlainFunction, plainFunctions } from "../binary/functions.js";
 import type { Marks } from "../binary/marks.js";
+import { firstAbove } from "../binary/sorted.js";
 import { type Choice, NO_CHOICE } from "../steps/inspect.js";
 import { type BuildIssue, whyUntrusted } from "./build-flags.js";
 import { demangle } from "./demangle.js";
@@ -118,14 +119,9 @@ function compiledAt(elf: Elf): (address: number) => Compiled | null {
     .flatMap((compiled) => compiled.ranges.map((range) => ({ ...range, compiled })))
     .filter(({ start, end }) => end > start && start > 0)
     .sort((a, b) => a.start - b.start);
+  const starts = ranges.map(({ start }) => start);
   return (address) => {
-    let [low, high] = [0, ranges.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((ranges[middle]?.start ?? 0) > address) high = middle;
-      else low = middle + 1;
-    }
-    const found = ranges[low - 1];
+    const found = ranges[firstAbove(starts, address) - 1];
     return found !== undefined && address < found.end ? found.compiled : null;
   };
 }

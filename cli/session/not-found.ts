@@ -23,6 +23,6 @@ export function whyNotFound(path: string, pid: number, host: string, marksOnly: 
       return { ...report, detail: `it is what pid ${pid} runs; ${report.detail}` };
     return marksOnly || !["no-marks", "stripped-marks"].includes(report.code) ? report : notLoaded;
   } catch (error) {
-    return errors.artifactInvalid(path, error instanceof Error ? error.message : String(error), RUNNING);
+    return errors.artifactInvalid(path, errors.wordsOf(error), RUNNING);
   }
 }

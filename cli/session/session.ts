@@ -10,7 +10,7 @@ import type { ErrorReport } from "../../schemas/error.js";
 import type { UntimedEvent } from "../../schemas/event.js";
 import { EXIT } from "../../schemas/exit.js";
 import * as errors from "../errors.js";
-import { HotpatchError } from "../errors.js";
+import { HotpatchError, wordsOf } from "../errors.js";
 import type { Backend, Target, TargetEvent } from "../frida/target.js";
 import { Libraries } from "../library/libraries.js";
 import { Chooser } from "../library/unmarked.js";
@@ -235,7 +235,7 @@ export class Session {
       await this.#connection.moveTo(target);
       begun = await this.#begin(target, false);
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = wordsOf(error);
       this.#note("debug", { pid, notEntered: detail });
       if (last) this.#warn(error instanceof HotpatchError ? error.report : errors.attachFailed(pid, detail));
       this.#connection.target = launcher;

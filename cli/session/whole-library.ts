@@ -88,7 +88,7 @@ export class WholeLibrary implements GenerationMaker {
       return refused(errors.copyUnseen(artifact, path, runsText));
     } catch (error) {
       if (error instanceof errors.HotpatchError) return refused({ ...error.report, running: runsText });
-      return refused(errors.copyFailed(artifact, error instanceof Error ? error.message : String(error), runsText));
+      return refused(errors.copyFailed(artifact, errors.wordsOf(error), runsText));
     }
   }
 }

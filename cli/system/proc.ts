@@ -21,6 +21,8 @@ export interface ProcStat {
   readonly session: number;
   /** When it started, in clock ticks since boot: with it a pid means one process. */
   readonly startTime: number;
+  /** As of wait(2), while its zombie is there. */
+  readonly exitStatus: number;
 }
 
 export function statOf(pid: number): ProcStat | null {
@@ -29,8 +31,12 @@ export function statOf(pid: number): ProcStat | null {
   // The name before may hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state = "", parent, , session] = fields;
-  return { state, parent: Number(parent), session: Number(session), startTime: Number(fields[19]) };
+  const [startTime, exitStatus] = [Number(fields[19]), Number(fields[49])];
+  return { state, parent: Number(parent), session: Number(session), startTime, exitStatus };
 }
+
+/** Whether it has ended, and only its zombie is left. */
+export const isZombie = ({ state }: Pick<ProcStat, "state">): boolean => "ZX".includes(state);
 
 /** Null when there is no such process. */
 export function startTimeOf(pid: number): number | null {

@@ -5,7 +5,7 @@
 import { constants, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
-import { HotpatchError, unsafeFolder } from "../errors.js";
+import { HotpatchError, unsafeFolder, wordsOf } from "../errors.js";
 import { trustedOwners } from "./trusted-owners.js";
 
 /**
@@ -32,7 +32,7 @@ function realPathOf(folder: string): string {
   try {
     return realpathSync(folder);
   } catch (error) {
-    throw new HotpatchError(unsafeFolder(folder, error instanceof Error ? error.message : String(error)), error);
+    throw new HotpatchError(unsafeFolder(folder, wordsOf(error)), error);
   }
 }
 

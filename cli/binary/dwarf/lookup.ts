@@ -3,6 +3,7 @@
  * units that may contain the answer.
  */
 import { ElfError } from "../elf.js";
+import { firstFrom } from "../sorted.js";
 import { indexedAddress, rangesOf } from "./addresses.js";
 import { AT, OP, TAG } from "./constants.js";
 import { Cursor, DwarfError } from "./cursor.js";
@@ -166,13 +167,7 @@ export class Lookup {
 
 /** Whether a sorted list has a number in [start, end). */
 function holds(sorted: readonly number[], start: number, end: number): boolean {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? 0) < start) low = middle + 1;
-    else high = middle;
-  }
-  return (sorted[low] ?? Number.POSITIVE_INFINITY) < end;
+  return (sorted[firstFrom(sorted, start)] ?? Number.POSITIVE_INFINITY) < end;
 }
 
 /** The fixed address of a variable; undefined for one on the stack, in a register or in a thread's storage. */

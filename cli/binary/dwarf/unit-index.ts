@@ -2,6 +2,7 @@
  * One pass over a unit's entries: where its functions, variables and types are, and in which scope. Must not decode
  * what it skips: a 10 MB library has a million entries.
  */
+import { firstFrom } from "../sorted.js";
 import type { Abbreviation } from "./abbrev.js";
 import { AT, TAG } from "./constants.js";
 import { Cursor } from "./cursor.js";
@@ -37,13 +38,8 @@ export function indexOf(unit: Unit): UnitIndex {
 
 /** The enclosing scope; undefined at the top level. */
 export function parentOf({ scopes, around }: UnitIndex, scope: number): number | undefined {
-  let [low, high] = [0, scopes.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((scopes[middle] ?? 0) < scope) low = middle + 1;
-    else high = middle;
-  }
-  return scopes[low] === scope ? around[low] : undefined;
+  const at = firstFrom(scopes, scope);
+  return scopes[at] === scope ? around[at] : undefined;
 }
 
 /** Types that have names and contents. */
