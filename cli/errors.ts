@@ -235,6 +235,14 @@ export const libraryNotLoaded = (library: string, host: string): ErrorReport =>
     "hotpatch is waiting: the library is adopted as soon as the host loads it",
   ]);
 
+export const closedAtOnce = (library: string): ErrorReport =>
+  make("library-not-loaded", [
+    `${library} is not patched: the host closes it as soon as it has opened it`,
+    "it was closed three times before it could be pinned",
+    "the host's own code",
+    "hotpatch is waiting: the library is adopted when the host keeps it open",
+  ]);
+
 export const noMarks = (library: string, running: string): ErrorReport =>
   make("no-marks", [
     `${library} has no marked functions`,

@@ -241,6 +241,8 @@ export type AgentExports = {
 /** What the agent reports by itself, through send(). */
 export const AgentEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("library:found"), library: FoundLibrary }),
+  /** The host closes it so soon after opening it that it cannot be followed; where it once stays, it is found. */
+  z.object({ type: z.literal("library:closed"), path: z.string() }),
   z.object({ type: z.literal("log"), level: z.enum(["error", "info", "debug", "trace"]), text: z.string() }),
 ]);
 export type AgentEvent = z.infer<typeof AgentEvent>;

@@ -80,12 +80,14 @@ function makeEntries(
 /** The entries of a library as the host itself loaded it. */
 export class HostEntries {
   readonly #entries: readonly Entry[];
-  /** Those that Interceptor would revert. Not those an earlier session left redirected: it would follow their jumps. */
-  #registered: readonly Entry[];
+  /** Those that this session has redirected: of what an earlier session left so, Interceptor would follow the jumps. */
+  readonly #fresh: readonly Entry[];
+  /** Whether Interceptor would revert the fresh ones. */
+  #registered = false;
 
-  private constructor(entries: readonly Entry[], registered: readonly Entry[]) {
+  private constructor(entries: readonly Entry[], fresh: readonly Entry[]) {
     this.#entries = entries;
-    this.#registered = registered;
+    this.#fresh = fresh;
   }
 
   /**
@@ -119,8 +121,19 @@ export class HostEntries {
       else fresh.push(found);
     }
     const entries = [...restored, ...makeEntries(module, fresh, addressOf(epoch), indexOf)];
+    store(entries, "jump");
+    return new HostEntries([...left, ...entries], entries);
+  }
+
+  /**
+   * From here on Frida restores the entries if the tool dies. Only for a module that stays: Interceptor may write to it at
+   * any later time, because its transaction ends only when no other thread is in the script. Only while generation 0 runs:
+   * for a moment its functions are called directly.
+   */
+  register(): void {
+    store(this.#fresh, "original"); // Interceptor would follow our jumps
     // From here to our store, nothing may let another thread into the script: Interceptor would then write first.
-    for (const e of entries)
+    for (const e of this.#fresh)
       Interceptor.replaceFast(
         {
           target: pointerTo(e.address),
@@ -132,9 +145,9 @@ export class HostEntries {
         },
         pointerTo(e.thunk),
       );
-    store(entries, "jump");
+    store(this.#fresh, "jump");
     Interceptor.flush(); // writes the same bytes again: no change
-    return new HostEntries([...left, ...entries], entries);
+    this.#registered = true;
   }
 
   /** Restores the host's own bytes. Interceptor's revert at unload then changes nothing. */
@@ -144,11 +157,12 @@ export class HostEntries {
 
   /** Takes the entries over from Interceptor, so that unloading the script leaves them redirected. */
   keep(): void {
-    store(this.#registered, "original");
-    for (const e of this.#registered) Interceptor.revert(pointerTo(e.address));
+    if (!this.#registered) return;
+    store(this.#fresh, "original");
+    for (const e of this.#fresh) Interceptor.revert(pointerTo(e.address));
     Interceptor.flush();
-    store(this.#registered, "jump");
-    this.#registered = [];
+    store(this.#fresh, "jump");
+    this.#registered = false;
   }
 
   /** What a later session needs: the words `restore` writes, and the thunks. */

@@ -170,6 +170,11 @@ export class Library {
     for (const entries of this.#unmarked) entries.restore();
   }
 
+  /** From here on Frida restores the marked entries if the tool dies. Only for a library that stays. */
+  register(): void {
+    for (const entries of this.#marked) entries.register();
+  }
+
   /** What runs now keeps running after the script is unloaded. */
   keep(): void {
     for (const entries of this.#marked) entries.keep();

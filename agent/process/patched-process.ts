@@ -29,7 +29,7 @@ import {
 import type { Registry } from "../registry/registry.js";
 import { contains } from "../target/extent.js";
 import { hearArrivals } from "./arrivals.js";
-import { FollowedLibraries, type Wanted } from "./followed.js";
+import { type Followed, FollowedLibraries, type Wanted } from "./followed.js";
 import { loadGeneration } from "./load-generation.js";
 import { noRoom, notFollowed, ok } from "./result.js";
 import type { Log, Session } from "./session.js";
@@ -83,32 +83,58 @@ export class PatchedProcess implements Session {
     };
     const modules = loadedModules();
     pinFridaNeeds(modules);
-    const found = [...this.#newAmong(modules, unused, false)];
-    this.#stopHearing = hearArrivals(this.#registry, (held) => this.#arrived(held), this.#tick, this.log);
+    const found = [...this.#newAmong(modules, unused)];
+    const heard = {
+      changed: (held: boolean) => this.#changed(held),
+      closing: () => this.#closing(),
+      tick: this.#tick,
+    };
+    this.#stopHearing = hearArrivals(this.#registry, heard, this.log);
     // Whatever was loaded after the first look and before the watch began.
-    found.push(...this.#newAmong(loadedModules(), unused, false));
+    found.push(...this.#newAmong(loadedModules(), unused));
     this.record();
     return found;
   }
 
-  /** The loader's list has changed. @param held see hearArrivals. */
-  #arrived(held: boolean): void {
+  /** The loader's list has changed. @param held see Arrivals. */
+  #changed(held: boolean): void {
     if (this.#ended) return;
     try {
-      for (const library of this.#newAmong(loadedModules(), () => held, held)) {
-        this.#say({ type: "library:found", library });
-        // Not now: the loader is still working on this very library.
-        setTimeout(() => this.record(), 0);
-      }
+      const modules = loadedModules();
+      if (held) for (const opened of this.#followed.opened(modules)) void this.#whenFollowed(opened);
+      else for (const library of this.#newAmong(modules, () => false)) this.#found(library);
     } catch (error) {
-      this.log("error", `a newly loaded library could not be examined: ${error}`);
+      this.#notExamined(error);
     }
   }
 
-  /** Yields each of the modules that is newly followed as soon as it is; for the parameters see FollowedLibraries. */
-  *#newAmong(modules: readonly LoadedModule[], unused: () => boolean, held: boolean): Generator<FoundLibrary> {
+  async #whenFollowed(opened: Promise<Followed | null>): Promise<void> {
+    try {
+      const followed = await opened;
+      if (followed !== null && !this.#ended) this.#found(foundLibrary(...followed));
+    } catch (error) {
+      this.#notExamined(error);
+    }
+  }
+
+  #notExamined(error: unknown): void {
+    this.log("error", `a newly loaded library could not be examined: ${error}`);
+  }
+
+  #closing(): void {
+    if (this.#ended) return;
+    for (const path of this.#followed.closing()) this.#say({ type: "library:closed", path });
+  }
+
+  #found(library: FoundLibrary): void {
+    this.#say({ type: "library:found", library });
+    this.record();
+  }
+
+  /** Yields each of the modules that is newly followed as soon as it is. @param unused see FollowedLibraries.consider. */
+  *#newAmong(modules: readonly LoadedModule[], unused: () => boolean): Generator<FoundLibrary> {
     for (const module of modules) {
-      const followed = this.#followed.consider(module, unused, held);
+      const followed = this.#followed.consider(module, unused);
       if (followed !== null) yield foundLibrary(...followed);
     }
   }
@@ -168,6 +194,8 @@ export class PatchedProcess implements Session {
   end(keep: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
+    // Before it stops hearing: what is not pinned may be unmapped unheard afterwards.
+    this.#followed.closing();
     this.#stopHearing?.();
     for (const [, library] of this.#followed.all()) {
       if (keep) library.keep();

@@ -4,7 +4,7 @@
  */
 import { basename } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import type { BeginAnswer, FoundLibrary } from "../../schemas/agent.js";
+import type { AgentEvent, BeginAnswer, FoundLibrary } from "../../schemas/agent.js";
 import type { Command } from "../../schemas/command.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import type { UntimedEvent } from "../../schemas/event.js";
@@ -325,8 +325,7 @@ export class Session {
         return text === "" ? undefined : this.#say({ type: "target:output", stream: event.stream, text });
       }
       case "agent":
-        if (event.event.type === "library:found") return this.#found(event.event.library);
-        return this.#note(event.event.level, { agent: event.event.text });
+        return this.#hearAgent(event.event);
       case "agent-error":
         this.#note("debug", { stack: event.stack });
         return this.#error(errors.internal("the agent failed", event.text, this.#libraries.runsText));
@@ -339,6 +338,17 @@ export class Session {
         if (gone.kind === "exited" && this.#launcher.seeking) this.#launcher.ended(gone);
         else this.#finish(gone);
       }
+    }
+  }
+
+  #hearAgent(event: AgentEvent): void {
+    switch (event.type) {
+      case "library:found":
+        return this.#found(event.library);
+      case "library:closed":
+        return this.#warn(errors.closedAtOnce(basename(event.path)));
+      case "log":
+        return this.#note(event.level, { agent: event.text });
     }
   }
 

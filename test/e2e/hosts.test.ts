@@ -135,6 +135,54 @@ for (const flags of ["RTLD_NOW", "RTLD_NOW | RTLD_GLOBAL"])
     t.is(await tool.end(), 0);
   });
 
+/** Opens its plugin, calls it and closes it at once, `rounds` times; the last time it keeps it. */
+const SCANNER = (rounds: string) => `
+  #include <dlfcn.h>
+  #include <stdio.h>
+  #include <unistd.h>
+
+  int main(int argc, char **argv) {
+    setlinebuf(stdout);
+    for (long i = 0; argc == 2; i++) {
+      void *library = dlopen(argv[1], RTLD_NOW);
+      if (library == NULL) { printf("%s\\n", dlerror()); return 1; }
+      int value = ((int (*)(int))dlsym(library, "value"))(1);
+      if (i % 50 == 0) printf("value %d\\n", value);
+      if (i < ${rounds}) dlclose(library);
+      usleep(1000);
+    }
+  }`;
+
+test("a host that closes its plugin at once is told so, lives, and is patched when it keeps the plugin", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", SCANNER("400")), lib]);
+  await tool.next("library:found");
+  for (const { code, message } of tool.events.filter((e) => e.type === "warning")) {
+    t.is(code, "library-not-loaded");
+    t.is(message, "libgame.so is not patched: the host closes it as soon as it has opened it");
+  }
+  await shop.library("libgame.so", library(2));
+  await tool.switched(1);
+  await tool.prints("value 2");
+  t.is(await tool.end(), 0);
+});
+
+test("a session ends at any moment of a host that opens and closes its plugin all the time", async (t) => {
+  const shop = new Workshop(t);
+  const lib = await shop.library("libgame.so", library(1));
+  const host = shop.start(await shop.host("host", SCANNER("1000000000")), [lib]);
+  const output = new Lines(host.stdout);
+  const calls = () => output.next((line) => line === "value 1", "another call", output.all.length);
+  for (let round = 0; round < 6; round++) {
+    const tool = Tool.attach(shop, [String(host.pid)]);
+    await tool.next("session:ready");
+    if (round % 2 === 0) await calls();
+    t.is(await tool.end(), 0);
+    await calls();
+  }
+});
+
 test("a host that copies its plugin to a new name each time: each copy is a library of its own", async (t) => {
   const shop = new Workshop(t);
   const lib = await shop.library("libgame.so", library(1));

@@ -25,6 +25,9 @@ const SIZE = 4096;
 /** Values of `request`. */
 const LOOK = 1;
 const LEAVE = 2;
+/** What the loader says it is doing. Source: link.h. */
+const RT_ADD = 1;
+const RT_DELETE = 2;
 
 // biome-ignore format: one line per instruction
 const STUB: readonly number[] = [
@@ -35,8 +38,8 @@ const STUB: readonly number[] = [
   0x50, 0x51, 0x52, 0x56, 0x57,                   // push rax rcx rdx rsi rdi
   0x41, 0x50, 0x41, 0x51, 0x41, 0x52, 0x41, 0x53, // push r8 r9 r10 r11
   0x48, 0x8b, 0x43, 256 + FIXED.state,            // mov rax, [rbx+state]
-  0x83, 0x38, 0x00,                               // cmp dword [rax], RT_CONSISTENT
-  0x75, 0x4a,                                     // jne done
+  0x83, 0x38, RT_ADD,                             // cmp dword [rax], RT_ADD   (nothing is mapped yet)
+  0x74, 0x4a,                                     // je done
   0xc7, 0x43, PAGE.ack, 0, 0, 0, 0,               // mov dword [rbx+ack], 0
   0xc7, 0x43, PAGE.request, LOOK, 0, 0, 0,        // mov dword [rbx+request], LOOK
   0xb8, FUTEX, 0x00, 0x00, 0x00,                  // mov eax, SYS_futex
@@ -106,7 +109,15 @@ const WATCH: readonly number[] = [
 const WATCH_AT = 128;
 
 /** The layout shared by the script and this code. */
-export const NOTICE = { size: SIZE, page: PAGE, fixed: FIXED, look: LOOK, leave: LEAVE, watchAt: WATCH_AT } as const;
+export const NOTICE = {
+  size: SIZE,
+  page: PAGE,
+  fixed: FIXED,
+  look: LOOK,
+  leave: LEAVE,
+  deleting: RT_DELETE,
+  watchAt: WATCH_AT,
+} as const;
 
 /** The stub for the loader's function at the first byte, our thread's code at `watchAt`. */
 export const NOTICE_CODE: readonly number[] = [...STUB, ...new Array<number>(WATCH_AT - STUB.length).fill(0), ...WATCH];

@@ -4,7 +4,7 @@
  * RTLD_LOCAL, so that copies never provide symbols to others.
  */
 import { LOAD_JOB } from "../../arch/index.js";
-import type { Extent } from "../../target/extent.js";
+import { contains, type Extent } from "../../target/extent.js";
 import { exported, native, nativeThatWaits } from "../../target/native.js";
 import { codeOf } from "./code.js";
 import { imageSize } from "./image/segments.js";
@@ -50,13 +50,19 @@ export async function load(path: string, timeoutMs: number): Promise<Loaded> {
 
 /** Where the handle's module is, asked of the loader itself: a name may stand for several modules. */
 function extentOf(handle: NativePointer): Extent {
-  const found = Memory.alloc(Process.pointerSize);
-  if (dlinfo(handle, RTLD_DI_LINKMAP, found) !== 0) throw new Error("the loader does not know its own handle");
   const info = Memory.alloc(DL_INFO.size);
-  const inside = found.readPointer().add(LINK_MAP.dynamic).readPointer();
-  if (dladdr1(inside, info, found, RTLD_DL_LINKMAP) === 0) throw new Error("the loader does not know its own module");
+  const map = Memory.alloc(Process.pointerSize);
+  if (dladdr1(insideOf(handle), info, map, RTLD_DL_LINKMAP) === 0)
+    throw new Error("the loader does not know its own module");
   const base = info.add(DL_INFO.base).readPointer();
   return { base, size: imageSize(base) };
+}
+
+/** An address in the handle's module: its dynamic section. */
+function insideOf(handle: NativePointer): NativePointer {
+  const map = Memory.alloc(Process.pointerSize);
+  if (dlinfo(handle, RTLD_DI_LINKMAP, map) !== 0) throw new Error("the loader does not know its own handle");
+  return map.readPointer().add(LINK_MAP.dynamic).readPointer();
 }
 
 /** What Frida's agent is linked against, except what no process can unload. Source: its DT_NEEDED, Frida 17.26. */
@@ -74,43 +80,71 @@ export function pinFridaNeeds(modules: readonly LoadedModule[]): void {
  * Pins a module, even if the host calls dlclose on it: thunks and tables point into it. By the loader's own name for it,
  * which works even if its file has been replaced. On a thread of its own, because a constructor that blocks holds the
  * loader's lock.
- * @returns whether it is pinned; false if that takes longer than `ms`
+ * @returns whether it is pinned; false if that takes longer than `ms`, or if the host has closed it meanwhile
  */
-export function pin({ name }: LoadedModule, ms: number): boolean {
-  if (name === "") return true;
-  const job = pinNamed(name);
-  return blocking(() => job.add(LOAD_JOB.done).readU32() !== 0, ms);
+export function pin(module: LoadedModule, ms: number): boolean {
+  if (module.name === "") return true;
+  const { job } = pinNamed(module.name);
+  return blocking(() => isDone(job), ms) && isPinned(job, module);
 }
 
 /** Retry interval in ms for pinning a library while the target has no room for a thread. */
 const AGAIN_MS = 250;
+/** Polling interval in ms: a library's constructor, which the pin waits for, may be quick or take minutes. */
+const PINNED_MS = 5;
 
-/** The same, but later: while a thread that opens a library waits for us, no thread can be started. */
-export function pinLater(module: LoadedModule): void {
-  const { name } = module;
-  setTimeout(() => {
-    try {
-      pinNamed(name);
-    } catch (error) {
-      if (!(error instanceof NoRoom)) throw error;
-      setTimeout(() => pinLater(module), AGAIN_MS);
-    }
-  }, 0);
+/**
+ * The same, but later and for as long as it takes: while a thread that opens a library waits for us, no thread can be
+ * started, and the loader's lock is free only when the library's constructors have returned.
+ */
+export async function pinLater(module: LoadedModule): Promise<boolean> {
+  await sleep(0);
+  let pinning = tryPin(module.name);
+  for (; pinning === null; pinning = tryPin(module.name)) await sleep(AGAIN_MS);
+  while (pins.has(pinning)) {
+    if (isDone(pinning.job)) return isPinned(pinning.job, module);
+    await sleep(PINNED_MS);
+  }
+  return false; // the session has ended
 }
 
-/** Jobs of pins and their sizes in bytes, until their threads are known to have ended. */
-const pins: { readonly job: NativePointer; readonly size: number }[] = [];
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const isDone = (job: NativePointer): boolean => job.add(LOAD_JOB.done).readU32() !== 0;
 
-function pinNamed(name: string): NativePointer {
-  const job = newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-  pins.push({ job, size: jobSize(name) });
-  startThread(codeOf("loader"), job);
-  return job;
+/** Whether what was pinned is this very module: under its name another may have been opened since. */
+function isPinned(job: NativePointer, module: LoadedModule): boolean {
+  const handle = job.add(LOAD_JOB.handle).readPointer();
+  return !handle.isNull() && contains(module, insideOf(handle));
 }
 
-/** At the end of a session: frees what its pins no longer need. */
+function tryPin(name: string): Pinning | null {
+  try {
+    return pinNamed(name);
+  } catch (error) {
+    if (error instanceof NoRoom) return null;
+    throw error;
+  }
+}
+
+interface Pinning {
+  readonly job: NativePointer;
+  readonly size: number;
+}
+
+/** Pins whose jobs are still mapped. */
+const pins = new Set<Pinning>();
+
+function pinNamed(name: string): Pinning {
+  const pinning = { job: newJob(name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE), size: jobSize(name) };
+  startThread(codeOf("loader"), pinning.job);
+  pins.add(pinning);
+  return pinning;
+}
+
+/** At the end of a session: frees the jobs of those whose threads have ended. */
 export function forgetPins(): void {
-  for (const { job, size } of pins.splice(0)) if (job.add(LOAD_JOB.done).readU32() !== 0) unmap(job, size);
+  for (const { job, size } of pins) if (isDone(job)) unmap(job, size);
+  pins.clear();
 }
 
 /** In bytes, including the path. */

@@ -1,6 +1,6 @@
 /**
- * Notices every library that the loader maps, before its code runs. Whenever its list has changed, the loader calls an
- * empty function for debuggers; a jump from there, written in one aligned store, leads to our code in host-owned memory.
+ * Notices every library that the loader maps, before its code runs, and that it is about to unmap some. Whenever its list
+ * changes, the loader calls an empty function for debuggers; a jump from there, written in one aligned store, leads to our code in host-owned memory.
  * The thread that opens the library waits there, for a few seconds at most, until our own thread has looked.
  *
  * So no host thread ever runs Frida's code: it may have a small stack, be in a signal handler, or be in there when we
@@ -36,6 +36,19 @@ export interface Watched {
   readonly stub: Address;
 }
 
+/**
+ * What is called on our own thread. The first two while the thread that opens or closes libraries waits in the loader,
+ * holding its lock: they must not wait for that lock.
+ */
+export interface Heard {
+  /** The loader's list has changed, and new libraries have not run yet. */
+  readonly changed: () => void;
+  /** The loader is about to unmap libraries; it does not say which. */
+  readonly closing: () => void;
+  /** Every two seconds, even when nobody can reach the script any more. */
+  readonly tick: () => void;
+}
+
 export class LoaderWatch {
   readonly #at: NativePointer;
   readonly #stub: NativePointer;
@@ -47,7 +60,7 @@ export class LoaderWatch {
   /** Whether our thread is in the script. */
   #calling = false;
 
-  private constructor(at: Address, stub: NativePointer, original: Word, onChange: () => void, onTick: () => void) {
+  private constructor(at: Address, stub: NativePointer, original: Word, { changed, closing, tick }: Heard) {
     this.#at = pointerTo(at);
     this.#stub = stub;
     this.#page = stub.add(SIZE);
@@ -55,8 +68,9 @@ export class LoaderWatch {
     this.#callback = new NativeCallback(
       () => {
         this.#calling = true;
-        if (this.#page.add(PAGE.request).readU32() === NOTICE.look) onChange();
-        else onTick();
+        if (this.#page.add(PAGE.request).readU32() !== NOTICE.look) tick();
+        else if (this.#page.add(FIXED.state).readPointer().readU32() === NOTICE.deleting) closing();
+        else changed();
         this.#calling = false;
       },
       "void",
@@ -66,12 +80,9 @@ export class LoaderWatch {
 
   /**
    * @param before what an earlier session left behind
-   * @param onChange called on our own thread while the thread that opens or closes a library waits in the loader, holding
-   *   its lock: must not wait for that lock
-   * @param onTick called on the same thread every two seconds, even when nobody can reach the script any more
    * @returns the watch, or why it is impossible here
    */
-  static start(before: Watched | null, onChange: () => void, onTick: () => void): LoaderWatch | string {
+  static start(before: Watched | null, heard: Heard): LoaderWatch | string {
     const { at, state } = loaderNotice();
     const ours = before?.at === at;
     const stub = ours ? pointerTo(before.stub) : makeStub(at, state);
@@ -82,7 +93,7 @@ export class LoaderWatch {
     const jump = bytes === null ? null : noticeJump(at, original, bytes, addressOf(stub));
     if (jump === null)
       return `the loader's notification function reads ${wordText(original)}, which is not an empty function`;
-    const watch = new LoaderWatch(at, stub, original, onChange, onTick);
+    const watch = new LoaderWatch(at, stub, original, heard);
     watch.#begin(jump);
     return watch;
   }
