@@ -34,12 +34,12 @@ def detached(target, reason, crash):
     """Frida's session with the target has ended."""
     say({"event": "detached", "pid": target.pid, "reason": reason, "crash": crash.summary if crash else None})
     if reason == "process-terminated":
-        in_background(lambda: say_why_gone(target))
+        carrier = target.carrier  # entered again meanwhile, it has another
+        in_background(lambda: say_why_gone(target, carrier))
 
 
-def clean_up(target):
+def clean_up(target, carrier):
     """Cleans up after an agent that cannot be reached any more."""
-    carrier = target.carrier
     try:
         wait_until(lambda: carrier.dismissed, RESTORE_SECONDS)
         on_own_thread(carrier.leave)
@@ -64,8 +64,9 @@ def wait_for_end(target):
     """Uses the pidfd: waitpid would also consume a traced child's stops, which are for another thread."""
     while not select.select([target.pidfd], [], [], LOOK_SECONDS)[0]:
         # A cut-off agent restores the host's own code by itself; a call in progress may keep its socket alive.
-        if not target.leaving and target.carrier is not None and target.carrier.is_there and target.carrier.dismissed:
-            in_background(lambda: cut_off(target))
+        carrier = target.carrier
+        if not target.leaving and carrier is not None and is_dismissed(carrier):
+            in_background(lambda: cut_off(target, carrier))
     status = wait_status(target.pid, target.pidfd)
     try:
         os.waitpid(target.pid, os.WNOHANG)  # a child of ours leaves no zombie
@@ -74,14 +75,26 @@ def wait_for_end(target):
     say_exited(target, status)
 
 
-def say_why_gone(target):
-    """Frida reports the same for a process that has exited, has executed another program, or has cut off the agent."""
+def is_dismissed(carrier):
+    try:
+        return carrier.is_there and carrier.dismissed
+    except (OSError, struct.error):
+        return False  # it has just executed another program
+
+
+def say_why_gone(target, carrier):
+    """
+    Frida reports the same for a process that has exited, has executed another program, or has cut off the agent.
+    carrier: the one that the lost agent came through.
+    """
     if target.pidfd is None:
         return say_exited(target, None)
     if select.select([target.pidfd], [], [], EXIT_SECONDS)[0]:
         return  # wait_for_end says so
-    if target.carrier.is_there:
-        cut_off(target)
+    if carrier is not target.carrier:
+        return  # the other program has been entered by now
+    if carrier.is_there:
+        cut_off(target, carrier)
     else:
         say({"event": "replaced", "pid": target.pid})
 
@@ -101,9 +114,9 @@ def say_exited(target, status):
     say({"event": "exited", "pid": target.pid, "exitCode": code, "signal": sig})
 
 
-def cut_off(target):
+def cut_off(target, carrier):
     """Cleans up and reports the loss, once."""
     if not target.cut.acquire(blocking=False):
         return
-    clean_up(target)
+    clean_up(target, carrier)
     say({"event": "detached", "pid": target.pid, "reason": CUT_OFF, "crash": None})

@@ -65,7 +65,7 @@ class Operations:
             self._enter(target, carrier_in(target.pid))
         except BaseException:
             if target.carrier is not None:
-                ending.clean_up(target)
+                ending.clean_up(target, target.carrier)
             if known is None:
                 del self._targets[m["pid"]]
             raise
