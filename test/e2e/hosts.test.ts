@@ -158,10 +158,9 @@ test("a host that closes its plugin at once is told so, lives, and is patched wh
   const lib = await shop.library("libgame.so", library(1));
   const tool = Tool.spawn(shop, ["--", await shop.host("host", SCANNER("400")), lib]);
   await tool.next("library:found");
-  for (const { code, message } of tool.events.filter((e) => e.type === "warning")) {
-    t.is(code, "library-not-loaded");
-    t.is(message, "libgame.so is not patched: the host closes it as soon as it has opened it");
-  }
+  for (const event of tool.events)
+    if (event.type === "warning" && event.code === "library-not-loaded")
+      t.is(event.message, "libgame.so is not patched: the host closes it as soon as it has opened it");
   await shop.library("libgame.so", library(2));
   await tool.switched(1);
   await tool.prints("value 2");

@@ -77,16 +77,23 @@ export function pinFridaNeeds(modules: readonly LoadedModule[]): void {
 }
 
 /**
- * Pins a module, even if the host calls dlclose on it: thunks and tables point into it. By the loader's own name for it,
- * which works even if its file has been replaced. On a thread of its own, because a constructor that blocks holds the
- * loader's lock.
+ * Pins a module, even if the host calls dlclose on it: thunks and tables point into it. On a thread of its own, because a
+ * constructor that blocks holds the loader's lock.
  * @returns whether it is pinned; false if that takes longer than `ms`, or if the host has closed it meanwhile
  */
 export function pin(module: LoadedModule, ms: number): boolean {
   if (module.name === "") return true;
-  const { job } = pinNamed(module.name);
-  return blocking(() => isDone(job), ms) && isPinned(job, module);
+  return namesOf(module).some((name) => {
+    const { job } = pinNamed(name);
+    return blocking(() => isDone(job), ms) && isPinned(job, module);
+  });
 }
+
+/**
+ * What the loader may find a module by: its own name for it, which works even if its file has been replaced, and another
+ * spelling, which leads it to the file: where a replaced library has been opened again, two modules have one name.
+ */
+const namesOf = ({ name }: LoadedModule): string[] => [name, name.replace(/\/([^/]*)$/, "/./$1")];
 
 /** Retry interval in ms for pinning a library while the target has no room for a thread. */
 const AGAIN_MS = 250;
@@ -99,8 +106,13 @@ const PINNED_MS = 5;
  */
 export async function pinLater(module: LoadedModule): Promise<boolean> {
   await sleep(0);
-  let pinning = tryPin(module.name);
-  for (; pinning === null; pinning = tryPin(module.name)) await sleep(AGAIN_MS);
+  for (const name of namesOf(module)) if (await pinInTime(name, module)) return true;
+  return false;
+}
+
+async function pinInTime(name: string, module: LoadedModule): Promise<boolean> {
+  let pinning = tryPin(name);
+  for (; pinning === null; pinning = tryPin(name)) await sleep(AGAIN_MS);
   while (pins.has(pinning)) {
     if (isDone(pinning.job)) return isPinned(pinning.job, module);
     await sleep(PINNED_MS);
