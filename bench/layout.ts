@@ -40,7 +40,8 @@ function cpuTimes(library: string): { readonly first: number; readonly later: nu
   const times = Array.from({ length: EDITS }, () => {
     const start = process.cpuUsage();
     const layouts = layoutsOf(artifact, library);
-    new LayoutEvidence(layouts).functions(artifact.code.keys(), () => layouts);
+    const judge = (name: string) => name.length % 16 !== 0; // some functions have been edited
+    new LayoutEvidence(layouts).functions(artifact.code.keys(), () => layouts, judge);
     const { user, system } = process.cpuUsage(start);
     return (user + system) / 1000;
   });

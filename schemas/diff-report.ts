@@ -1,7 +1,7 @@
 /** What `hotpatch diff --json` says about two builds: a contract. */
 import { z } from "zod";
 import { ErrorCode } from "./error.js";
-import { FunctionResult } from "./event.js";
+import { Check, FunctionResult } from "./event.js";
 import { SymbolName } from "./ids.js";
 
 const Build = z.object({ path: z.string(), buildId: z.string().nullable() });
@@ -18,9 +18,18 @@ export const DiffReport = z.object({
       demangled: SymbolName,
     }),
   ),
+  /** What changed in types and signatures, each once, with the names of the functions it reaches; most of them first. */
+  changes: z.array(z.object({ change: z.string(), functions: z.array(SymbolName) })),
   /** Persistent variables. A `changed` one is refused. */
   state: z.array(
-    z.object({ name: z.string(), status: z.enum(["kept", "new", "missing", "changed"]), changes: z.array(z.string()) }),
+    z.object({
+      name: z.string(),
+      status: z.enum(["kept", "new", "missing", "changed"]),
+      changes: z.array(z.string()),
+      check: Check,
+      /** What differs nevertheless, or what could not be seen. */
+      reason: z.string().optional(),
+    }),
   ),
   /** What depends on how the host loads the library. */
   notes: z.array(z.string()),

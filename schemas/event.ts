@@ -6,8 +6,8 @@ import { Generation, Pid } from "./ids.js";
 export const FunctionStatus = z.enum(["switched", "unchanged", "new", "missing", "refused"]);
 export type FunctionStatus = z.infer<typeof FunctionStatus>;
 
-/** The evidence that a function's signature and data layout are the same. */
-export const Check = z.enum(["dwarf", "record", "mangled", "unchecked"]);
+/** The evidence that a function's signature and data layout are the same. `partly`: some of it could not be seen. */
+export const Check = z.enum(["dwarf", "record", "partly", "mangled", "unchecked"]);
 export type Check = z.infer<typeof Check>;
 
 export const FunctionResult = z.object({
@@ -45,6 +45,8 @@ export const StatusLibrary = z.object({
       source: z.string().optional(),
     }),
   ),
+  /** Persistent variables, as the switch to the running generation found them. */
+  state: z.array(z.object({ name: z.string(), check: Check, reason: z.string().optional() })),
 });
 export type StatusLibrary = z.infer<typeof StatusLibrary>;
 

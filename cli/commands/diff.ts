@@ -4,9 +4,10 @@ import type { StateVariable } from "../../schemas/agent.js";
 import type { DiffReport } from "../../schemas/diff-report.js";
 import type { StateRecord } from "../binary/state.js";
 import { artifactInvalid, HotpatchError, unreadableFile, wordsOf } from "../errors.js";
+import { causesOf } from "../evidence/causes.js";
 import { LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, recorded } from "../evidence/record.js";
-import { strictest } from "../evidence/verdict.js";
+import { type StateVerdict, strictest } from "../evidence/verdict.js";
 import { aliasesOf, partedAliases } from "../library/aliases.js";
 import { demangle } from "../library/demangle.js";
 import { changeError, refusedMark, stateError } from "../session/refusals.js";
@@ -31,7 +32,11 @@ export function diffLibraries(oldPath: string, newPath: string): DiffReport {
     after: after.code,
     refused: [...after.refused, ...partedAliases(aliasesOf(before.entries), after.entries, after.code)],
     verdicts: strictest(
-      evidence.functions(both, () => layouts),
+      evidence.functions(
+        both,
+        () => layouts,
+        (name) => before.code.get(name) === after.code.get(name),
+      ),
       compareRecords(recorded(before.marks.records), recorded(after.marks.records)),
     ),
   });
@@ -43,6 +48,7 @@ export function diffLibraries(oldPath: string, newPath: string): DiffReport {
     new: { path: newPath, buildId: after.buildId },
     refused: whyRefused(compared, state, newPath),
     functions,
+    changes: causesOf(compared.changes).map(({ change, functions }) => ({ change, functions: [...functions] })),
     state,
     notes: grownExports(before.exports, after.exports, ALL_SHARED).map(
       (change) => `${change}: refused if the host links the library or opens it with RTLD_GLOBAL`,
@@ -67,25 +73,24 @@ function read(path: string): Inspected {
   return inspection.artifact;
 }
 
-function diffState(
-  before: Inspected,
-  after: Inspected,
-  byLayout: (name: string) => readonly string[],
-): DiffReport["state"] {
+function diffState(before: Inspected, after: Inspected, byLayout: (name: string) => StateVerdict): DiffReport["state"] {
   const names = new Set([...before.state, ...after.state].map(({ name }) => name));
   return [...names].map((name) => {
     const [was, is] = [before, after].map(({ state }) => state.find((one) => one.name === name));
-    if (was === undefined) return { name, status: "new", changes: [] };
-    if (is === undefined) return { name, status: "missing", changes: [] };
+    if (was === undefined) return { name, status: "new", changes: [], check: "unchecked" };
+    if (is === undefined) return { name, status: "missing", changes: [], check: "unchecked" };
     const claim = claimState([liveAs(was)], [is]);
+    const { check, changes: byDwarf, remarks = [], reason } = byLayout(name);
     const changes =
       claim.kind === "changed"
         ? [...claim.differences]
         : firstTold(
-            byLayout(name),
+            byDwarf,
             changedTypesOfState([liveAs(was)], [is], before.marks.records.types, after.marks.records.types),
           );
-    return { name, status: changes.length > 0 ? "changed" : "kept", changes };
+    const told = [...remarks, ...(reason === undefined ? [] : [reason])].join("; ");
+    const status = changes.length > 0 ? "changed" : "kept";
+    return { name, status, changes, check, ...(told !== "" && { reason: told }) };
   });
 }
 

@@ -1,7 +1,7 @@
 /** Judges functions and persistent variables by the debug information of both builds. Pure. */
 import { Comparison, type LayoutVerdict } from "../layout/compare.js";
 import type { Layouts } from "../layout/type.js";
-import type { Verdict, Verdicts } from "./verdict.js";
+import type { StateVerdict, Verdict, Verdicts } from "./verdict.js";
 
 /** Compares the running bodies, which may come from different generations, with one new build. */
 export class LayoutEvidence {
@@ -15,22 +15,45 @@ export class LayoutEvidence {
   /**
    * @param names of functions that both sides have
    * @param before the layouts that a function's running body was built with; null if unknown
+   * @param sameCode whether a function's code is the running body's, byte by byte
    * @returns a verdict for each name; one that debug information does not cover has a reason and rests on its name
    */
-  functions(names: Iterable<string>, before: (name: string) => Layouts | null): Verdicts {
+  functions(
+    names: Iterable<string>,
+    before: (name: string) => Layouts | null,
+    sameCode: (name: string) => boolean,
+  ): Verdicts {
     return new Map(
       [...names].map((name) => {
         const layouts = before(name);
-        const found = layouts === null ? GONE : this.#with(layouts).function(name);
-        return [name, verdictOf(name, found)];
+        if (layouts === null) return [name, { check: checkByName(name), change: null, reason: GONE }];
+        const comparison = this.#with(layouts);
+        const isSeen = () => sameCode(name) || comparison.isAlone(name);
+        return [name, verdictOf(name, comparison.function(name), isSeen, () => comparison.around(name))];
       }),
     );
   }
 
-  /** What has changed in the type of a persistent variable; empty if unknown. */
-  state(name: string, before: Layouts | null): readonly string[] {
-    const found = before === null ? GONE : this.#with(before).state(name);
-    return found.kind === "changed" ? found.changes.map((change) => `state ${name}: ${change}`) : [];
+  /** @param before the layouts of a build that has the variable; null if unknown */
+  state(name: string, before: Layouts | null): StateVerdict {
+    if (before === null) return { check: "unchecked", changes: [], reason: GONE };
+    const found = this.#with(before).state(name);
+    const about = (texts: readonly string[]) => texts.map((text) => `state ${name}: ${text}`);
+    switch (found.kind) {
+      case "changed":
+        return { check: "dwarf", changes: about(found.changes), remarks: about(found.remarks) };
+      case "unknown":
+        return { check: "unchecked", changes: [], reason: found.reason };
+      case "same": {
+        const unseen = unseenBy(
+          found,
+          () => true,
+          () => this.#with(before).around(name),
+        );
+        const same = { changes: [], remarks: about(found.remarks) } as const;
+        return unseen === null ? { check: "dwarf", ...same } : { check: "partly", ...same, reason: unseen };
+      }
+    }
   }
 
   #with(before: Layouts): Comparison {
@@ -43,15 +66,24 @@ export class LayoutEvidence {
   }
 }
 
-const GONE: LayoutVerdict = { kind: "unknown", reason: "the file of the running build is gone" };
+const GONE = "the file of the running build is gone";
 
 /** C++ names encode the argument types. */
 export const checkByName = (name: string): "mangled" | "unchecked" => (/^_Z/.test(name) ? "mangled" : "unchecked");
 
-function verdictOf(name: string, found: LayoutVerdict): Verdict {
+function verdictOf(
+  name: string,
+  found: LayoutVerdict,
+  isSeen: () => boolean,
+  around: () => readonly string[] | null,
+): Verdict {
   switch (found.kind) {
-    case "same":
-      return { check: "dwarf", change: null, remarks: found.remarks };
+    case "same": {
+      const unseen = unseenBy(found, isSeen, around);
+      return unseen === null
+        ? { check: "dwarf", change: null, remarks: found.remarks }
+        : { check: "partly", change: null, remarks: found.remarks, reason: unseen };
+    }
     case "changed": {
       const code = found.signature ? "signature-changed" : "layout-changed";
       return { check: "dwarf", change: { code, reasons: found.changes }, remarks: found.remarks };
@@ -60,3 +92,30 @@ function verdictOf(name: string, found: LayoutVerdict): Verdict {
       return { check: checkByName(name), change: null, reason: found.reason };
   }
 }
+
+/**
+ * What the debug information does not tell of a function; null: everything is told. A pointer that may lead anywhere is
+ * harmless as long as no type around has changed: whatever is behind it, is as it was.
+ * @param isSeen whether the function's code uses nothing that its signature does not lead to, or nothing new
+ */
+function unseenBy(
+  { unseen, blind }: Extract<LayoutVerdict, { kind: "same" }>,
+  isSeen: () => boolean,
+  around: () => readonly string[] | null,
+): string | null {
+  if (unseen.length > 0) return listed(unseen);
+  if (blind.length === 0 && isSeen()) return null;
+  const changed = around();
+  if (changed?.length === 0) return null;
+  const ways = blind.length > 0 ? listed(blind) : "a variable or a call";
+  if (changed === null) return `what ${ways} may lead to was read too long ago to compare it`;
+  return `${listed(changed)} changed, and ${ways} may lead there`;
+}
+
+/** Texts that are named; the rest is counted. */
+const MOST_NAMED = 3;
+
+const listed = (texts: readonly string[]): string =>
+  texts.length <= MOST_NAMED
+    ? texts.join(", ")
+    : `${texts.slice(0, MOST_NAMED).join(", ")} and ${texts.length - MOST_NAMED} more`;

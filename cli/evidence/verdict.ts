@@ -17,6 +17,19 @@ export interface Verdict {
   readonly remarks?: readonly string[];
   /** Why there was no stricter evidence. */
   readonly reason?: string;
+  /** Nothing that the build says has changed: another version of the compiler may mean something else by it. */
+  readonly compiler?: true;
+}
+
+/** Of a persistent variable. */
+export interface StateVerdict {
+  readonly check: Check;
+  /** What live data cannot bear, each as "state NAME: ...". */
+  readonly changes: readonly string[];
+  /** Differences that leave the data usable. */
+  readonly remarks?: readonly string[];
+  /** What could not be seen, or why nothing could. */
+  readonly reason?: string;
 }
 
 /** By function. A missing one lacks evidence on one of the two sides. */
@@ -32,16 +45,20 @@ export const changesIn = (verdicts: Verdicts): Map<string, Change> =>
  */
 export function strictest(dwarf: Verdicts, records: Verdicts): Verdicts {
   const all = new Map(records);
-  for (const [name, verdict] of dwarf) {
-    const record = records.get(name);
-    if (record === undefined) all.set(name, verdict);
-    else if (verdict.check !== "dwarf") all.set(name, record);
-    else if (verdict.change === null) all.set(name, record.change === null ? verdict : record);
-    else {
-      // Records have the signature as it was written.
-      const both = [verdict, record].every(({ change }) => change?.code === "signature-changed");
-      all.set(name, both ? { ...verdict, change: record.change } : verdict);
-    }
-  }
+  for (const [name, verdict] of dwarf) all.set(name, stricter(verdict, records.get(name)));
   return all;
+}
+
+function stricter(dwarf: Verdict, record: Verdict | undefined): Verdict {
+  if (record === undefined) return dwarf;
+  if (dwarf.change === null) return outweighs(dwarf, record) ? dwarf : record;
+  // Records have the signature as it was written.
+  const both = [dwarf, record].every(({ change }) => change?.code === "signature-changed");
+  return both ? { ...dwarf, change: record.change } : dwarf;
+}
+
+/** Debug information that tells everything knows renames from changes; a record only sees that something is different. */
+function outweighs(dwarf: Verdict, record: Verdict): boolean {
+  if (dwarf.check === "dwarf") return record.compiler !== true;
+  return dwarf.check === "partly" && record.change === null && record.check === "partly";
 }

@@ -1,9 +1,9 @@
 /** Owns what of an enum may change, and what may not. The table is docs/layout.md. Pure. */
-import type { Found } from "./record.js";
+import type { Found } from "./inside.js";
 import type { EnumType } from "./type.js";
 
 /** @param found takes what is different, in the order of the constants */
-export function compareEnums(a: EnumType, b: EnumType, { changes, remarks }: Found): void {
+export function compareEnums(a: EnumType, b: EnumType, { changes, remarks }: Pick<Found, "changes" | "remarks">): void {
   if (a.size !== b.size) changes.push(`size ${a.size} -> ${b.size}`);
   else if (a.signed !== b.signed && a.signed !== null && b.signed !== null)
     changes.push(`${sign(a.signed)} -> ${sign(b.signed)}`);

@@ -18,6 +18,23 @@ export interface Field {
   /** Width of a bitfield in bits; null for other members. */
   readonly width: number | null;
   readonly type: TypeId;
+  /** Column of its declaration where its type may have attributes that are not described; otherwise null. */
+  readonly column: number | null;
+}
+
+/** What a template or a generic type was made with. One of the two is null. */
+export interface TemplateArgument {
+  readonly name: string;
+  readonly type: TypeId | null;
+  readonly value: string | null;
+}
+
+/** A virtual function, without `this`. */
+export interface VirtualFunction {
+  readonly name: string;
+  readonly signature: Signature;
+  /** What the signature leaves out: const and volatile, wherever they stand, and the function's own & or &&. */
+  readonly qualifiers: string;
 }
 
 /** The variants of a Rust enum with data. */
@@ -44,8 +61,14 @@ export interface RecordType {
   readonly passing: number | null;
   readonly fields: readonly Field[];
   readonly variants: Variants | null;
-  /** Vtable slot -> the virtual function that its own class puts there, as result name(types). */
-  readonly virtuals: ReadonlyMap<number, string>;
+  /** Vtable slot -> the virtual function that its own class puts there. */
+  readonly virtuals: ReadonlyMap<number, VirtualFunction>;
+  /** Its own destructor is virtual: two slots of the vtable, which not every compiler numbers. */
+  readonly virtualDestructor: boolean;
+  /** Of a template's or generic type's instance. */
+  readonly parameters: readonly TemplateArgument[];
+  /** Rust passes and lays out a struct with one field of a size like this field. */
+  readonly rust: boolean;
 }
 
 export interface EnumType {
@@ -63,8 +86,16 @@ export interface EnumType {
 export type TypeNode =
   | { readonly kind: "void" }
   /** `encoding`: DW_ATE_*. */
-  | { readonly kind: "base"; readonly name: string; readonly size: number; readonly encoding: number }
-  | { readonly kind: "pointer"; readonly mark: "*" | "&" | "&&"; readonly to: TypeId }
+  | {
+      readonly kind: "base";
+      readonly name: string;
+      readonly size: number;
+      readonly encoding: number;
+      /** DW_END_*: 0 is the machine's own byte order. */
+      readonly order: number;
+    }
+  /** `convention`: of the function it points to, where the pointer says so: extern "C". */
+  | { readonly kind: "pointer"; readonly mark: "*" | "&" | "&&"; readonly to: TypeId; readonly convention: string }
   | { readonly kind: "member pointer"; readonly to: TypeId; readonly of: TypeId }
   /** Elements in each dimension; null if the type does not say. `vector`: passed in vector registers. */
   | {
@@ -77,11 +108,19 @@ export type TypeNode =
   | { readonly kind: "atomic"; readonly of: TypeId }
   | EnumType
   | RecordType
-  /** Declared but defined nowhere in the library: its code cannot depend on the layout. */
-  | { readonly kind: "opaque"; readonly name: string }
+  /**
+   * Declared but described nowhere in the library. `hidden`: how the description can be had, where its code may depend on
+   * the layout nevertheless; null where it cannot. `compiler`: whose debug information it is.
+   */
+  | {
+      readonly kind: "opaque";
+      readonly name: string;
+      readonly hidden: string | null;
+      readonly compiler: string;
+    }
   /** A type that is nothing but a name: decltype(nullptr), `!`. */
   | { readonly kind: "named"; readonly name: string }
-  /** A type that could not be read, and why: nothing that reaches it is compared. */
+  /** A type that could not be read, and why. */
   | { readonly kind: "unknown"; readonly name: string; readonly reason: string };
 
 export interface Signature {
@@ -89,6 +128,8 @@ export interface Signature {
   readonly parameters: readonly TypeId[];
   /** Variadic. */
   readonly variadic: boolean;
+  /** As in the source: ms_abi; "" is the platform's own. */
+  readonly convention: string;
 }
 
 /** What a name refers to, or why that is unknown. */
@@ -101,4 +142,14 @@ export interface Layouts {
   readonly functions: ReadonlyMap<string, Known<Signature>>;
   /** By the persistent variable's name. */
   readonly state: ReadonlyMap<string, Known<TypeId>>;
+  /**
+   * The named types of the unit that defines a function or persistent variable, which may be used there without a trace in
+   * its type. Reads them at the first call, and adds them to `types`; the same list for everything in one unit. Null if
+   * the debug information is no longer at hand.
+   */
+  readonly around: (name: string) => readonly TypeId[] | null;
+  /** The methods of Rust traits that `types` use by `dyn`, in the order of vtables; missing where no vtable tells. */
+  readonly traits: ReadonlyMap<string, readonly string[]>;
+  /** Whether a function's code uses nothing but its arguments: it calls nothing, and names no variable. */
+  readonly isAlone: (name: string) => boolean;
 }

@@ -5,7 +5,7 @@ import type { Check, FunctionResult, StatusLibrary } from "../../schemas/event.j
 import type { ExportedVariable } from "../binary/exports.js";
 import { checkByName, LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, NOTHING_RECORDED, type Recorded } from "../evidence/record.js";
-import { changesIn, strictest, type Verdicts } from "../evidence/verdict.js";
+import { changesIn, type StateVerdict, strictest, type Verdicts } from "../evidence/verdict.js";
 import type { Layouts } from "../layout/type.js";
 import { type Code, compare } from "../steps/compare.js";
 import { type Alias, aliasesOf, type Entries } from "./aliases.js";
@@ -63,6 +63,9 @@ export class FollowedLibrary {
   readonly #bodies = new Map<number, ReadonlyMap<string, number>>();
   /** The evidence for each function's last switch. */
   readonly #checks = new Map<string, Check>();
+  /** Of persistent variables: by the newest generation, and by the last build that was judged. */
+  #state: ReadonlyMap<string, StateVerdict> = new Map();
+  #judgedState: ReadonlyMap<string, StateVerdict> = new Map();
   /** Failed loads of copies with the next number: a file name is never used twice. */
   attempts = 0;
   /** The artifact last judged: its identity (file-identity.ts) and the sha256 of its bytes. */
@@ -119,6 +122,7 @@ export class FollowedLibrary {
     const own = [...(generation.code?.keys() ?? [])].map((name) => [name, generation.generation] as const);
     this.#bodies.set(generation.generation, new Map([...this.#bodiesOf(this.running), ...own]));
     this.generations.set(generation.generation, generation);
+    this.#state = this.#judgedState;
     this.aliases.push(...aliasesOf(entries));
     this.attempts = 0;
     for (const name of generation.code?.keys() ?? []) this.functions.add(name);
@@ -139,19 +143,26 @@ export class FollowedLibrary {
     const byRecord = compareRecords(this.recorded, records);
     if (layouts === null) return byRecord;
     return strictest(
-      new LayoutEvidence(layouts).functions(known, (name) => this.layoutsBehind(name)),
+      new LayoutEvidence(layouts).functions(
+        known,
+        (name) => this.layoutsBehind(name),
+        (name) => this.#codeBehind(name) === after.get(name),
+      ),
       byRecord,
     );
   }
 
-  /** What has changed in the types of persistent variables, against the last build that had each. */
-  changedState(layouts: Layouts): string[] {
+  /** What a build means to the live persistent variables, against the last build that had each. */
+  judgeState(layouts: Layouts): ReadonlyMap<string, StateVerdict> {
     const evidence = new LayoutEvidence(layouts);
     const numbers = [this.running, ...[...this.generations.keys()].sort((a, b) => b - a)];
-    return [...layouts.state.keys()].flatMap((name) => {
+    const verdicts = new Map<string, StateVerdict>();
+    for (const name of layouts.state.keys()) {
       const before = numbers.map((number) => this.#layoutsOf(number)).find((one) => one?.state.has(name));
-      return before === undefined ? [] : evidence.state(name, before);
-    });
+      if (before !== undefined) verdicts.set(name, evidence.state(name, before));
+    }
+    this.#judgedState = verdicts;
+    return verdicts;
   }
 
   /** Generation 0's unmarked functions: those that now redirect through the table, and those that do not. */
@@ -201,6 +212,12 @@ export class FollowedLibrary {
     return this.generations.get(generation)?.layouts() ?? null;
   }
 
+  /** The code of a function's running body; undefined if its file is gone. */
+  #codeBehind(name: string): string | undefined {
+    const generation = this.#bodiesOf(this.running).get(name) ?? this.running;
+    return this.generations.get(generation)?.code?.get(name);
+  }
+
   #bodiesOf(generation: number): ReadonlyMap<string, number> {
     let bodies = this.#bodies.get(generation);
     if (bodies === undefined) {
@@ -227,6 +244,11 @@ export class FollowedLibrary {
         functions: n,
       })),
       functions,
+      state: [...this.#state].map(([name, { check, reason }]) => ({
+        name,
+        check,
+        ...(reason !== undefined && { reason }),
+      })),
     };
   }
 }

@@ -3,6 +3,7 @@ import { HOOKS } from "../../schemas/abi.js";
 import type { AgentFailure, RefusedMark } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import * as errors from "../errors.js";
+import { type Cause, causesOf } from "../evidence/causes.js";
 import type { Change } from "../evidence/verdict.js";
 import { demangle } from "../library/demangle.js";
 import type { FollowedLibrary } from "../library/library.js";
@@ -31,15 +32,23 @@ export const lateHook = (library: FollowedLibrary, from: number, timeoutMs: numb
 export const uncalledHook = (library: FollowedLibrary, reason: string): ErrorReport =>
   errors.hookUncalled(library.name, AFTER, `${reason}; the switch itself is complete`, library.runsText);
 
+/** Changes in one report. */
+const SHOWN_CHANGES = 12;
+
 /** Functions whose callers or data were built for something else. */
 export function changeError(changes: ReadonlyMap<string, Change>, { name, runsText }: ReportSubject): ErrorReport {
-  const names = demangle([...changes.keys()]);
-  const sharing = new Map<string, string[]>();
-  [...changes.values()].forEach(({ reasons }, i) => {
-    const reason = reasons.join("\n  ");
-    sharing.set(reason, [...(sharing.get(reason) ?? []), names[i] ?? ""]);
+  const causes = causesOf(changes);
+  const shown = causes.slice(0, SHOWN_CHANGES);
+  const reached = [...new Set(shown.flatMap(({ functions }) => functions.slice(0, SHOWN)))];
+  const people = new Map(demangle(reached).map((text, i) => [reached[i] ?? "", text]));
+  // Changes that reach the same functions stand below one another.
+  const textOf = ({ functions }: Cause) => some(functions.map((one) => people.get(one) ?? one));
+  const lines = shown.map((cause, i) => {
+    const before = shown[i - 1];
+    const same = before !== undefined && before.functions.join() === cause.functions.join();
+    return same ? `  ${cause.change}` : `${textOf(cause)}: ${cause.change}`;
   });
-  const lines = [...sharing].map(([reason, of]) => `${some(of)}: ${reason}`);
+  if (causes.length > shown.length) lines.push(`and ${causes.length - shown.length} more changes`);
   const signature = [...changes.values()].some(({ code }) => code === "signature-changed");
   return (signature ? errors.signatureChanged : errors.layoutChanged)(name, lines.join("\n"), runsText);
 }

@@ -61,8 +61,9 @@ export class WholeLibrary implements GenerationMaker {
     ]);
     const claim = claimState(live, artifact.state);
     // Not even --force lets a copy write past the end of what lives: sizes always count, what is inside can be overruled.
+    const judged = library.judgeState(layouts);
     const inside = [
-      library.changedState(layouts),
+      [...judged.values()].flatMap(({ changes }) => changes),
       changedTypesOfState(live, artifact.state, library.recorded.types, artifact.marks.records.types),
     ];
     const differences = claim.kind === "changed" ? claim.differences : [];

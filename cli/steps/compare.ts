@@ -93,10 +93,11 @@ function decide(
 
 const KEPT = "not in this build: it keeps its old body";
 
-function reasonOf({ change, remarks, reason }: Verdict): string | null {
+function reasonOf({ check, change, remarks = [], reason }: Verdict): string | null {
   if (change !== null) return change.reasons.join("; ");
-  if (remarks !== undefined && remarks.length > 0) return remarks.join("; ");
-  return reason ?? null;
+  const unseen = reason === undefined ? [] : [reason];
+  const told = remarks.length > 0 && check !== "partly" ? remarks : [...remarks, ...unseen];
+  return told.length === 0 ? null : told.join("; ");
 }
 
 /**

@@ -23,7 +23,17 @@ export function layoutsOf(artifact: Inspected, path: string): Layouts {
   const storage = new Map(state.map((variable) => [variable.name, [variable.storage]]));
   const debug = new DebugSections(elf).has("info") ? elf : separate(elf, path);
   if (debug === null) return nothingKnown(functions.keys(), storage.keys(), missing(elf));
-  return readLayouts(debug, path, functions, storage, open);
+  return { ...readLayouts(debug, path, functions, storage, open), isAlone: aloneIn(artifact) };
+}
+
+/** Whether a function's code uses nothing but its arguments. */
+function aloneIn({ elf, marks }: Inspected): (name: string) => boolean {
+  const functions = new Map(marks.functions.map((one) => [one.name, one]));
+  return (name) => {
+    const { value = 0, size = 0 } = functions.get(name) ?? {};
+    const start = size === 0 ? null : elf.fileOffsetOf(value);
+    return start !== null && !elf.arch.reachesOut(elf.bytes.buffer.subarray(start, start + size));
+  };
 }
 
 /** Where the debug information may describe a function: at its entry, or at the entry's jump target. */

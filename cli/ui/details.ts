@@ -13,6 +13,7 @@ import { age, ago } from "./units.js";
 const CHECKS = {
   dwarf: "signature and layout compared using debug information",
   record: "signature and layout compared using the library's own records",
+  partly: "compared using debug information, as far as it goes: the reason says what could not be seen",
   mangled: "parameter types are part of the mangled name; nothing else was compared",
   unchecked: "not compared: a changed signature would not be noticed",
 } as const;

@@ -21,7 +21,8 @@ function reasons(functions: readonly FunctionResult[]): string[] {
   const names = new Map<string, string[]>();
   for (const { name, status, reason, check } of functions) {
     if (reason === undefined || status === "missing") continue;
-    const sentence = check === "unchecked" && status !== "refused" ? `unchecked: ${reason}` : reason;
+    const isTold = status !== "refused" && (check === "unchecked" || check === "partly");
+    const sentence = isTold ? `${check === "partly" ? "partly checked" : check}: ${reason}` : reason;
     names.set(sentence, [...(names.get(sentence) ?? []), name]);
   }
   return [...names].map(

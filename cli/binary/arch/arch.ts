@@ -49,6 +49,8 @@ export interface Arch {
   jumpTarget(code: Buffer, at: number): number | null;
   /** Looks at every byte, so that no real one is missed. */
   eachRelative(code: Buffer, found: OnRelative): void;
+  /** Whether a function's code may call another or name a variable. Looks at every byte: true more often than it need be. */
+  reachesOut(code: Buffer): boolean;
   /** Bytes of padding at a place; 0 for code. */
   paddingAt(code: Buffer, at: number): number;
   /** Bytes of a gap between functions that are not padding. */

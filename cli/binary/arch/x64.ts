@@ -52,6 +52,7 @@ export const x64: Arch = {
     return at + JMP_SIZE + code.readInt32LE(at + 1);
   },
   eachRelative,
+  reachesOut,
   paddingAt,
   codeIn,
 };
@@ -74,6 +75,24 @@ function eachRelative(code: Buffer, found: OnRelative): void {
     found(code[at] === LEA ? "address" : "branch", at, target);
   }
 }
+
+const CALL = 0xe8;
+const GROUP_5 = 0xff;
+
+/** A call, a jump out of the function, a jump to what a register holds, or an operand relative to rip or a segment. */
+function reachesOut(code: Buffer): boolean {
+  let out = false;
+  eachRelative(code, (kind, _, target) => {
+    if (kind === "address" || target < 0 || target >= code.length) out = true;
+  });
+  return out || code.some((byte, at) => byte === CALL || isIndirect(byte, code[at + 1] ?? 0) || isFarOperand(byte));
+}
+
+/** call and jmp, near and far, through a register or memory: /2 to /5. */
+const isIndirect = (byte: number, next: number): boolean =>
+  byte === GROUP_5 && (next & 0x30) !== 0x30 && next >> 4 !== 0x0;
+/** ModRM of `[rip + disp32]`, and the SIB byte of an absolute address, as after a segment prefix. */
+const isFarOperand = (byte: number): boolean => (byte & 0xc7) === 0x05 || byte === 0x25;
 
 /**
  * The zero byte, int3 or a nop. The long forms are 0f 1f with a displacement of zero, after any number of 66 and 2e prefixes

@@ -10,6 +10,7 @@ import { AT, UT } from "./constants.js";
 import { DwarfError } from "./cursor.js";
 import { Die, rootOf } from "./die.js";
 import type { Reference } from "./form.js";
+import type { Producer } from "./hidden.js";
 import { DwarfPackage } from "./package.js";
 import { DebugSections, type Sections } from "./sections.js";
 import { InfoSection, type Unit } from "./unit.js";
@@ -24,6 +25,8 @@ export class DebugInfo {
   #package: DwarfPackage | null | undefined;
   readonly #signatures = new Map<bigint, Unit>();
   readonly #split = new Map<Unit, Unit | DwarfError>();
+  /** The first that any unit names. */
+  #producer: string | null = null;
 
   /**
    * @param elf the library, or its separate debug file
@@ -65,6 +68,15 @@ export class DebugInfo {
   /** Every unit with entries, including type units. @throws DwarfError if a split one cannot be opened */
   everyUnit(): Unit[] {
     return [...this.units.map((unit) => this.whole(unit)), ...this.#signatures.values()];
+  }
+
+  /** Who wrote a unit. Type units do not say: one library is the work of one compiler. */
+  producerOf(unit: Unit): Producer {
+    const root = rootOf(unit);
+    const [own, language] = [root.text(AT.producer), root.number(AT.language)];
+    if (own !== undefined) return { text: own, language };
+    this.#producer ??= this.units.map((one) => rootOf(one).text(AT.producer)).find((text) => text !== undefined) ?? "";
+    return { text: this.#producer, language };
   }
 
   /** Where a unit's code is; null if it does not say. */

@@ -171,7 +171,7 @@ function holds(sorted: readonly number[], start: number, end: number): boolean {
 }
 
 /** The fixed address of a variable; undefined for one on the stack, in a register or in a thread's storage. */
-function placeOf(die: Die): number | undefined {
+export function placeOf(die: Die): number | undefined {
   const place = die.block(AT.location);
   if (place === undefined || place.length === 0) return undefined;
   const cursor = new Cursor(place, 1);

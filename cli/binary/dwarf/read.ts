@@ -7,9 +7,11 @@ import { type Elf, ElfError } from "../elf.js";
 import { AT, TAG } from "./constants.js";
 import { DwarfError } from "./cursor.js";
 import { DebugInfo, type OpenFile } from "./debug-info.js";
-import type { Die } from "./die.js";
+import { Die } from "./die.js";
 import { type FoundEntries, Lookup } from "./lookup.js";
+import { traitsIn } from "./traits.js";
 import { TypeReader } from "./types.js";
+import type { Unit } from "./unit.js";
 import { indexOf } from "./unit-index.js";
 
 /** Name -> addresses, relative to the load base, where the debug information may describe it; the likeliest first. */
@@ -27,14 +29,24 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     const debug = new DebugInfo(elf, path, open);
     const lookup = new Lookup(debug);
     const reader = new TypeReader(debug, lookup);
-    const signatures = each(functions, lookup.functions(addressesOf(functions)), (die) =>
-      signatureOf(die, lookup, reader),
+    const code = lookup.functions(addressesOf(functions));
+    const signatures = each(functions, code, (die) => signatureOf(die, lookup, reader));
+    const data = state.size === 0 ? NOTHING : lookup.variables(addressesOf(state));
+    const variables: Map<string, Known<TypeId>> = each(state, data, (die) => variableOf(die, lookup, reader));
+    const types = reader.finish();
+    const dieOf = (places: Places, { entries }: FoundEntries, name: string) =>
+      places.get(name)?.flatMap((address) => entries.get(address) ?? [])[0];
+    const around = whileOpen(elf.bytes.buffer.length, (name: string) =>
+      surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), lookup, reader),
     );
-    const variables =
-      state.size === 0
-        ? new Map<string, Known<TypeId>>()
-        : each(state, lookup.variables(addressesOf(state)), (die) => variableOf(die, lookup, reader));
-    return { types: reader.finish(), functions: signatures, state: variables };
+    return {
+      types,
+      functions: signatures,
+      state: variables,
+      around,
+      traits: traitsIn(types, elf, debug, lookup),
+      isAlone: UNTOLD,
+    };
   } catch (error) {
     return nothingKnown(functions.keys(), state.keys(), reasonOf(error));
   }
@@ -44,13 +56,50 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
 export function nothingKnown(functions: Iterable<string>, state: Iterable<string>, reason: string): Layouts {
   const known = { known: false, reason } as const;
   const all = (names: Iterable<string>) => new Map([...names].map((name) => [name, known]));
-  return { types: [{ kind: "void" }], functions: all(functions), state: all(state) };
+  return {
+    types: [{ kind: "void" }],
+    functions: all(functions),
+    state: all(state),
+    around: () => [],
+    traits: new Map(),
+    isAlone: UNTOLD,
+  };
 }
 
 function reasonOf(error: unknown): string {
   if (error instanceof DwarfError || error instanceof ElfError) return error.message;
   throw error;
 }
+
+/** Files that stay at hand for what is read later, the newest first, and their bytes; two do in any case. */
+const MOST_FILES = 8;
+const MOST_BYTES = 64e6;
+
+interface OpenFileReader {
+  readonly size: number;
+  read: ((name: string) => readonly TypeId[]) | null;
+}
+
+const opened: OpenFileReader[] = [];
+
+/** Reads as long as the file is among the newest: a session has hundreds of generations. Null afterwards. */
+function whileOpen(size: number, read: (name: string) => readonly TypeId[]): Layouts["around"] {
+  const file: OpenFileReader = { size, read };
+  opened.unshift(file);
+  let total = 0;
+  const kept = opened.filter((one, i) => {
+    total += one.size;
+    if (i < 2 || (i < MOST_FILES && total <= MOST_BYTES)) return true;
+    one.read = null;
+    return false;
+  });
+  opened.splice(0, opened.length, ...kept);
+  return (name) => file.read?.(name) ?? null;
+}
+
+/** The debug information does not say: the code does. */
+const UNTOLD = () => false;
+const NOTHING: FoundEntries = { entries: new Map(), problems: [] };
 
 const addressesOf = (places: Places): number[] => [...places.values()].flat();
 
@@ -86,6 +135,26 @@ const withoutVariant = (name: string): string => name.replace(/([CD])[0-9](?=I|E
 /** Linkers and optimisers fold functions with the same code; the debug information describes only one of them. */
 const FOLDED = "it shares its code with another function";
 const isNamed = (die: Die, name: string): boolean => [die.text(AT.linkage_name), die.text(AT.name)].includes(name);
+
+const inUnit = new WeakMap<Unit, readonly TypeId[]>();
+
+/** The named types of the unit in which the declaration of a function or variable is: of its source file, also after optimisation. */
+function surroundings(die: Die | undefined, lookup: Lookup, reader: TypeReader): readonly TypeId[] {
+  if (die === undefined) return [];
+  try {
+    const { unit } = lookup.origin(die);
+    let types = inUnit.get(unit);
+    if (types === undefined) {
+      types = indexOf(unit).definitions.map((offset) => reader.definition(new Die(unit, offset)));
+      reader.finish();
+      inUnit.set(unit, types);
+    }
+    return types;
+  } catch (error) {
+    reasonOf(error); // throws what is no fault of the file's
+    return [];
+  }
+}
 
 const LINE_TABLES_ONLY = "its debug information holds no types (-g1): build with -g";
 

@@ -2,10 +2,10 @@
  * Reads structs, classes, unions and Rust enums: where their members are, and what is in their vtables.
  * Source: DWARF 5 sections 5.7.1 to 5.7.10; the bit offsets of version 3 as gcc still writes them with -gstrict-dwarf.
  */
-import type { Field, RecordType, TypeId, Variants } from "../../layout/type.js";
-import { AT, OP, TAG } from "./constants.js";
+import type { Field, RecordType, TemplateArgument, TypeId, Variants, VirtualFunction } from "../../layout/type.js";
+import { AT, LANG_RUST, OP, TAG } from "./constants.js";
 import { Cursor, DwarfError } from "./cursor.js";
-import type { Die } from "./die.js";
+import { type Die, rootOf } from "./die.js";
 
 /** What reading a record needs from the other readers. */
 export interface RecordContext {
@@ -14,6 +14,9 @@ export interface RecordContext {
   nameOf(die: Die): string | null;
   /** A function's name, result and types as text. */
   prototypeOf(die: Die): string;
+  virtualOf(die: Die): VirtualFunction;
+  /** Whether an entry's type is a pointer to a function, not by way of a typedef. */
+  isFunctionPointer(die: Die): boolean;
 }
 
 export const isRecordTag = (tag: number): boolean =>
@@ -24,26 +27,50 @@ export function readRecord(die: Die, alias: string | null, context: RecordContex
   const name = context.nameOf(die) ?? alias;
   if (size === undefined) throw new DwarfError(`${name ?? "a struct"} has no fixed size`);
   const align = die.number(AT.alignment) ?? null;
-  const passing = die.number(AT.calling_convention) ?? null;
-  const parts: Parts = { passing, fields: [], variants: null, virtuals: new Map() };
-  for (const child of die.children()) readPart(child, die, parts, context);
-  return { kind: "record", tag: tagOf(die, parts), name, size, align, ...parts };
+  const parts: Parts = { fields: [], variants: null, virtuals: new Map(), virtualDestructor: false, parameters: [] };
+  const copies: Copies = { written: false, deleted: 0, kept: 0 };
+  for (const child of die.children()) readPart(child, die, parts, copies, context);
+  const passing = die.number(AT.calling_convention) ?? passingOf(copies);
+  const rust = rootOf(die.unit).number(AT.language) === LANG_RUST;
+  return { kind: "record", tag: tagOf(die, parts), name, size, align, passing, rust, ...parts };
 }
 
 /** What a record has from the entries inside its own. */
 interface Parts {
-  passing: number | null;
   readonly fields: Field[];
   variants: Variants | null;
-  readonly virtuals: Map<number, string>;
+  readonly virtuals: Map<number, VirtualFunction>;
+  virtualDestructor: boolean;
+  readonly parameters: TemplateArgument[];
 }
 
-function readPart(child: Die, record: Die, parts: Parts, context: RecordContext): void {
-  if (child.tag === TAG.variant_part) parts.variants = readVariants(child, context);
-  else if (child.tag === TAG.subprogram) {
-    readVirtual(child, parts.virtuals, context);
-    if (parts.passing === null && isHandWritten(child, record, context)) parts.passing = CC_PASS_BY_REFERENCE;
-  } else if (isMember(child)) parts.fields.push(readField(child, context));
+function readPart(child: Die, record: Die, parts: Parts, copies: Copies, context: RecordContext): void {
+  switch (child.tag) {
+    case TAG.variant_part:
+      parts.variants = readVariants(child, context);
+      break;
+    case TAG.subprogram:
+      readVirtual(child, parts, context);
+      readCopy(child, record, copies, context);
+      break;
+    case TAG.template_type_parameter:
+    case TAG.template_value_parameter:
+    case TAG.GNU_template_template_parameter:
+      parts.parameters.push(readArgument(child, context));
+      break;
+    case TAG.GNU_template_parameter_pack:
+      for (const one of child.children()) readPart(one, record, parts, copies, context);
+      break;
+    default:
+      if (isMember(child)) parts.fields.push(readField(child, context));
+  }
+}
+
+function readArgument(die: Die, context: RecordContext): TemplateArgument {
+  const name = die.text(AT.name) ?? "";
+  if (die.tag === TAG.template_type_parameter) return { name, type: context.typeOf(die), value: null };
+  const value = die.text(AT.GNU_template_name) ?? die.integer(AT.const_value) ?? die.block(AT.const_value);
+  return { name, type: null, value: value instanceof Buffer ? value.toString("hex") : String(value ?? "") };
 }
 
 function tagOf({ tag }: Die, { variants }: Parts): RecordType["tag"] {
@@ -56,14 +83,40 @@ function tagOf({ tag }: Die, { variants }: Parts): RecordType["tag"] {
  * Source: DWARF 5 section 7.15. clang states it for every class; gcc (12) does not, so it is derived from its cause.
  */
 const CC_PASS_BY_REFERENCE = 4;
+/** Source: DWARF 5 section 7.25. */
+const DEFAULTED_IN_CLASS = 1;
 
-/** A user-provided destructor, copy or move: calls then pass the class by reference (Itanium C++ ABI 3.1.2.3). */
-function isHandWritten(method: Die, record: Die, context: RecordContext): boolean {
-  if (method.flag(AT.artificial) || method.has(AT.defaulted) || method.has(AT.deleted)) return false;
-  const [name, own] = [method.text(AT.name) ?? "", (record.text(AT.name) ?? "").replace(/<.*/, "")];
-  if (name.replace(/<.*/, "") === `~${own}`) return true;
-  if (name.replace(/<.*/, "") !== own) return false;
-  const whole = context.nameOf(record) ?? "";
+/** What a class says of its destructor, and of its constructors that copy and move. */
+interface Copies {
+  /** One of them has a body of its own. */
+  written: boolean;
+  /** Constructors that are deleted, and those that are not. */
+  deleted: number;
+  kept: number;
+}
+
+/**
+ * Calls pass a class by reference if copying it or ending it takes a function, or if it can neither be copied nor moved
+ * (Itanium C++ ABI, "non-trivial for the purposes of calls").
+ */
+function passingOf({ written, deleted, kept }: Copies): number | null {
+  return written || (deleted > 0 && kept === 0) ? CC_PASS_BY_REFERENCE : null;
+}
+
+function readCopy(method: Die, record: Die, copies: Copies, context: RecordContext): void {
+  if (method.flag(AT.artificial)) return;
+  const [name, own] = [method.text(AT.name) ?? "", (record.text(AT.name) ?? "").replace(/<.*/, "")].map((one) =>
+    one.replace(/<.*/, ""),
+  );
+  const isDestructor = name === `~${own}`;
+  if (!isDestructor && (name !== own || !isCopy(method, record, context))) return;
+  const isDeleted = method.flag(AT.deleted);
+  if (!isDeleted && method.number(AT.defaulted) !== DEFAULTED_IN_CLASS) copies.written = true;
+  if (!isDestructor) copies[isDeleted ? "deleted" : "kept"] += 1;
+}
+
+function isCopy(method: Die, record: Die, context: RecordContext): boolean {
+  const [name, whole] = [method.text(AT.name) ?? "", context.nameOf(record) ?? ""];
   return [`void ${name}(${whole}&)`, `void ${name}(${whole}&&)`].includes(context.prototypeOf(method));
 }
 
@@ -80,6 +133,8 @@ function readField(die: Die, context: RecordContext): Field {
     bit: isVirtual ? null : bitOf(die),
     width: die.number(AT.bit_size) ?? null,
     type: context.typeOf(die),
+    // gcc does not describe attributes of function types, such as ms_abi.
+    column: context.isFunctionPointer(die) ? (die.number(AT.decl_column) ?? null) : null,
   };
 }
 
@@ -125,10 +180,14 @@ function readVariants(die: Die, context: RecordContext): Variants {
   return { discriminant, cases };
 }
 
-/** Puts a virtual function into its slot. The destructors of all classes are one function to their callers. */
-function readVirtual(die: Die, slots: Map<number, string>, context: RecordContext): void {
+/**
+ * Puts a virtual function into its slot. Not destructors: gcc gives them none, clang the first. They show as a gap, or as
+ * the flag.
+ */
+function readVirtual(die: Die, parts: Parts, context: RecordContext): void {
   if ((die.number(AT.virtuality) ?? 0) === 0) return;
   const slot = constantOf(die.block(AT.vtable_elem_location)) ?? die.number(AT.vtable_elem_location);
   const name = die.text(AT.name);
-  if (slot !== undefined && name !== undefined) slots.set(slot, name.startsWith("~") ? "~" : context.prototypeOf(die));
+  if (name?.startsWith("~") === true) parts.virtualDestructor = true;
+  else if (slot !== undefined && name !== undefined) parts.virtuals.set(slot, context.virtualOf(die));
 }

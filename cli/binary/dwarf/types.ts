@@ -2,12 +2,13 @@
  * Turns type entries into cli/layout's data; reads only what is reachable from what is requested. An entry that cannot
  * be understood becomes an `unknown` type with the reason; nothing is guessed.
  */
-import { type TypeId, type TypeNode, VOID } from "../../layout/type.js";
+import { type Signature, type TypeId, type TypeNode, type VirtualFunction, VOID } from "../../layout/type.js";
 import { ElfError } from "../elf.js";
 import { AT, LANG_RUST, SIGNED_ENCODINGS, TAG } from "./constants.js";
 import { DwarfError } from "./cursor.js";
 import type { DebugInfo } from "./debug-info.js";
 import { type Die, rootOf } from "./die.js";
+import { whyHidden } from "./hidden.js";
 import type { Lookup } from "./lookup.js";
 import { isRecordTag, type RecordContext, readRecord } from "./record.js";
 import type { InfoSection } from "./unit.js";
@@ -24,6 +25,17 @@ const TRANSPARENT: ReadonlySet<number> = new Set([
   TAG.packed_type,
   TAG.immutable_type,
   TAG.typedef,
+]);
+
+const QUALIFIERS: ReadonlyMap<number, string> = new Map([
+  [TAG.const_type, "c"],
+  [TAG.volatile_type, "v"],
+  [TAG.pointer_type, "*"],
+  [TAG.reference_type, "&"],
+  [TAG.rvalue_reference_type, "&&"],
+  [TAG.restrict_type, ""],
+  [TAG.typedef, ""],
+  [TAG.array_type, ""],
 ]);
 
 /** A declaration whose definition is searched for later. */
@@ -135,13 +147,14 @@ export class TypeReader implements RecordContext {
           name: die.text(AT.name) ?? "",
           size: sizeOf(die),
           encoding: die.number(AT.encoding) ?? 0,
+          order: die.number(AT.endianity) ?? 0,
         };
       case TAG.pointer_type:
-        return { kind: "pointer", mark: "*", to: this.typeOf(die) };
+        return { kind: "pointer", mark: "*", to: this.typeOf(die), convention: rustConventionOf(die) };
       case TAG.reference_type:
-        return { kind: "pointer", mark: "&", to: this.typeOf(die) };
+        return { kind: "pointer", mark: "&", to: this.typeOf(die), convention: "" };
       case TAG.rvalue_reference_type:
-        return { kind: "pointer", mark: "&&", to: this.typeOf(die) };
+        return { kind: "pointer", mark: "&&", to: this.typeOf(die), convention: "" };
       case TAG.ptr_to_member_type:
         return { kind: "member pointer", to: this.typeOf(die), of: this.typeOf(die, AT.containing_type) };
       case TAG.array_type:
@@ -161,16 +174,56 @@ export class TypeReader implements RecordContext {
    * A function's parameters and result.
    * @param die the entry with the parameters
    * @param declaration the one with the result's type: a definition outside its class leaves it to the declaration
+   * @param withThis whether with the parameters that the compiler adds
    */
-  signatureOf(die: Die, declaration: Die) {
+  signatureOf(die: Die, declaration: Die, withThis = true): Signature {
     const parameters: TypeId[] = [];
     let variadic = false;
     for (const child of die.children()) {
       if (child.tag === TAG.unspecified_parameters) variadic = true;
-      if (child.tag !== TAG.formal_parameter) continue;
+      if (child.tag !== TAG.formal_parameter || (!withThis && child.flag(AT.artificial))) continue;
       parameters.push(this.typeOf(child.has(AT.type) ? child : this.#lookup.origin(child)));
     }
-    return { result: this.typeOf(die.has(AT.type) ? die : declaration), parameters, variadic };
+    const result = this.typeOf(die.has(AT.type) ? die : declaration);
+    return { result, parameters, variadic, convention: conventionOf(die) || conventionOf(declaration) };
+  }
+
+  virtualOf(die: Die): VirtualFunction {
+    const qualifiers = [...die.children()]
+      .filter(({ tag }) => tag === TAG.formal_parameter)
+      .map((one) => this.#qualifiersOf(one, 0).replace(/^[cv]+/, ""));
+    const own = die.flag(AT.reference) ? " &" : die.flag(AT.rvalue_reference) ? " &&" : "";
+    return {
+      name: die.text(AT.name) ?? "",
+      signature: this.signatureOf(die, die, false),
+      qualifiers: `${[...qualifiers, this.#qualifiersOf(die, 0)].join(", ")}${own}`,
+    };
+  }
+
+  /** Where const and volatile stand among the pointers of an entry's type: `*c` is a pointer to something constant. */
+  #qualifiersOf(die: Die, depth: number): string {
+    const reference = die.reference(AT.type);
+    if (reference === undefined || depth > LONGEST_CHAIN) return "";
+    const target = this.#debug.resolve(reference);
+    if (target.tag === TAG.subroutine_type) {
+      const all = [target, ...target.children()].filter((one) => one.has(AT.type));
+      return `(${all.map((one) => this.#qualifiersOf(one, depth + 10)).join(", ")})`;
+    }
+    const mark = QUALIFIERS.get(target.tag);
+    return mark === undefined ? "" : mark + this.#qualifiersOf(target, depth + 1);
+  }
+
+  isFunctionPointer(die: Die): boolean {
+    const reference = die.reference(AT.type);
+    if (reference === undefined) return false;
+    const pointer = this.#debug.resolve(reference);
+    const pointee = pointer.tag === TAG.pointer_type ? pointer.reference(AT.type) : undefined;
+    return pointee !== undefined && this.#debug.resolve(pointee).tag === TAG.subroutine_type;
+  }
+
+  /** A type by its definition. */
+  definition(die: Die): TypeId {
+    return this.#idOf(die, null);
   }
 
   #readEnum(die: Die, alias: string | null): TypeNode {
@@ -208,7 +261,7 @@ export class TypeReader implements RecordContext {
     const name = this.nameOf(die) ?? "(anonymous)";
     if (id === undefined) return { kind: "unknown", name, reason: `${name} is only declared` };
     this.#declared.push({ id, die });
-    return { kind: "opaque", name };
+    return { kind: "opaque", name, ...whyHidden(this.#debug.producerOf(die.unit)) };
   }
 
   /** Resolves a declared type by its definition in another unit. */
@@ -217,9 +270,9 @@ export class TypeReader implements RecordContext {
     try {
       const definitions = this.#lookup.definitionsOf(die);
       const [first] = definitions;
-      if (first === undefined) return this.#undefined(die, name);
-      // Two source locations are two types of one name: it is unknown which is meant.
-      const kinds = new Set(definitions.map((one) => `${sizeOf(one)} ${one.number(AT.decl_line)}`));
+      if (first === undefined) return { kind: "opaque", name, ...whyHidden(this.#debug.producerOf(die.unit)) };
+      // Two layouts, or two source locations, are two types of one name: it is unknown which is meant.
+      const kinds = new Set(definitions.map(shapeOf));
       if (kinds.size > 1)
         return { kind: "unknown", name, reason: `${name} has ${kinds.size} different definitions in the library` };
       return this.#attempt(first, null);
@@ -227,23 +280,30 @@ export class TypeReader implements RecordContext {
       return unknown(error, name);
     }
   }
-
-  /** gcc describes a type wherever it is complete. clang may leave a C++ class to the library with its constructors. */
-  #undefined(die: Die, name: string): TypeNode {
-    const root = rootOf(die.unit);
-    const mayHide = /clang/.test(root.text(AT.producer) ?? "") && isCpp(root.number(AT.language));
-    if (!mayHide) return { kind: "opaque", name };
-    return {
-      kind: "unknown",
-      name,
-      reason: `clang does not describe ${name} in this library: build with -fstandalone-debug`,
-    };
-  }
 }
 
-/** Source: DWARF 5 table 7.17 and later additions: C++98, 11, 14, 17, 20. */
-const isCpp = (language: number | undefined): boolean =>
-  language !== undefined && [0x04, 0x1a, 0x21, 0x2a, 0x2b].includes(language);
+/** What tells two definitions of one name apart. */
+function shapeOf(die: Die): string {
+  const members = [...die.children()].filter(({ tag }) => tag === TAG.member || tag === TAG.inheritance);
+  const places = members.map((one) => `${one.text(AT.name)} ${one.number(AT.data_member_location)}`);
+  return [sizeOf(die), die.number(AT.decl_line), ...places].join(", ");
+}
+
+/** Source: DWARF 5 section 7.15 and LLVM's additions. */
+const CONVENTIONS: ReadonlyMap<number, string> = new Map([
+  [0x01, ""],
+  [0xc0, "sysv_abi"],
+  [0xc1, "ms_abi"],
+]);
+
+function conventionOf(die: Die): string {
+  const number = die.number(AT.calling_convention);
+  return number === undefined ? "" : (CONVENTIONS.get(number) ?? `convention 0x${number.toString(16)}`);
+}
+
+/** rustc names pointers to functions by their types: `unsafe extern "C" fn(i32)`. */
+const rustConventionOf = (die: Die): string =>
+  /^(?:unsafe )?(extern "[^"]*") fn\(/.exec(die.text(AT.name) ?? "")?.[1] ?? "";
 
 function unknown(error: unknown, name: string): TypeNode {
   if (error instanceof DwarfError || error instanceof ElfError) return { kind: "unknown", name, reason: error.message };

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from "ava";
 import { DiffReport } from "../../../schemas/diff-report.js";
 import { CLI } from "../../support/tool.js";
 import { Workshop } from "../../support/workshop.js";
+import { has } from "../binary/fixtures.js";
 
 const run = (...args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, "diff", ...args], {
@@ -90,6 +91,7 @@ test("changed state is refused, and so is what it leads to", async (t) => {
     name: "first",
     status: "changed",
     changes: ["state first: struct node: size 4 -> 8; field v: int at 0 -> long int at 0"],
+    check: "dwarf",
   });
   t.is(score?.status, "changed");
   t.regex(score?.changes.join("\n") ?? "", /type int -> long, size 4 -> 8/);
@@ -122,4 +124,89 @@ test("a file that is not there, or is no library, is exit code 3", async (t) => 
   t.is(text.status, 3);
   t.regex(text.stderr, /\[artifact-invalid\]/);
   t.is(run(good).status, 2);
+});
+
+const REACHES = (
+  item: string,
+  body: string,
+) => `struct item { ${item} }; struct node { void *data; struct node *next; };
+  HOTPATCH int look(struct node *p) { struct item *it = p->data; return ${body}; }
+  HOTPATCH int rest(struct node *p) { return p != 0; }
+  HOTPATCH int twice(int x) { return 2 * x; }`;
+
+test("what a void pointer leads to counts where a type of the file has changed, and only there", async (t) => {
+  const checks = async (after: string) => {
+    const { status, report } = await both(t, REACHES("int a, b;", "it->a"), after);
+    t.is(status, 0);
+    return report.functions.map(({ name, check, reason }) => [name, check, reason ?? ""]);
+  };
+  t.deepEqual(await checks(REACHES("int a, b;", "it->a + it->b")), [
+    ["look", "dwarf", ""],
+    ["rest", "dwarf", ""],
+    ["twice", "dwarf", ""],
+  ]);
+  const reason = "struct item changed, and void * (field data) of struct node may lead there";
+  t.deepEqual(await checks(REACHES("int b, a;", "it->a")), [
+    ["look", "partly", reason],
+    ["rest", "partly", reason],
+    ["twice", "dwarf", ""],
+  ]);
+});
+
+test("a function whose code changed beside a type may use it by a call or a variable", async (t) => {
+  const code = (item: string, n: number) => `struct item { ${item} }; extern struct item *found(void);
+    struct item *found(void) { return 0; }
+    HOTPATCH int use(void) { return found()->a; }
+    HOTPATCH int alone(int x) { return x + ${n}; }`;
+  const { report } = await both(t, code("int a, b;", 1), code("int b, a;", 2));
+  t.deepEqual(
+    report.functions.map(({ name, check, reason }) => [name, check, reason]),
+    [
+      ["use", "partly", "struct item changed, and a variable or a call may lead there"],
+      ["alone", "dwarf", undefined],
+    ],
+  );
+});
+
+for (const [compiler, cure] of [
+  ["g++", "-femit-class-debug-always"],
+  ["clang++", "-fstandalone-debug"],
+] as const)
+  (has(compiler) ? test : test.skip)(
+    `a class that ${compiler} describes elsewhere is not seen, by functions and by state, and the cure is one`,
+    async (t) => {
+      const code = (fields: string) => `struct World { virtual int a(); World(int); ${fields} };
+        HOTPATCH_STATE(World *, world, nullptr);
+        extern "C" HOTPATCH int look(World *p) { return p->x; }`;
+      const { status, report } = await both(t, code("int x, y;"), code("int y, x;"), [], compiler);
+      t.is(status, 0);
+      const reason = `World is only declared here: build with ${cure}`;
+      t.deepEqual([report.functions[0]?.check, report.functions[0]?.reason], ["partly", reason]);
+      t.deepEqual(
+        [report.state[0]?.status, report.state[0]?.check, report.state[0]?.reason],
+        ["kept", "partly", `${reason}`],
+      );
+      const cured = await both(t, code("int x, y;"), code("int y, x;"), [cure], compiler);
+      t.is(cured.report.refused?.code, "layout-changed");
+    },
+  );
+
+test("a change that reaches many functions is told once, most used first, and all of it under -v", async (t) => {
+  const code = (item: string, near: string) => `struct item { ${item} }; struct near { ${near} struct item *items; };
+    ${Array.from({ length: 60 }, (_, i) => `HOTPATCH int deep${i}(struct item *p) { return p->a + ${i}; }`).join("\n")}
+    HOTPATCH int both(struct near *p) { return p->n; }`;
+  const { paths, report, text } = await both(t, code("int a;", "int n;"), code("int b, a;", "long n;"));
+  t.deepEqual(
+    report.changes.map(({ change, functions }) => [change.slice(0, 11), functions.length]),
+    [
+      ["struct item", 61],
+      ["struct near", 1],
+    ],
+  );
+  const lines = text.trim().split("\n");
+  t.true(lines.length < 24, `${lines.length} lines`);
+  t.is(lines.filter((line) => line.includes("struct item: ")).length, 1);
+  t.regex(text, /reaches 61 functions: deep0, deep1, deep2, \.\.\./);
+  const whole = run("-v", ...paths).stdout;
+  for (let i = 0; i < 60; i++) t.regex(whole, new RegExp(`refused {4}deep${i} `));
 });

@@ -107,10 +107,7 @@ export const C_KINDS: readonly Kind[] = [
   {
     what: "an anonymous union inside",
     ...struct("int k; union { int i; float f; };", "int k; union { int i; double f; };"),
-    changed: [
-      "struct s$: size 8 -> 16; (anonymous union): (anonymous union) at 4 -> (anonymous union) at 8",
-      "union (anonymous): size 4 -> 8; field f: float at 0 -> double at 0",
-    ],
+    changed: ["struct s$: size 8 -> 16; field i: int at 4 -> int at 8; field f: float at 4 -> double at 8"],
   },
   {
     what: "an anonymous struct behind a typedef",
@@ -250,6 +247,33 @@ export const C_KINDS: readonly Kind[] = [
     after: `struct __attribute__((aligned(32))) s$ { long a[4]; }; ${take("struct s$ *")}`,
     changed: ["struct s$: alignment natural -> 32"],
   },
+  { what: "an array without elements, written in two ways", ...struct("int n; int d[];", "int n; int d[0];") },
+  {
+    what: "members in place of spare ones",
+    ...struct("int n; int reserved[3];", "int n; int hp; int mana; int reserved[1];"),
+    remarked: ["struct s$: field reserved is now hp, mana, reserved"],
+  },
+  {
+    what: "a spare member that moves what follows",
+    ...struct("int reserved; int n;", "int reserved[2]; int n;"),
+    changed: [
+      "struct s$: size 8 -> 12; field n: int at 4 -> int at 8; field reserved: int at 0 removed; field reserved: int[2] at 0 added",
+    ],
+  },
+  {
+    what: "members that are wrapped in an anonymous struct",
+    ...struct("int n; int x; int y;", "int n; struct { int x; int y; };"),
+  },
+  {
+    what: "another format of the same size",
+    ...struct("long double a;", "__float128 a;"),
+    changed: ["struct s$: field a: long double at 0 -> __float128 at 0"],
+  },
+  {
+    what: "what a callback takes",
+    ...struct("int (*call)(struct s$ *, int);", "int (*call)(struct s$ *, float);"),
+    changed: ["struct s$: field call: int (*)(s$*, int) at 0 -> int (*)(s$*, float) at 0"],
+  },
 ];
 
 const cpp = (types: string, argument: string): string =>
@@ -261,6 +285,10 @@ const cpp = (types: string, argument: string): string =>
  */
 const used = (types: string, argument: string): string =>
   `${types} extern "C" HP int f$(${argument} *p); extern "C" HP int f$(${argument} *p) { return (int)sizeof(*p); }`;
+
+/** A class that is passed by value. */
+const byValue = (members: string): string =>
+  `struct s$ { int a; ${members} }; s$ v$; extern "C" HP int f$(s$ p); extern "C" HP int f$(s$ p) { return p.a; }`;
 
 export const CPP_KINDS: readonly Kind[] = [
   {
@@ -388,5 +416,93 @@ export const CPP_KINDS: readonly Kind[] = [
     before: used("struct b$ { int x; }; struct s$ : virtual b$ { int y; }; s$ v$;", "s$"),
     after: used("struct b$ { long x; }; struct s$ : virtual b$ { int y; }; s$ v$;", "s$"),
     changed: ["struct s$: size 16 -> 24", "struct b$: size 4 -> 8; field x: int at 0 -> long at 0"],
+  },
+  {
+    what: "the order of virtual bases",
+    before: used(
+      "struct b$ { int x; }; struct c$ { int x; }; struct s$ : virtual b$, virtual c$ { int y; }; s$ v$;",
+      "s$",
+    ),
+    after: used(
+      "struct b$ { int x; }; struct c$ { int x; }; struct s$ : virtual c$, virtual b$ { int y; }; s$ v$;",
+      "s$",
+    ),
+    changed: ["struct s$: virtual bases b$, c$ -> c$, b$"],
+  },
+  {
+    what: "what a container keeps where its type does not show",
+    before: used(
+      "struct e$ { int a, b; }; template <class T> struct list$ { void *head; }; e$ x$; list$<e$> v$;",
+      "list$<e$>",
+    ),
+    after: used(
+      "struct e$ { int b, a; }; template <class T> struct list$ { void *head; }; e$ x$; list$<e$> v$;",
+      "list$<e$>",
+    ),
+    changed: ["struct e$: field a: int at 0 -> int at 4; field b: int at 4 -> int at 0"],
+  },
+  {
+    what: "what a strong number is named after",
+    before: used(
+      "struct e$ { int a, b; }; template <class T> struct id$ { int value; }; e$ x$; id$<e$> v$;",
+      "id$<e$>",
+    ),
+    after: used("struct e$ { int b, a; }; template <class T> struct id$ { int value; }; e$ x$; id$<e$> v$;", "id$<e$>"),
+  },
+  {
+    what: "the order that a container keeps",
+    before: used(
+      "struct less$ {}; struct more$ {}; template <class O> struct set$ { int *root; }; set$<less$> v$;",
+      "set$<less$>",
+    ),
+    after: used(
+      "struct less$ {}; struct more$ {}; template <class O> struct set$ { int *root; }; set$<more$> v$;",
+      "set$<more$>",
+    ),
+    changed: ["signature: int (set$<less$>*) -> int (set$<more$>*)"],
+  },
+  {
+    what: "a template's number",
+    before: used("template <int N> struct ring$ { int *slots; }; struct s$ { ring$<3> r; };", "s$"),
+    after: used("template <int N> struct ring$ { int *slots; }; struct s$ { ring$<4> r; };", "s$"),
+    changed: ["struct s$: field r: ring$<3> at 0 -> ring$<4> at 0"],
+  },
+  {
+    what: "virtual functions that differ in const alone, in another order",
+    before: used(
+      "struct s$ { virtual int f(char *) { return 1; } virtual int f(const char *) { return 2; } }; s$ v$;",
+      "s$",
+    ),
+    after: used(
+      "struct s$ { virtual int f(const char *) { return 2; } virtual int f(char *) { return 1; } }; s$ v$;",
+      "s$",
+    ),
+    changed: [
+      "struct s$: virtual function 0: int f(char*) -> int f(char*); virtual function 1: int f(char*) -> int f(char*)",
+    ],
+  },
+  {
+    what: "a virtual function that became variadic",
+    before: used("struct s$ { virtual int f(int) { return 1; } }; s$ v$;", "s$"),
+    after: used("struct s$ { virtual int f(int, ...) { return 1; } }; s$ v$;", "s$"),
+    changed: ["struct s$: virtual function 0: int f(int) -> int f(int, ...)"],
+  },
+  {
+    what: "a virtual destructor behind all others",
+    before: used("struct s$ { virtual int f() { return 1; } }; s$ v$;", "s$"),
+    after: used("struct s$ { virtual int f() { return 1; } virtual ~s$() {} }; s$ v$;", "s$"),
+    changed: ["struct s$: virtual destructor added"],
+  },
+  {
+    what: "a type that a virtual function uses, renamed",
+    before: used("struct old$ { int x; }; struct s$ { virtual int f(old$ *p) { return p->x; } }; s$ v$;", "s$"),
+    after: used("struct new$ { int x; }; struct s$ { virtual int f(new$ *p) { return p->x; } }; s$ v$;", "s$"),
+    remarked: ["struct s$: virtual function 0: int f(old$*) is now int f(new$*)"],
+  },
+  {
+    what: "a class that can be copied no more",
+    before: byValue("s$() {}"),
+    after: byValue("s$() {} s$(const s$ &) = delete;"),
+    changed: ["s$: passed by value -> passed by reference"],
   },
 ];

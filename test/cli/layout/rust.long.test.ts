@@ -14,6 +14,11 @@ const both = (before: string, after: string, argument: string) => ({
   after: take(after, argument),
 });
 
+/** A trait with an implementation that makes the compiler write a vtable. */
+const trait = (methods: string): string =>
+  `pub trait T$ { ${methods} } impl T$ for u32 { fn one(&self) -> u32 { *self } fn two(&self) -> u32 { *self + $ } }
+   #[no_mangle] pub extern "C" fn make$() -> *mut Box<dyn T$> { Box::into_raw(Box::new(Box::new(3u32))) }`;
+
 const KINDS: readonly Kind[] = [
   { what: "nothing", ...both("pub struct S$ { a: i32, b: String }", "pub struct S$ { a: i32, b: String }", "&S$") },
   {
@@ -73,6 +78,50 @@ const KINDS: readonly Kind[] = [
     after: take("", "&[u64]"),
     changed: ["signature: usize (&[u32]) -> usize (&[u64])"],
   },
+  {
+    what: "what a Vec keeps",
+    ...both("pub struct S$ { a: u32, b: f32 }", "pub struct S$ { b: f32, a: u64 }", "&Vec<S$>"),
+    changed: [
+      "struct lib::S$: size 8 -> 16; alignment 4 -> 8; field a: u32 at 0 -> u64 at 0; field b: f32 at 4 -> f32 at 8",
+    ],
+  },
+  {
+    what: "what a marker stands for",
+    ...both(
+      "pub struct S$ { a: u32 } pub struct P$ { at: usize, of: core::marker::PhantomData<S$> }",
+      "pub struct S$ { a: f32 } pub struct P$ { at: usize, of: core::marker::PhantomData<S$> }",
+      "&P$",
+    ),
+    changed: ["struct lib::S$: field a: u32 at 0 -> f32 at 0"],
+  },
+  {
+    what: "the order of a trait's methods behind dyn",
+    ...both(
+      trait("fn one(&self) -> u32; fn two(&self) -> u32;"),
+      trait("fn two(&self) -> u32; fn one(&self) -> u32;"),
+      "&dyn T$",
+    ),
+    changed: ["struct dyn lib::T$: methods one, two -> two, one"],
+  },
+  {
+    what: "another implementation of a trait",
+    ...both(
+      trait("fn one(&self) -> u32; fn two(&self) -> u32;"),
+      `${trait("fn one(&self) -> u32; fn two(&self) -> u32;")} impl T$ for u8 { fn two(&self) -> u32 { 5 } fn one(&self) -> u32 { 6 } } pub fn more$() -> Box<dyn T$> { Box::new(7u8) }`,
+      "&dyn T$",
+    ),
+  },
+  {
+    what: "how a function pointer is called",
+    ...both('pub struct S$ { call: extern "C" fn(i32) }', "pub struct S$ { call: fn(i32) }", "&S$"),
+    changed: ['struct lib::S$: field call: extern "C" -> the platform\'s calls'],
+  },
+  {
+    what: "a number that got a type of its own",
+    ...both("pub struct S$ { a: f32 }", "pub struct M$(f32); pub struct S$ { a: M$ }", "&S$"),
+    remarked: ["struct lib::S$: field a: f32 at 0 is now lib::M$ at 0"],
+  },
+  { what: "an alias", ...both("pub struct S$ { a: f32 }", "pub type M$ = f32; pub struct S$ { a: M$ }", "&S$") },
 ];
 
 for (const level of ["0", "2"])

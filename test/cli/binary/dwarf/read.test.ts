@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { Comparison } from "../../../../cli/layout/compare.js";
+import { Comparison, type LayoutVerdict } from "../../../../cli/layout/compare.js";
 import { layoutsOf } from "../../layout/builds.js";
 import { build, has, MARK, run, workFolder } from "../fixtures.js";
 
@@ -50,12 +50,16 @@ test("a type that one unit declares and another defines is followed to its defin
     layoutsOf(await make("before", "int"), /^f$/),
     layoutsOf(await make("after", "long"), /^f$/),
   ];
-  t.deepEqual(new Comparison(before, before).function("f"), { kind: "same", remarks: [] });
+  t.deepEqual(new Comparison(before, before).function("f"), { kind: "same", remarks: [], unseen: [], blind: [] });
   const verdict = new Comparison(before, after).function("f");
   t.deepEqual(verdict.kind === "changed" && verdict.changes, [
     "struct far: size 4 -> 8; field a: int at 0 -> long int at 0",
   ]);
 });
+
+/** What was not seen, in one text. */
+const unseenIn = (verdict: LayoutVerdict): string =>
+  verdict.kind === "same" ? verdict.unseen.join("; ") : `${verdict.kind}, which is no such verdict`;
 
 test("a type that has two different definitions is not guessed", async (t) => {
   const folder = await workFolder(t);
@@ -73,7 +77,7 @@ test("a type that has two different definitions is not guessed", async (t) => {
   );
   const layouts = layoutsOf(path, /^f$/);
   const verdict = new Comparison(layouts, layouts).function("f");
-  t.regex(verdict.kind === "unknown" ? verdict.reason : verdict.kind, /far has 2 different definitions/);
+  t.regex(unseenIn(verdict), /far has 2 different definitions/);
 });
 
 test("a type that only one of the builds defines cannot be compared", async (t) => {
@@ -82,17 +86,17 @@ test("a type that only one of the builds defines cannot be compared", async (t) 
   const before = layoutsOf(await build(folder, "before.so", `${MARK} struct far; ${marked}`, ["-g"]), /^f$/);
   const after = layoutsOf(await build(folder, "after.so", `${MARK} struct far { int a; }; ${marked}`, ["-g"]), /^f$/);
   const verdict = new Comparison(before, after).function("f");
-  t.regex(verdict.kind === "unknown" ? verdict.reason : verdict.kind, /far is only declared in the running build/);
+  t.regex(unseenIn(verdict), /far is only declared in the running build/);
 });
 
 (has("clang") ? test : test.skip)(
-  "a class that clang leaves to another library is unchecked, with the cure",
+  "a class that clang leaves to another library is not seen, with the cure",
   async (t) => {
     const folder = await workFolder(t);
     const code = `${MARK} struct far { far(); int a; }; extern "C" HP int f(far *p); extern "C" HP int f(far *p) { return p->a; }`;
     const layouts = layoutsOf(await build(folder, "lib.so", code, ["-g"], "clang++"), /^f$/);
     const verdict = new Comparison(layouts, layouts).function("f");
-    t.regex(verdict.kind === "unknown" ? verdict.reason : verdict.kind, /-fstandalone-debug/);
+    t.regex(unseenIn(verdict), /-fstandalone-debug/);
     const whole = layoutsOf(await build(folder, "whole.so", code, ["-g", "-fstandalone-debug"], "clang++"), /^f$/);
     t.is(new Comparison(whole, whole).function("f").kind, "same");
   },

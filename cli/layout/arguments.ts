@@ -1,0 +1,55 @@
+/** Decides what may change in the arguments of a template's or a generic type's instance. Pure. */
+import { DEEPEST, type Inside } from "./inside.js";
+import { type Types, typeText } from "./text.js";
+import type { RecordType, TemplateArgument, TypeId, TypeNode } from "./type.js";
+
+/**
+ * What an instance was made with: a container keeps its elements behind pointers that do not name their type. Not where it
+ * has nothing to keep them with: a strong number is no player.
+ */
+export function compareArguments(a: RecordType, b: RecordType, inside: Inside): void {
+  const { changes } = inside.found;
+  const [was, is] = [a.parameters, b.parameters];
+  if (was.length !== is.length) return void changes.push(`${was.length} -> ${is.length} template arguments`);
+  const holds = a.rust || leadsAway(inside.before, a, 0);
+  was.forEach((before, i) => {
+    const after = is[i];
+    if (after === undefined) return;
+    const [old, now] = [argumentText(before, inside.before), argumentText(after, inside.after)];
+    const at = `template argument ${after.name || i + 1}`;
+    const change = `${at}: ${old} -> ${now}`;
+    if (before.type === null || after.type === null) {
+      if (old !== now) changes.push(change);
+    } else if (old !== now && isEmpty(inside.before[before.type]) && isEmpty(inside.after[after.type]))
+      changes.push(change); // another order, another allocator: the name is all there is
+    else if (holds || old !== now)
+      inside.types(before.type, after.type, { change, remark: `${at}: ${old} is now ${now}`, at });
+  });
+}
+
+const argumentText = ({ type, value }: TemplateArgument, types: Types): string =>
+  type === null ? (value ?? "") : typeText(types, type);
+
+const isEmpty = (node: TypeNode | undefined): boolean =>
+  node?.kind === "record" && node.fields.length === 0 && node.variants === null;
+
+/** Whether anything but numbers is in a record: pointers, or bytes that stand for something else. */
+function leadsAway(types: Types, record: RecordType, depth: number): boolean {
+  return record.virtuals.size > 0 || record.fields.some(({ type }) => leads(types, type, depth + 1));
+}
+
+function leads(types: Types, id: TypeId, depth: number): boolean {
+  const node = types[id];
+  if (node === undefined || depth > DEEPEST) return true;
+  if (node.kind === "array") return isByte(types[node.of]) || leads(types, node.of, depth + 1);
+  if (node.kind === "record") return leadsAway(types, node, depth + 1);
+  return node.kind !== "base" && node.kind !== "enum";
+}
+
+/** Source: DWARF 5 section 7.8: DW_ATE_unsigned_char. std::byte is an enum. */
+const UNSIGNED_CHAR = 8;
+
+/** Of what arrays are made that hold objects of another type. */
+export const isByte = (node: TypeNode | undefined): boolean =>
+  (node?.kind === "base" && node.size === 1 && node.encoding === UNSIGNED_CHAR) ||
+  (node?.kind === "enum" && node.name === "std::byte");
