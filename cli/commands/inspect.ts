@@ -75,6 +75,7 @@ const INSPECTED_ONLY: Note = {
 
 const notesOfElf = (elf: Elf, { hasDebugInfo, state }: Image, choice: Choice): Note[] => [
   ...noteUnmarked(choice.functions),
+  ...noteDrawnIn(choice.drawnIn),
   ...(hasDebugInfo ? [] : [NO_DEBUG_INFO]),
   ...noteData(elf, state),
   ...noteVtables(elf),
@@ -121,6 +122,20 @@ function noteUnmarked(functions: Choice["functions"]): Note[] {
     {
       what: `possible branches back into their first bytes are checked again in the target: ${list(demangle(doubtful))}`,
       cure: "mark those that the target refuses",
+    },
+  ];
+}
+
+function noteDrawnIn(drawnIn: Choice["drawnIn"]): Note[] {
+  if (drawnIn.size === 0) return [];
+  const names = [...drawnIn].map(([name, requested]) => {
+    const [shown, requestedAs] = demangle([name, requested]);
+    return `${shown} with ${requestedAs}`;
+  });
+  return [
+    {
+      what: `chosen together, because they are names of one entry: ${list(names)}`,
+      cure: "nothing needs to be done; a later build in which they differ is refused",
     },
   ];
 }

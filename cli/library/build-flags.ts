@@ -52,10 +52,22 @@ export function whyUntrusted(
   return { reason: `its compiler is unknown: ${producer}`, cure: CURE_GCC };
 }
 
+/**
+ * Whether a compiler had to expect that another library replaces an exported function: only for code of shared
+ * libraries. Linked into one all the same, code for an executable relies on the bodies it has seen.
+ */
+const isForLibraries = (flags: readonly string[]): boolean =>
+  /^-fpic$/i.test(flags.filter((flag) => /^-f(?:no-)?(?:pic|pie)$/i.test(flag)).at(-1) ?? "");
+
 function whyGccUntrusted(producer: string, replaceable: boolean): BuildIssue | null {
   const flags = producer.split(/\s+/);
   const level = flags.filter((flag) => /^-O/.test(flag)).at(-1) ?? "-O0";
   if (level === "-O0" || FOR_PATCHING.every((flag) => flags.includes(flag))) return null;
+  if (replaceable && !isForLibraries(flags))
+    return {
+      reason: `it was compiled with gcc ${level} and not with -fPIC, as for an executable: callers rely on the bodies of exported functions too`,
+      cure: `build with -fPIC; or ${CURE_GCC}`,
+    };
   if (replaceable && !NOT_REPLACEABLE.test(producer)) return null;
   return {
     reason: `it was compiled with gcc ${level}, where callers of a function that is not exported may rely on its old body`,
@@ -70,7 +82,9 @@ function whyClangUntrusted(
 ): BuildIssue | null {
   if (optimisation === "none") return null;
   const lines = commandLines.filter((line) => /clang/.test(line));
-  if (replaceable && lines.length > 0 && lines.every((line) => /\s-fsemantic-interposition\b/.test(line))) return null;
+  const isReplaceable = (line: string) =>
+    /\s-fsemantic-interposition\b/.test(line) && isForLibraries(line.split(/\s+/));
+  if (replaceable && lines.length > 0 && lines.every(isReplaceable)) return null;
   if (optimisation === "untold")
     return {
       reason: "its debug information does not say at which level clang optimised it",
@@ -78,7 +92,7 @@ function whyClangUntrusted(
     };
   return {
     reason:
-      "it was compiled by clang with optimisation and, as far as the file shows, without -fsemantic-interposition: callers keep constants and code of the old body",
+      "it was compiled by clang with optimisation and, as far as the file shows, without -fsemantic-interposition -fPIC: callers keep constants and code of the old body",
     cure: CURE_CLANG,
   };
 }

@@ -5,12 +5,14 @@ import type { RefusedMark } from "../../schemas/agent.js";
 import { tellApart } from "../../schemas/names.js";
 import { type Compiled, compiledIn } from "../binary/dwarf/producers.js";
 import type { Elf } from "../binary/elf.js";
-import { incomingBranches, type PlainFunction, plainFunctions } from "../binary/functions.js";
+import { type IncomingBranches, incomingBranches, type PlainFunction, plainFunctions } from "../binary/functions.js";
 import type { Marks } from "../binary/marks.js";
 import { firstAbove } from "../binary/sorted.js";
 import { type Choice, NO_CHOICE } from "../steps/inspect.js";
 import { type BuildIssue, whyUntrusted } from "./build-flags.js";
 import { demangle } from "./demangle.js";
+import { drawnIn, ofEntries, type Refusal, withAllNames } from "./entry-names.js";
+import { staleBodies } from "./stale.js";
 
 /** Selects by name in one library after another. Caches demangled names, which recur in every build. */
 export class Chooser {
@@ -38,24 +40,17 @@ export class Chooser {
     unpatchable: ReadonlyMap<string, RefusedMark> = new Map(),
   ): Choice {
     if (!this.asked && known.size === 0) return NO_CHOICE;
-    const all = plainFunctions(elf, new Set(marks.functions.map((one) => one.value)));
-    const matches = this.#matcher(all);
-    const asked = all.filter((one) => matches(one) || known.has(one.name) || known.has(`${one.name} [${one.file}]`));
-    const whole = new Set(asked.filter((one) => !one.clone).map((one) => one.name));
-    const { unique, ambiguous } = tellApart(asked.filter((one) => !one.clone || !whole.has(one.name)));
-    const marked = new Set(marks.functions.map((one) => one.name));
-    const incoming = incomingBranches(elf, [...unique.values()]);
-    const compiledOf = compiledAt(elf);
-    const lines = commandLines(elf);
-
+    const { unique, ambiguous, requested } = this.#select(elf, marks, known);
+    const branchesInto = branchesOf(elf, unique);
+    const buildIssues = buildIssuesOf(elf, marks, unique);
     const functions: Choice["functions"][number][] = [];
     const refused: RefusedMark[] = [];
     for (const [name, twins] of ambiguous)
       refused.push({ name, code: "ambiguous-name", reason: `${twins.length} functions have this name` });
     for (const [name, one] of unique) {
       if (unpatchable.has(name)) continue;
-      const branches = incoming.get(one);
-      const buildIssue = buildIssueOf(one, marked, whyUntrusted(compiledOf(one.value), one.replaceable, lines));
+      const branches = branchesInto(one);
+      const buildIssue = buildIssues.get(name) ?? null;
       const entryIssue = entryIssueOf(elf.arch.jumpSize, one, branches?.certain ?? null);
       const refusal = buildIssue ?? entryIssue;
       if (refusal !== null && (buildIssue !== null || !known.has(name))) {
@@ -66,7 +61,21 @@ export class Chooser {
       const plain = entryIssue?.reason ?? null;
       functions.push({ name, offset, jump, head, size, plain, suspects: [...(branches?.suspects ?? [])] });
     }
-    return { functions, refused };
+    return { functions, refused, drawnIn: drawnIn(functions, requested) };
+  }
+
+  /** By the names that generations are matched by; `requested`: those that a glob means. */
+  #select(elf: Elf, marks: Marks, known: ReadonlySet<string>) {
+    const all = plainFunctions(elf, new Set(marks.functions.map((one) => one.value)));
+    const matches = this.#matcher(all);
+    const asked = withAllNames(
+      all,
+      (one) => matches(one) || known.has(one.name) || known.has(`${one.name} [${one.file}]`),
+    );
+    const whole = new Set(asked.filter((one) => !one.clone).map((one) => one.name));
+    const { unique, ambiguous } = tellApart(asked.filter((one) => !one.clone || !whole.has(one.name)));
+    const requested = new Set([...unique].filter(([, one]) => matches(one)).map(([name]) => name));
+    return { unique, ambiguous, requested };
   }
 
   /** Matches the symbol, the name without compiler suffixes, and the demangled name with and without parameters. */
@@ -91,7 +100,28 @@ const globToRegExp = (glob: string): RegExp =>
     "s",
   );
 
-type Refusal = Omit<RefusedMark, "name">;
+type Named = ReadonlyMap<string, PlainFunction>;
+
+/** Once for each entry: all its names are targeted by the same branches. */
+function branchesOf(elf: Elf, functions: Named): (one: PlainFunction) => IncomingBranches | undefined {
+  const entries = new Map([...functions.values()].map((one) => [one.value, one]));
+  const incoming = incomingBranches(elf, [...entries.values()]);
+  return ({ value }) => {
+    const first = entries.get(value);
+    return first === undefined ? undefined : incoming.get(first);
+  };
+}
+
+/** Why functions must not be switched, by name. */
+function buildIssuesOf(elf: Elf, marks: Marks, functions: Named): Map<string, Refusal> {
+  const marked = new Set(marks.functions.map((one) => one.name));
+  const compiledOf = compiledAt(elf);
+  const lines = commandLines(elf);
+  const stale = staleBodies(elf, [...functions.values()]);
+  return ofEntries(functions, (one) =>
+    buildIssueOf(one, marked, whyUntrusted(compiledOf(one.value), one.replaceable, lines) ?? stale(one)),
+  );
+}
 
 /** Why a switch of this function would mislead: some callers would not follow, or it would be another function. */
 function buildIssueOf(one: PlainFunction, marked: ReadonlySet<string>, buildIssue: BuildIssue | null): Refusal | null {

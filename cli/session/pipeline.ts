@@ -16,7 +16,7 @@ import type { Libraries } from "../library/libraries.js";
 import { type FollowedLibrary, NO_HOOKS } from "../library/library.js";
 import { sourcesOf } from "../library/source-lines.js";
 import { definersOf } from "../library/symbol-providers.js";
-import { type Compared, compare, withPlain } from "../steps/compare.js";
+import { type Compared, compare, withDrawnIn, withPlain } from "../steps/compare.js";
 import { layoutsOf } from "../steps/debug-info.js";
 import { type Inspected, marksIn } from "../steps/inspect.js";
 import { settle } from "../steps/settle.js";
@@ -172,7 +172,7 @@ export class Pipeline {
     const sources = lazy(() => sourcesOf(file, entries));
     library.add({ ...known, layouts: () => layouts, sources }, entries);
     for (const { name } of unmarked) library.unmarked.add(name);
-    return withPlain(functions, loaded.value.plain);
+    return withPlain(withDrawnIn(functions, choice.drawnIn), loaded.value.plain);
   }
 
   /** Two libraries that call each other: the second one's copy cannot find what only the first one lists as needed. */

@@ -105,10 +105,27 @@ function reasonOf({ check, change, remarks = [], reason }: Verdict): string | nu
  */
 export function withPlain(functions: readonly FunctionResult[], plain: readonly RefusedMark[]): FunctionResult[] {
   const reasons = new Map(plain.map(({ name, reason }) => [name, reason]));
+  return withReasons(functions, reasons, (why) => `${why}; calls from within this generation stay in it`);
+}
+
+/** Functions that are switched because they share the entry of one that was requested. @param drawnIn name -> that one */
+export function withDrawnIn(
+  functions: readonly FunctionResult[],
+  drawnIn: ReadonlyMap<string, string>,
+): FunctionResult[] {
+  return withReasons(functions, drawnIn, (requested) => `it has the entry of ${requested}, and is switched with it`);
+}
+
+/** Adds to what is told of some functions. */
+function withReasons(
+  functions: readonly FunctionResult[],
+  reasons: ReadonlyMap<string, string>,
+  words: (reason: string) => string,
+): FunctionResult[] {
   return functions.map((one) => {
     const why = reasons.get(one.name);
-    if (why === undefined) return one;
+    if (why === undefined || one.status === "missing" || one.status === "refused") return one;
     const told = one.reason === undefined ? "" : `${one.reason}; `;
-    return { ...one, reason: `${told}${why}; calls from within this generation stay in it` };
+    return { ...one, reason: `${told}${words(why)}` };
   });
 }

@@ -18,9 +18,11 @@ export interface Choice {
   readonly functions: readonly (UnmarkedFunction & { readonly size: number })[];
   /** Those that were requested and cannot be, each once. */
   readonly refused: readonly RefusedMark[];
+  /** Those that were not requested by this name, but share the entry of one that was. Name -> that one. */
+  readonly drawnIn: ReadonlyMap<string, string>;
 }
 
-export const NO_CHOICE: Choice = { functions: [], refused: [] };
+export const NO_CHOICE: Choice = { functions: [], refused: [], drawnIn: new Map() };
 
 /** A library file that may be loaded. */
 export interface Inspected {

@@ -19,8 +19,15 @@ export class AbbreviationTable {
   // Compilers number codes from 1 without gaps; any other table goes through the map.
   readonly #dense: (Abbreviation | undefined)[] = [undefined];
   readonly #sparse = new Map<number, Abbreviation>();
+  readonly #tags = new Set<number>();
+
+  /** Whether an entry may have this tag: a unit whose table lacks it need not be read. */
+  hasTag(tag: number): boolean {
+    return this.#tags.has(tag);
+  }
 
   add(code: number, abbreviation: Abbreviation): void {
+    this.#tags.add(abbreviation.tag);
     if (code === this.#dense.length) this.#dense.push(abbreviation);
     else this.#sparse.set(code, abbreviation);
   }

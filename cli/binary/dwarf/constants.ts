@@ -21,6 +21,7 @@ export const TAG = {
   unspecified_parameters: 0x18,
   variant: 0x19,
   inheritance: 0x1c,
+  inlined_subroutine: 0x1d,
   ptr_to_member_type: 0x1f,
   subrange_type: 0x21,
   base_type: 0x24,
@@ -28,14 +29,14 @@ export const TAG = {
   enumerator: 0x28,
   packed_type: 0x2d,
   subprogram: 0x2e,
+  template_type_parameter: 0x2f,
+  template_value_parameter: 0x30,
   variant_part: 0x33,
   variable: 0x34,
   volatile_type: 0x35,
   restrict_type: 0x37,
   namespace: 0x39,
   unspecified_type: 0x3b,
-  template_type_parameter: 0x2f,
-  template_value_parameter: 0x30,
   partial_unit: 0x3c,
   rvalue_reference_type: 0x42,
   generic_subrange: 0x45,
@@ -53,6 +54,7 @@ export const AT = {
   byte_size: 0x0b,
   bit_offset: 0x0c,
   bit_size: 0x0d,
+  stmt_list: 0x10,
   low_pc: 0x11,
   high_pc: 0x12,
   language: 0x13,
@@ -61,14 +63,16 @@ export const AT = {
   comp_dir: 0x1b,
   const_value: 0x1c,
   containing_type: 0x1d,
+  inline: 0x20,
   producer: 0x25,
   upper_bound: 0x2f,
   abstract_origin: 0x31,
   artificial: 0x34,
-  count: 0x37,
   calling_convention: 0x36,
+  count: 0x37,
   data_member_location: 0x38,
   decl_column: 0x39,
+  decl_file: 0x3a,
   decl_line: 0x3b,
   declaration: 0x3c,
   encoding: 0x3e,
@@ -79,23 +83,25 @@ export const AT = {
   virtuality: 0x4c,
   vtable_elem_location: 0x4d,
   ranges: 0x55,
+  call_file: 0x58,
+  call_line: 0x59,
+  endianity: 0x65,
   signature: 0x69,
   data_bit_offset: 0x6b,
   enum_class: 0x6d,
-  endianity: 0x65,
   linkage_name: 0x6e,
-  reference: 0x77,
-  rvalue_reference: 0x78,
-  GNU_template_name: 0x2110,
   str_offsets_base: 0x72,
   addr_base: 0x73,
   rnglists_base: 0x74,
   dwo_name: 0x76,
+  reference: 0x77,
+  rvalue_reference: 0x78,
   call_all_calls: 0x7a,
   alignment: 0x88,
   deleted: 0x8a,
   defaulted: 0x8b,
   GNU_vector: 0x2107,
+  GNU_template_name: 0x2110,
   GNU_all_call_sites: 0x2117,
   GNU_dwo_name: 0x2130,
   GNU_dwo_id: 0x2131,
@@ -177,6 +183,14 @@ export const RLE = {
   start_length: 7,
 } as const;
 
+/** DW_LNCT_*: what an entry of a line table's lists of folders and files says. */
+export const LNCT = { path: 1, directory_index: 2 } as const;
+
+/** DW_INL_*: values of DW_AT_inline of functions that were inlined, declared so or not. */
+export const INLINED: ReadonlySet<number> = new Set([1, 3]);
+
 export const LANG_RUST = 0x1c;
+/** C++, C++11, 14, 17 and 20. */
+export const LANGS_CPP: ReadonlySet<number> = new Set([0x04, 0x1a, 0x21, 0x2b, 0x2c]);
 /** DW_ATE_*: the encodings that are signed integers, for the values of enumerators. */
 export const SIGNED_ENCODINGS: ReadonlySet<number> = new Set([0x05, 0x06]);

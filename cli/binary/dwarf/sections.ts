@@ -22,6 +22,7 @@ export type SectionName =
   | "line_str"
   | "str_offsets"
   | "addr"
+  | "line"
   | "ranges"
   | "rnglists"
   | "cu_index"

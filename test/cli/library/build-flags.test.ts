@@ -2,7 +2,7 @@
 import test from "ava";
 import { whyUntrusted } from "../../../cli/library/build-flags.js";
 
-const GCC = "GNU C17 12.2.0 -mtune=generic -march=x86-64 -g";
+const GCC = "GNU C17 12.2.0 -mtune=generic -march=x86-64 -g -fPIC";
 const CLANG = "Debian clang version 14.0.6";
 const FOR_PATCHING = "-fno-inline -flive-patching=inline-only-static";
 const INTERPOSABLE = "/usr/bin/clang -O2 -fPIC -fsemantic-interposition -shared";
