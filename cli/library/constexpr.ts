@@ -51,9 +51,12 @@ export class ConstexprSources {
   }
 }
 
+/** Headers of the system: nobody edits their functions, and some are declared constexpr by a macro for later standards. */
+const SYSTEM = /^\/usr\/(?:local\/)?(?:include|lib|lib64)\//;
+
 /** "" where there is nothing to read. The path is a library's, which may name anything. */
 function sourceAt(path: string): string {
-  if (!isAbsolute(path)) return "";
+  if (!isAbsolute(path) || SYSTEM.test(path)) return "";
   try {
     const stats = statSync(path);
     return stats.isFile() && stats.size <= LARGEST ? readFileSync(path, "utf8") : "";

@@ -10,6 +10,8 @@ import type { BuildIssue } from "./build-flags.js";
 import { ConstexprSources } from "./constexpr.js";
 import { demangle } from "./demangle.js";
 
+/** Names in one sentence. */
+const SHOWN = 3;
 const NOINLINE = "declare it noinline (-fno-inline spares only what is not always_inline), or mark it";
 
 /**
@@ -36,17 +38,18 @@ export function staleBodies(elf: Elf, functions: readonly PlainFunction[]): (one
 
 /** Entry -> the different functions that the linker has led to it. An alias is not one of them: it has no body of its own. */
 function folded(bodies: Bodies, functions: readonly PlainFunction[]): Map<number, readonly string[]> {
-  const { at } = bodies;
-  const others = functions.filter(({ value, name }) => {
-    const names = at.get(value)?.names ?? [];
-    return names.length > 0 && !names.some((one) => withoutVariant(one) === withoutVariant(name));
-  });
-  const gone = bodies.dropped(new Set(others.map(({ name }) => name)));
+  const symbols = new Map<number, Set<string>>();
+  for (const { value, name } of functions) symbols.set(value, (symbols.get(value) ?? new Set()).add(name));
+  const isDescribed = (value: number, symbol: string) =>
+    bodies.at.get(value)?.names.some((one) => withoutVariant(one) === withoutVariant(symbol)) ?? false;
+  const others = [...symbols]
+    .filter(([, names]) => names.size > 1)
+    .flatMap(([value, names]) => [...names].filter((name) => !isDescribed(value, name)));
+  const dropped = bodies.dropped(new Set(others));
   const sharing = new Map<number, readonly string[]>();
-  for (const [value, { names }] of at) {
-    const here = others.filter((one) => one.value === value && gone.has(one.name)).map(({ name }) => name);
-    const all = [...new Set([...names, ...here])];
-    if (all.length > 1) sharing.set(value, all);
+  for (const [value, { names }] of bodies.at) {
+    const all = new Set([...names, ...[...(symbols.get(value) ?? [])].filter((name) => dropped.has(name))]);
+    if (names.length > 0 && all.size > 1) sharing.set(value, [...all]);
   }
   return sharing;
 }
@@ -65,8 +68,9 @@ function namesToShow({ at }: Bodies, sharing: ReadonlyMap<number, readonly strin
 function whyFolded(symbols: readonly string[], shown: ReadonlyMap<string, string>): BuildIssue | null {
   if (symbols.length === 0) return null;
   const names = symbols.map((symbol) => shown.get(symbol) ?? symbol).sort();
+  const more = names.length > SHOWN ? [`${names.length - SHOWN} more`] : [];
   return {
-    reason: `the linker folded ${names.join(" and ")} into one: their callers cannot be told apart`,
+    reason: `the linker folded ${[...names.slice(0, SHOWN), ...more].join(" and ")} into one: their callers cannot be told apart`,
     cure: "link without --icf, or mark it",
   };
 }

@@ -31,7 +31,7 @@ export interface Described {
   readonly names: readonly string[];
   /** Copies in other functions; those in itself go when it goes. */
   readonly inlined: readonly Inlined[];
-  /** Whether the compiler says that it inlined the function, and no place of it is told, not even in itself. */
+  /** Whether the compiler says that it inlined the function, and no copy of it is told, not even in itself. */
   readonly inlinedUntold: boolean;
   /** Source file of a C++ function's declaration; null for other languages. */
   readonly file: string | null;
@@ -191,10 +191,10 @@ class Search implements Bodies {
   #copy(inlined: Die, holderAt: number): void {
     const origin = this.#originOf(inlined);
     if (origin === null) return;
+    origin.found.copies += 1;
     const holder = new Die(inlined.unit, holderAt);
     if (!this.#isCode(rangesOf(holder)[0]?.start ?? 0)) return; // the linker has dropped it
     const { key, symbol } = identityOf(holder);
-    origin.found.copies += 1;
     if (key === origin.key) return;
     const file = fileOf(inlined.unit, inlined.number(AT.call_file));
     origin.found.inlined.push({ into: symbol, file, line: inlined.number(AT.call_line) ?? null });

@@ -1,9 +1,10 @@
 /**
- * Damaged debug information: it ends in layouts or in reasons, soon and in little memory, and is never taken for sound
+ * Damaged debug information: it ends in layouts, in found copies of functions or in reasons, soon and in little memory, and is never taken for sound
  * where it cannot be followed. Seeded, so that a failure comes back; the failing case's number is in the message.
  */
 import { readFileSync } from "node:fs";
 import test from "ava";
+import { bodiesAt } from "../../../../cli/binary/dwarf/bodies.js";
 import { readLayouts } from "../../../../cli/binary/dwarf/read.js";
 import { type Elf, readElf } from "../../../../cli/binary/elf.js";
 import { Comparison } from "../../../../cli/layout/compare.js";
@@ -33,12 +34,15 @@ HP int f(struct node *n, struct elsewhere *e, int x);
 HP int f(struct node *n, struct elsewhere *e, int x) { return n->c + x; }
 HP void g(void);
 HP void g(void) {}
+static inline __attribute__((always_inline)) int scale(int x) { return x * 3; }
+int (*volatile taken)(int) = scale;
+int draw(int x) { return scale(x) + 1; }
 #ifdef __cplusplus
 }
 #endif
 `;
 
-const DEBUG = /^\.z?debug_(info|types|abbrev|str|line_str|str_offsets|addr|ranges|rnglists)/;
+const DEBUG = /^\.z?debug_(info|types|abbrev|str|line_str|str_offsets|addr|ranges|rnglists|line)/;
 
 function mutate(seed: Buffer, elf: Elf, pick: (below: number) => number): Buffer {
   const bytes = Buffer.from(seed);
@@ -60,6 +64,15 @@ function mutate(seed: Buffer, elf: Elf, pick: (below: number) => number): Buffer
     }
   }
   return bytes;
+}
+
+/** Whatever is wrong with the bytes, inlined copies are found or a problem is told; never an error. */
+function bodiesOf(bytes: Buffer): void {
+  const elf = readElf(bytes);
+  const functions = elf.symbols().filter(({ type, value }) => type === STT_FUNC && value !== 0);
+  const bodies = bodiesAt(elf, new Set(functions.map(({ value }) => value)));
+  bodies.dropped(new Set(functions.map(({ name }) => name)));
+  for (const described of bodies.at.values()) void [described.names, described.inlinedUntold, described.file];
 }
 
 function layoutsOf(bytes: Buffer): Layouts {
@@ -104,6 +117,7 @@ test(`${CASES} libraries with damaged debug information end in layouts or reason
     for (const [index, { seed, bytes }] of files.entries()) {
       const started = cpuTime();
       try {
+        bodiesOf(bytes);
         const layouts = layoutsOf(bytes);
         kinds[new Comparison(seed.layouts, layouts).function("f").kind] += 1;
         results.push(layouts);
