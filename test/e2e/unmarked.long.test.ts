@@ -319,6 +319,77 @@ for (const [name, compiler, flags, words] of [
     t.is(await tool.end(), 0);
   });
 
+for (const [name, compiler, flags, inline] of [
+  ["C99 inline, gcc -O2", "gcc", ["-O2"], "inline"],
+  ["always_inline, clang -O0", "clang", ["-O0"], "__attribute__((always_inline)) inline"],
+] as const)
+  test.serial(`${name}: a function whose old body stays in its caller is refused`, async (t) => {
+    const shop = new Workshop(t);
+    const two = (n: number) =>
+      `${inline} int scale(int x) { return x * ${n}; }\nextern inline int scale(int x);\nint value(int x) { return scale(x); }`;
+    const lib = await shop.library("libgame.so", two(5), flags, compiler);
+    const tool = Tool.spawn(shop, ["-l", lib, "-f", "scale", "--", await shop.host("host", DLOPEN_HOST), lib]);
+    await tool.prints("value 5");
+    const refused = await tool.next("warning", (e) => e.code === "untrusted-build");
+    t.regex(refused.message, /^scale /);
+    t.regex(refused.detail, /it is inlined into value \(libgame.*:3\): the old body stays there/);
+    t.regex(refused.hint, /noinline/);
+    t.is((await tool.next("library:found")).functions, 0);
+    await shop.library("libgame.so", two(6), flags, compiler);
+    t.is((await tool.next("generation:refused")).code, "untrusted-build");
+    await tool.prints("value 5", tool.output.all.length + 1);
+    t.is(await tool.end(), 0);
+  });
+
+test.serial(
+  "a later build that inlines a function into its caller is refused, and the running body goes on",
+  async (t) => {
+    const shop = new Workshop(t);
+    const two = (n: number, attributes = "") =>
+      `static inline ${attributes} int scale(int x) { return x * ${n}; }\nint (*volatile taken)(int) = scale;\nint value(int x) { return scale(x); }`;
+    const lib = await shop.library("libgame.so", two(5), ["-O0"]);
+    const tool = Tool.spawn(shop, ["-l", lib, "-f", "scale", "--", await shop.host("host", DLOPEN_HOST), lib]);
+    await tool.prints("value 5");
+    t.is((await tool.next("library:found")).functions, 1);
+    await shop.library("libgame.so", two(6), ["-O0"]);
+    await tool.switched(1);
+    await tool.prints("value 6");
+    await shop.library("libgame.so", two(7, "__attribute__((always_inline))"), ["-O0"]);
+    const refused = await tool.next("generation:refused");
+    t.is(refused.code, "untrusted-build");
+    t.regex(refused.detail, /it is inlined into value/);
+    await tool.prints("value 6", tool.output.all.length + 1);
+    t.is(await tool.end(), 0);
+  },
+);
+
+test.serial(
+  "a function is switched with all names of its entry, and a build in which they part is refused",
+  async (t) => {
+    const shop = new Workshop(t);
+    const aliased = (n: number) =>
+      `int scale(int x) { return x * ${n}; }\nint quick(int x) __attribute__((alias("scale")));\nint value(int x) { return quick(x) * 10 + scale(x); }`;
+    const lib = await shop.library("libgame.so", aliased(5), ["-O0"]);
+    const tool = Tool.spawn(shop, ["-l", lib, "-f", "scale", "--", await shop.host("host", DLOPEN_HOST), lib]);
+    await tool.prints("value 55");
+    t.is((await tool.next("library:found")).functions, 2);
+    await shop.library("libgame.so", aliased(6), ["-O0"]);
+    const { functions } = await tool.switched(1);
+    t.regex(
+      functions.find((one) => one.name === "quick")?.reason ?? "",
+      /it has the entry of scale, and is switched with it/,
+    );
+    await tool.prints("value 66");
+    const parted = aliased(7).replace(/int quick.*/, "int quick(int x) { return x * 8; }");
+    await shop.library("libgame.so", parted, ["-O0"]);
+    const refused = await tool.next("generation:refused");
+    t.is(refused.code, "ambiguous-name");
+    t.regex(refused.detail, /were one function in an earlier generation/);
+    await tool.prints("value 66", tool.output.all.length + 1);
+    t.is(await tool.end(), 0);
+  },
+);
+
 test.serial("a glob that no function has is told, and the library is followed all the same", async (t) => {
   const shop = new Workshop(t);
   const lib = await build(shop, 1, ["-O0"]);
