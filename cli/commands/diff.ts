@@ -10,6 +10,7 @@ import { compareRecords, recorded } from "../evidence/record.js";
 import { type StateVerdict, strictest } from "../evidence/verdict.js";
 import { aliasesOf, partedAliases } from "../library/aliases.js";
 import { demangle } from "../library/demangle.js";
+import { withOverrides } from "../library/overrides.js";
 import { changeError, refusedMark, stateError } from "../session/refusals.js";
 import { compare } from "../steps/compare.js";
 import { layoutsOf } from "../steps/debug-info.js";
@@ -40,8 +41,9 @@ export function diffLibraries(oldPath: string, newPath: string): DiffReport {
       compareRecords(recorded(before.marks.records), recorded(after.marks.records)),
     ),
   });
+  const told = withOverrides(compared.functions, before.virtuals, after.virtuals);
   const names = demangle(compared.functions.map(({ name }) => name));
-  const functions = compared.functions.map((one, i) => ({ ...one, demangled: names[i] ?? one.name }));
+  const functions = told.map((one, i) => ({ ...one, demangled: names[i] ?? one.name }));
   const state = diffState(before, after, (name) => evidence.state(name, layouts));
   return {
     old: { path: oldPath, buildId: before.buildId },

@@ -103,6 +103,7 @@ function learn(
   const records = recorded(marks.records);
   library.generations.set(generation, { ...known, buildId, hash, code, records, layouts, sources, hooks });
   library.aliases.push(...aliasesOf(entries));
+  library.hasVirtuals(file.virtuals);
 }
 
 /** Whether these bytes are still at the path: the next build replaces what the host has loaded. */

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { FoundLibrary, Hooks, RefusedMark } from "../../schemas/agent.js";
 import type { Check, FunctionResult, StatusLibrary } from "../../schemas/event.js";
 import type { ExportedVariable } from "../binary/exports.js";
+import type { VirtualSlots } from "../binary/vtables.js";
 import { checkByName, LayoutEvidence } from "../evidence/dwarf.js";
 import { compareRecords, NOTHING_RECORDED, type Recorded } from "../evidence/record.js";
 import { changesIn, type StateVerdict, strictest, type Verdicts } from "../evidence/verdict.js";
@@ -56,6 +57,10 @@ export class FollowedLibrary {
   readonly unpatchable = new Map<string, RefusedMark>();
   /** Functions that shared an entry in some generation. */
   readonly aliases: Alias[] = [];
+  /** What each slot of a vtable had first. */
+  readonly #virtuals = new Map<string, string>();
+  /** Builds whose vtables have not been read yet. */
+  readonly #unread: (() => VirtualSlots)[] = [];
   /** Generation 0's exported variables; empty if its file is gone. */
   exports: ReadonlyMap<string, ExportedVariable> = new Map();
   running: number;
@@ -185,6 +190,18 @@ export class FollowedLibrary {
     const verdicts = this.judge(after.code, after.layouts(), after.records);
     const leniency = { partial: false, force: changesIn(verdicts).size > 0 };
     return compare({ known, before: this.runs.code, after: after.code, verdicts, leniency }).functions;
+  }
+
+  /** Objects may have this build's vtables. It is read when that is needed, or at `virtuals`. */
+  hasVirtuals(read: () => VirtualSlots): void {
+    this.#unread.push(read);
+  }
+
+  /** What objects that were made by earlier builds call. */
+  get virtuals(): VirtualSlots {
+    for (const read of this.#unread.splice(0))
+      for (const [slot, name] of read()) if (!this.#virtuals.has(slot)) this.#virtuals.set(slot, name);
+    return this.#virtuals;
   }
 
   /** The library runs another generation. */

@@ -87,7 +87,7 @@ export class Adoption {
     if (mapsArtifact(this.#connection.pid, found, artifact))
       this.#warn(errors.mappedArtifact(name, artifact, found.unstaged, runsText), name);
     // Before the next build: it may overwrite the debug information of what runs.
-    this.#queue.add(async () => void library.runs.layouts());
+    this.#queue.add(async () => void [library.runs.layouts(), library.virtuals]);
     this.#triggers.watchArtifact(library);
     if (differs(library)) this.#triggers.take(library, "built before the session began");
   }

@@ -14,6 +14,7 @@ import { partedAliases } from "../library/aliases.js";
 import { lazy } from "../library/lazy.js";
 import type { Libraries } from "../library/libraries.js";
 import { type FollowedLibrary, NO_HOOKS } from "../library/library.js";
+import { withOverrides } from "../library/overrides.js";
 import { sourcesOf } from "../library/source-lines.js";
 import { definersOf } from "../library/symbol-providers.js";
 import { type Compared, compare, withDrawnIn, withPlain } from "../steps/compare.js";
@@ -116,7 +117,8 @@ export class Pipeline {
       leniency: { partial, force },
     });
     const { changes, lost, functions } = compared;
-    if (compared.fits) return compared;
+    if (compared.fits)
+      return { ...compared, functions: withOverrides(functions, () => library.virtuals, artifact.virtuals) };
     const [mark] = lost;
     const report = mark === undefined ? changeError(changes, library) : refusedMark(mark, library);
     return this.#refuse(library, report, functions);
@@ -172,6 +174,8 @@ export class Pipeline {
     const sources = lazy(() => sourcesOf(file, entries));
     library.add({ ...known, layouts: () => layouts, sources }, entries);
     for (const { name } of unmarked) library.unmarked.add(name);
+    // A class that is new has new functions as a rule: other builds are not read for their vtables.
+    if (functions.some(({ status }) => status === "new")) library.hasVirtuals(artifact.virtuals);
     return withPlain(withDrawnIn(functions, choice.drawnIn), loaded.value.plain);
   }
 

@@ -117,7 +117,7 @@ export function withDrawnIn(
 }
 
 /** Adds to what is told of some functions. */
-function withReasons(
+export function withReasons(
   functions: readonly FunctionResult[],
   reasons: ReadonlyMap<string, string>,
   words: (reason: string) => string,

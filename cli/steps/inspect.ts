@@ -10,6 +10,7 @@ import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.
 import { type ExportedVariable, switchHooks, writableExports } from "../binary/exports.js";
 import { type Marks, readMarks } from "../binary/marks.js";
 import { readState, type StateRecord } from "../binary/state.js";
+import { type VirtualSlots, virtualSlots } from "../binary/vtables.js";
 import { noMarks, strippedMarks } from "../errors.js";
 import { unfitFile } from "./unfit.js";
 
@@ -47,6 +48,8 @@ export interface Inspected {
   /** The library's switch hooks. */
   readonly hooks: Hooks;
   readonly exports: ReadonlyMap<string, ExportedVariable>;
+  /** What is in its vtables: read at each call, because few builds need it. */
+  readonly virtuals: () => VirtualSlots;
 }
 
 export type Inspection =
@@ -98,6 +101,7 @@ export function inspect(
       ...bodiesOf(elf, marks, choice, hash),
       hooks: switchHooks(elf),
       exports: writableExports(elf),
+      virtuals: () => virtualSlots(elf),
     },
   };
 }

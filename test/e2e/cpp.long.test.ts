@@ -273,3 +273,36 @@ test("lambdas cannot be marked: gcc says so, and with clang their names are only
   const source = '#include "hotpatch.h"\nint use(int x) { auto f = [](int y) HOTPATCH { return y; }; return f(x); }';
   t.regex(await said(shop, source, "g++"), /ms_hook_prologue.*not compatible with nested function/);
 });
+
+for (const compiler of ["g++", "clang++"])
+  (has(compiler) ? test : test.skip)(
+    `${compiler}: a new override reaches new objects only, and the switch says so`,
+    async (t) => {
+      const shop = new Workshop(t);
+      const shapes = (declared: string, defined: string) => `
+        #include "hotpatch.h"
+        struct Shape { virtual int area(int x); };
+        struct Square : Shape { ${declared} };
+        HOTPATCH int Shape::area(int x) { return x; }
+        ${defined}
+        HOTPATCH_STATE(Shape *, live, nullptr);
+        extern "C" HOTPATCH int value(int x) {
+          if (!HOTPATCH_GET(live)) HOTPATCH_GET(live) = new Square;
+          Shape *fresh = new Square;
+          return HOTPATCH_GET(live)->area(x) + 10 * fresh->area(x);
+        }`;
+      const lib = await shop.library("libgame.so", shapes("", ""), ["-O1"], compiler);
+      const tool = Tool.spawn(shop, ["-l", lib, "--", await shop.host("host", DLOPEN_HOST), lib]);
+      await tool.prints("value 11");
+      const override = (n: number) =>
+        shapes("HOTPATCH int area(int x) override;", `HOTPATCH int Square::area(int x) { return x * ${n}; }`);
+      await shop.library("libgame.so", override(5), ["-O1"], compiler);
+      const { functions } = await tool.switched(1);
+      t.is(
+        functions.find(({ status }) => status === "new")?.reason,
+        "objects that exist already keep calling Shape::area(int)",
+      );
+      await tool.prints("value 51");
+      t.is(await tool.end(), 0);
+    },
+  );

@@ -210,3 +210,42 @@ test("a change that reaches many functions is told once, most used first, and al
   const whole = run("-v", ...paths).stdout;
   for (let i = 0; i < 60; i++) t.regex(whole, new RegExp(`refused {4}deep${i} `));
 });
+
+const classes = (sub: string, bodies = "") => `
+  struct Shape { virtual ~Shape() {} virtual int area(int x); };
+  struct Named { virtual int length() { return 4; } };
+  struct Square : Shape, Named { int side = 2; ${sub} HOTPATCH int grow(); };
+  HOTPATCH int Shape::area(int x) { return x; }
+  HOTPATCH int Square::grow() { return ++side; }
+  ${bodies}
+  extern "C" HOTPATCH Shape *make() { return new Square; }`;
+
+for (const compiler of ["g++", "clang++"])
+  (has(compiler) ? test : test.skip)(
+    `a new override: what objects that exist already keep calling is told (${compiler})`,
+    async (t) => {
+      const reasons = async (before: string, after: string) => {
+        const { report } = await both(t, before, after, ["-O1"], compiler);
+        return report.functions.flatMap(({ name, status, reason }) =>
+          status === "new" ? [`${name}: ${reason ?? "nothing"}`] : [],
+        );
+      };
+      const override = classes(
+        "HOTPATCH int area(int x) override;",
+        "HOTPATCH int Square::area(int x) { return x * 5; }",
+      );
+      t.deepEqual(await reasons(classes(""), override), [
+        "_ZN6Square4areaEi: objects that exist already keep calling Shape::area(int)",
+      ]);
+      // A function that is no override, and one of a class that no object can have.
+      t.deepEqual(await reasons(classes(""), classes("", 'extern "C" HOTPATCH int more() { return 1; }')), [
+        "more: nothing",
+      ]);
+      t.deepEqual(
+        await reasons("HOTPATCH int nothing() { return 1; }", override).then((all) =>
+          all.filter((one) => !one.endsWith(": nothing")),
+        ),
+        [],
+      );
+    },
+  );
