@@ -5,9 +5,11 @@ import type { LibraryReport } from "../../schemas/library-report.js";
 import { type Elf, ElfError } from "../binary/elf.js";
 import { writableExports } from "../binary/exports.js";
 import { type Image, openImage } from "../binary/image.js";
+import type { Marks } from "../binary/marks.js";
 import type { StateRecord } from "../binary/state.js";
 import { artifactInvalid, HotpatchError, unreadableFile, wordsOf } from "../errors.js";
 import { demangle } from "../library/demangle.js";
+import { evaluatedMarks } from "../library/evaluated.js";
 import { Chooser } from "../library/unmarked.js";
 import { type Choice, NO_CHOICE } from "../steps/inspect.js";
 import { unfitFile } from "../steps/unfit.js";
@@ -63,7 +65,7 @@ function reportOf(path: string, image: Image, globs: readonly string[]): Library
     notes: [
       ...(elf === null ? [INSPECTED_ONLY] : []),
       ...noteMarks(image.functions.length + choice.functions.length, image.unnamedBytes),
-      ...(elf === null ? [] : notesOfElf(elf.elf, image, choice)),
+      ...(elf === null ? [] : [...noteEvaluated(elf.elf, elf.marks), ...notesOfElf(elf.elf, image, choice)]),
     ],
   };
 }
@@ -108,6 +110,17 @@ function noteMarks(functions: number, unnamedBytes: number): Note[] {
   if (functions > 0) return [];
   return [
     { what: "no marked functions", cure: 'put HOTPATCH before them (#include "hotpatch.h"), or #[hotpatch] in Rust' },
+  ];
+}
+
+function noteEvaluated(elf: Elf, marks: Marks): Note[] {
+  const names = evaluatedMarks(elf, marks);
+  if (names.length === 0) return [];
+  return [
+    {
+      what: `constexpr: what the compiler has evaluated does not follow an edit: ${list(demangle(names))}`,
+      cure: "leave out constexpr during development",
+    },
   ];
 }
 

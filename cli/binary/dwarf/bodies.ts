@@ -48,13 +48,21 @@ export interface Bodies {
 }
 
 /** @param addresses the functions' entries. Never throws for bad bytes. */
-export function bodiesAt(elf: Elf, addresses: Iterable<number>): Bodies {
+export const bodiesAt = (elf: Elf, addresses: Iterable<number>): Bodies => searched(elf, addresses, true);
+
+/** Only what is described there, without looking for copies. Never throws for bad bytes. */
+export const describedAt = (
+  elf: Elf,
+  addresses: Iterable<number>,
+): ReadonlyMap<number, Pick<Described, "names" | "file" | "name">> => searched(elf, addresses, false).at;
+
+function searched(elf: Elf, addresses: Iterable<number>, withCopies: boolean): Bodies {
   try {
     const sections = new DebugSections(elf);
     const { units } = new InfoSection(sections, "info", sections.get("info"));
     const search = new Search(elf, units, [...addresses]);
     search.entries();
-    search.copies();
+    if (withCopies) search.copies();
     return search;
   } catch (error) {
     return { at: new Map(), dropped: () => new Set(), problem: reasonOf(error) };

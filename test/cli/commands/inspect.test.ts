@@ -198,3 +198,20 @@ test("--functions shows which functions without a mark could be patched, and wha
   t.regex(stdout, /-- {2}hidden: it was compiled with gcc -O2.* \(cure: build with -O0, or with gcc/);
   t.is((await inspect(path)).code, 1); // without marks there is nothing to patch
 });
+
+for (const compiler of ["g++", "clang++"])
+  (has(compiler) ? test : test.skip)(`a marked constexpr function is named in a note (${compiler})`, async (t) => {
+    const shop = new Workshop(t);
+    const said = async (keyword: string) => {
+      const source = `#include "hotpatch.h"
+        HOTPATCH_INLINE ${keyword} int scale(int x) { return x * 3; }
+        HOTPATCH int value(int x) { return scale(5) + x; }`;
+      const path = await shop.compile("libgame.so", ["-fPIC", "-shared", shop.write("game.cpp", source)], compiler);
+      return (await report(path)).notes.map(({ what }) => what).join("; ");
+    };
+    t.regex(
+      await said("constexpr"),
+      /constexpr: what the compiler has evaluated does not follow an edit: scale\(int\)/,
+    );
+    t.notRegex(await said("inline"), /constexpr/);
+  });
