@@ -15,7 +15,8 @@ const SHOWN = 3;
 const NOINLINE = "declare it noinline (-fno-inline spares only what is not always_inline), or mark it";
 
 /**
- * Null for functions that debug information does not describe: of these nothing is known.
+ * Null where nothing speaks against a function, also where debug information does not describe it (thunks, for example):
+ * whether that may be is for its build flags to say.
  * @param functions all names of each of their entries
  */
 export function staleBodies(elf: Elf, functions: readonly PlainFunction[]): (one: PlainFunction) => BuildIssue | null {
@@ -26,7 +27,7 @@ export function staleBodies(elf: Elf, functions: readonly PlainFunction[]): (one
   const sources = new ConstexprSources();
   return ({ value }) => {
     const described = bodies.at.get(value);
-    if (described === undefined || described.names.length === 0) return null;
+    if (described === undefined || described.names.length === 0) return whyUnseen(bodies);
     return (
       whyFolded(sharing.get(value) ?? [], shown) ??
       whyInlined(described, shown) ??

@@ -215,3 +215,10 @@ for (const compiler of ["g++", "clang++"])
     );
     t.notRegex(await said("inline"), /constexpr/);
   });
+
+test("names of one entry are chosen together, which a note says", async (t) => {
+  const shop = new Workshop(t);
+  const source = 'int scale(int x) { return x * 3; }\nint quick(int x) __attribute__((alias("scale")));';
+  const { stdout } = await inspect("--functions", "scale", await shop.library("libgame.so", source, ["-O0"]));
+  t.regex(stdout, /chosen together, because they are names of one entry: quick with scale/);
+});

@@ -188,6 +188,11 @@ test("where a unit that inlines cannot be read to its end, no function can be pa
     return refused.map(({ reason }) => reason);
   };
   t.deepEqual(saidOf(), []);
+  const whole = Buffer.from(bytes);
   bytes.fill(0x7f, offset + size - 16, offset + size);
   t.regex(saidOf().join(), /^where it is inlined cannot be seen: debug information ends in the middle/);
+  // The first unit, behind its root: that of the function itself.
+  whole.copy(bytes);
+  bytes.fill(0x7f, offset + 0x60, offset + 0x68);
+  t.regex(saidOf().join(), /^where it is inlined cannot be seen: |no debug information/);
 });
