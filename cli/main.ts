@@ -99,8 +99,8 @@ async function doctor(wanted: string | null, { json }: Pick<ReportOptions, "json
 }
 
 /** Sets exit code 6 if a session would refuse the switch. */
-function diff(oldPath: string, newPath: string, { json, verbose }: ReportOptions): void {
-  const report = diffLibraries(oldPath, newPath);
+function diff(oldPath: string, newPath: string, { json, verbose, functions }: InspectOptions): void {
+  const report = diffLibraries(oldPath, newPath, functions);
   process.stdout.write(`${json ? jsonText(report) : diffLines(report, verbose).join("\n")}\n`);
   if (report.refused !== null) process.exitCode = EXIT.wouldBeRefused;
 }

@@ -16,7 +16,13 @@ export interface Actions {
   inspect(path: string, output: InspectOptions): void;
   /** @param wanted pid or exact name; null: the machine alone */
   doctor(wanted: string | null, output: Pick<ReportOptions, "json">): Promise<void>;
-  diff(oldPath: string, newPath: string, output: ReportOptions): void;
+  diff(oldPath: string, newPath: string, output: InspectOptions): void;
+}
+
+interface DiffFlags {
+  json?: boolean;
+  verbose?: boolean;
+  functions: readonly string[];
 }
 
 /** What the flags say; settings and how the session is shown. */
@@ -105,11 +111,21 @@ export function parser(version: string, actions: Actions): Command {
     .description("show what switching from one build of a library to another would do")
     .argument("<old>", "the library that runs")
     .argument("<new>", "the library to switch to")
+    .option(
+      "-f, --functions <glob>",
+      "judge functions without marks too, by name; * and ? are wildcards",
+      (glob: string, before: readonly string[]) => [...before, glob],
+      [] as readonly string[],
+    )
     .option("--json", "print one JSON object")
-    .option("-v, --verbose", "also show mangled names")
+    .option("-v, --verbose", "show everything, mangled names too")
     .addHelpText("after", "\nExample:\n  hotpatch diff release/libgame.so build/libgame.so\n\nExit code 6: refused.\n")
-    .action((before: string, after: string, flags: { json?: boolean; verbose?: boolean }) =>
-      actions.diff(before, after, { json: flags.json ?? false, verbose: flags.verbose ?? false }),
+    .action((before: string, after: string, flags: DiffFlags) =>
+      actions.diff(before, after, {
+        json: flags.json ?? false,
+        verbose: flags.verbose ?? false,
+        functions: flags.functions,
+      }),
     );
   return program;
 }

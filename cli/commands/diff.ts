@@ -11,18 +11,24 @@ import { type StateVerdict, strictest } from "../evidence/verdict.js";
 import { aliasesOf, partedAliases } from "../library/aliases.js";
 import { demangle } from "../library/demangle.js";
 import { withOverrides } from "../library/overrides.js";
+import { Chooser } from "../library/unmarked.js";
 import { changeError, refusedMark, stateError } from "../session/refusals.js";
 import { compare } from "../steps/compare.js";
 import { layoutsOf } from "../steps/debug-info.js";
-import { type Inspected, inspect } from "../steps/inspect.js";
+import { type Choose, type Inspected, inspect } from "../steps/inspect.js";
 import { changedTypesOfState, claimState, firstTold, grownExports } from "../steps/state.js";
 import { NoLibraryFile, readGiven } from "../system/file-identity.js";
 
 const NOTHING_TOUCHED = "no process was touched";
 
-/** @throws HotpatchError if one of the files does not exist, or is not a library with marks */
-export function diffLibraries(oldPath: string, newPath: string): DiffReport {
-  const [before, after] = [read(oldPath), read(newPath)];
+/**
+ * @param globs functions without marks that are judged too, whether or not a session could patch them
+ * @throws HotpatchError if one of the files does not exist, or is not a library with something to judge
+ */
+export function diffLibraries(oldPath: string, newPath: string, globs: readonly string[] = []): DiffReport {
+  const chooser = new Chooser(globs);
+  const choose: Choose | null = chooser.asked ? (elf, marks) => chooser.every(elf, marks) : null;
+  const [before, after] = [read(oldPath, choose), read(newPath, choose)];
   const evidence = new LayoutEvidence(layoutsOf(after, newPath));
   const layouts = layoutsOf(before, oldPath);
   const known = [...before.code.keys()];
@@ -61,7 +67,7 @@ export function diffLibraries(oldPath: string, newPath: string): DiffReport {
 /** Assumes that the host shares every exported variable: the files do not tell. */
 const ALL_SHARED: readonly string[] = [];
 
-function read(path: string): Inspected {
+function read(path: string, choose: Choose | null): Inspected {
   let bytes: Buffer;
   try {
     bytes = readGiven(path);
@@ -70,7 +76,7 @@ function read(path: string): Inspected {
       throw new HotpatchError(artifactInvalid(path, error.message, NOTHING_TOUCHED), error);
     throw new HotpatchError(unreadableFile(path, wordsOf(error)), error);
   }
-  const inspection = inspect(path, basename(path), bytes, NOTHING_TOUCHED);
+  const inspection = inspect(path, basename(path), bytes, NOTHING_TOUCHED, choose);
   if (inspection.kind !== "fit") throw new HotpatchError(inspection.report);
   return inspection.artifact;
 }

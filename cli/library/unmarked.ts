@@ -64,6 +64,21 @@ export class Chooser {
     return { functions, refused, drawnIn: drawnIn(functions, requested) };
   }
 
+  /** Every function without a mark that a glob means, whether it can be patched or not: for judging, not for a session. */
+  every(elf: Elf, marks: Marks): Choice {
+    const { unique } = this.#select(elf, marks, new Set());
+    const functions = [...unique].map(([name, { value: offset, jump, head, size }]) => ({
+      name,
+      offset,
+      jump,
+      head,
+      size,
+      plain: null,
+      suspects: [],
+    }));
+    return { ...NO_CHOICE, functions };
+  }
+
   /** By the names that generations are matched by; `requested`: those that a glob means. */
   #select(elf: Elf, marks: Marks, known: ReadonlySet<string>) {
     const all = plainFunctions(elf, new Set(marks.functions.map((one) => one.value)));

@@ -14,7 +14,7 @@ export interface ReportOptions {
   readonly verbose: boolean;
 }
 
-/** The settings of `hotpatch inspect`. */
+/** The settings of `hotpatch inspect` and `hotpatch diff`. */
 export interface InspectOptions extends ReportOptions {
   /** Unmarked functions to report on, as globs. */
   readonly functions: readonly string[];

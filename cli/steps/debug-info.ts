@@ -27,8 +27,11 @@ export function layoutsOf(artifact: Inspected, path: string): Layouts {
 }
 
 /** Whether a function's code uses nothing but its arguments. */
-function aloneIn({ elf, marks }: Inspected): (name: string) => boolean {
-  const functions = new Map(marks.functions.map((one) => [one.name, one]));
+function aloneIn({ elf, marks, choice }: Inspected): (name: string) => boolean {
+  const functions = new Map([
+    ...choice.functions.map(({ name, offset, size }) => [name, { value: offset, size }] as const),
+    ...marks.functions.map((one) => [one.name, one] as const),
+  ]);
   return (name) => {
     const { value = 0, size = 0 } = functions.get(name) ?? {};
     const start = size === 0 ? null : elf.fileOffsetOf(value);

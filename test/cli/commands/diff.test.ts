@@ -249,3 +249,23 @@ for (const compiler of ["g++", "clang++"])
       );
     },
   );
+
+test("-f judges functions without marks, whether or not a session could patch them", async (t) => {
+  const code = (
+    item: string,
+  ) => `struct item { ${item} }; int plain(struct item *p); int plain(struct item *p) { return p->a; }
+    static int inner(struct item *p) { return p->a; } int other(int x); int other(int x) { return x + inner(0); }`;
+  const shop = new Workshop(t);
+  const paths = [
+    await shop.library("old.so", code("int a;"), ["-O0"]),
+    await shop.library("new.so", code("long a;"), ["-O0"]),
+  ];
+  t.is(run(...paths).status, 3, "nothing in it is marked");
+  const { status, stdout } = run("--json", "-f", "plain", "-f", "inn*", ...paths);
+  t.is(status, 6);
+  const report = DiffReport.parse(JSON.parse(stdout));
+  t.deepEqual(report.functions.map(({ name, status, check }) => [name, status, check]).sort(), [
+    ["inner", "refused", "dwarf"],
+    ["plain", "refused", "dwarf"],
+  ]);
+});
