@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { StateVariable } from "../../schemas/agent.js";
 import type { DiffReport } from "../../schemas/diff-report.js";
+import { uniqueAmong } from "../binary/exports.js";
 import type { StateRecord } from "../binary/state.js";
 import { artifactInvalid, HotpatchError, unreadableFile, wordsOf } from "../errors.js";
 import { causesOf } from "../evidence/causes.js";
@@ -50,7 +51,8 @@ export function diffLibraries(oldPath: string, newPath: string, globs: readonly 
   const told = withOverrides(compared.functions, before.virtuals, after.virtuals);
   const names = demangle(compared.functions.map(({ name }) => name));
   const functions = told.map((one, i) => ({ ...one, demangled: names[i] ?? one.name }));
-  const state = diffState(before, after, (name) => evidence.state(name, layouts));
+  const byLayout = (name: string) => evidence.state(name, layouts);
+  const state = [...diffState(before, after, byLayout), ...diffUnique(before, after, byLayout)];
   return {
     old: { path: oldPath, buildId: before.buildId },
     new: { path: newPath, buildId: after.buildId },
@@ -58,7 +60,7 @@ export function diffLibraries(oldPath: string, newPath: string, globs: readonly 
     functions,
     changes: causesOf(compared.changes).map(({ change, functions }) => ({ change, functions: [...functions] })),
     state,
-    notes: grownExports(before.exports, after.exports, ALL_SHARED).map(
+    notes: grownExports(shared(before), shared(after), ALL_SHARED).map(
       (change) => `${change}: refused if the host links the library or opens it with RTLD_GLOBAL`,
     ),
   };
@@ -101,6 +103,40 @@ function diffState(before: Inspected, after: Inspected, byLayout: (name: string)
     return { name, status, changes, check, ...(told !== "" && { reason: told }) };
   });
 }
+
+/** Variables that the loader shares among all copies, in both builds: they live on as persistent ones do. */
+function diffUnique(
+  before: Inspected,
+  after: Inspected,
+  byLayout: (name: string) => StateVerdict,
+): DiffReport["state"] {
+  const [was, is] = [uniqueAmong(before.exports), uniqueAmong(after.exports)];
+  const names = [...is.keys()].filter((name) => was.has(name));
+  const people = demangle(names);
+  return names.map((symbol, i) => {
+    const name = people[i] ?? symbol;
+    const { check, changes, remarks = [], reason } = byLayout(symbol);
+    const grown = grownExports(
+      new Map([[symbol, was.get(symbol) ?? NOTHING]]),
+      new Map([[symbol, is.get(symbol) ?? NOTHING]]),
+      ALL_SHARED,
+    );
+    const all = [...grown, ...changes].map((text) => text.replace(symbol, name));
+    const told = [...remarks, ...(reason === undefined ? [] : [reason])].join("; ").replaceAll(symbol, name);
+    return {
+      name,
+      status: all.length > 0 ? "changed" : "kept",
+      changes: all,
+      check,
+      ...(told !== "" && { reason: told }),
+    };
+  });
+}
+
+const NOTHING = { size: 0, address: 0, unique: true };
+
+/** Exported variables that copies share or not, as the host loads the library. */
+const shared = ({ exports }: Inspected) => new Map([...exports].filter(([, { unique }]) => !unique));
 
 /** A variable of the old build, as it would live in a target that runs it. */
 const liveAs = ({ name, type, size, align }: StateRecord): StateVariable => ({

@@ -38,7 +38,9 @@ export class LayoutEvidence {
   state(name: string, before: Layouts | null): StateVerdict {
     if (before === null) return { check: "unchecked", changes: [], reason: GONE };
     const found = this.#with(before).state(name);
-    const about = (texts: readonly string[]) => texts.map((text) => `state ${name}: ${text}`);
+    // What has a symbol of its own is no HOTPATCH_STATE: a variable that the loader shares among all copies.
+    const title = name.startsWith("_Z") ? `variable ${name}` : `state ${name}`;
+    const about = (texts: readonly string[]) => texts.map((text) => `${title}: ${text}`);
     switch (found.kind) {
       case "changed":
         return { check: "dwarf", changes: about(found.changes), remarks: about(found.remarks) };

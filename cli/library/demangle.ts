@@ -9,11 +9,11 @@ const LONGEST = 256 * 1024 * 1024;
 const RUST_HASH = /::h[0-9a-f]{16}$/;
 
 /**
- * In the order of `names`. Never fails.
+ * In the order of `names`, which may be texts with names in them. Never fails.
  * @param options c++filt's: -p leaves out parameters and result
  */
 export function demangle(names: readonly string[], options: readonly string[] = []): string[] {
-  if (!names.some((name) => /^_[ZR]/.test(name))) return [...names];
+  if (!names.some((name) => /(?:^| )_[ZR]/.test(name))) return [...names];
   const found = spawnSync("c++filt", options, {
     input: names.join("\n"),
     encoding: "utf8",

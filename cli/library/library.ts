@@ -10,6 +10,7 @@ import { changesIn, type StateVerdict, strictest, type Verdicts } from "../evide
 import type { Layouts } from "../layout/type.js";
 import { type Code, compare } from "../steps/compare.js";
 import { type Alias, aliasesOf, type Entries } from "./aliases.js";
+import { demangle } from "./demangle.js";
 import { NO_SOURCES, type Sources } from "./source-lines.js";
 
 export const NO_HOOKS: Hooks = { before: null, after: null };
@@ -261,11 +262,16 @@ export class FollowedLibrary {
         functions: n,
       })),
       functions,
-      state: [...this.#state].map(([name, { check, reason }]) => ({
-        name,
-        check,
-        ...(reason !== undefined && { reason }),
-      })),
+      state: this.#stateNow(),
     };
+  }
+
+  #stateNow(): StatusLibrary["state"] {
+    const names = demangle([...this.#state.keys()]);
+    return [...this.#state.values()].map(({ check, reason }, i) => ({
+      name: names[i] ?? "",
+      check,
+      ...(reason !== undefined && { reason }),
+    }));
   }
 }

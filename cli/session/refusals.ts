@@ -57,7 +57,7 @@ export function changeError(changes: ReadonlyMap<string, Change>, { name, runsTe
 export function stateError(claim: Claim, changed: readonly string[], { name, runsText }: ReportSubject): ErrorReport {
   if (claim.kind === "ambiguous")
     return errors.ambiguousName(`state ${claim.name}`, `two variables of ${name} have this name`, runsText);
-  return errors.layoutChanged(name, changed.join("\n"), runsText);
+  return errors.layoutChanged(name, demangle(changed).join("\n"), runsText);
 }
 
 /** A function that cannot be patched, or records that cannot be read. */

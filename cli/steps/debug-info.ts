@@ -10,6 +10,7 @@ import { ENTRY_SIZE } from "../../schemas/abi.js";
 import { nothingKnown, readLayouts } from "../binary/dwarf/read.js";
 import { DebugSections } from "../binary/dwarf/sections.js";
 import { type Elf, ElfError, readElf } from "../binary/elf.js";
+import { uniqueAmong } from "../binary/exports.js";
 import type { Layouts } from "../layout/type.js";
 import { readWhole } from "../system/file-identity.js";
 import type { Inspected } from "./inspect.js";
@@ -18,9 +19,12 @@ const SYSTEM_FOLDER = "/usr/lib/debug";
 
 /** @param path where the artifact, or what the host loaded, is or was: the search for other files starts there */
 export function layoutsOf(artifact: Inspected, path: string): Layouts {
-  const { elf, entries, state } = artifact;
+  const { elf, entries, state, exports } = artifact;
   const functions = new Map([...entries].map(([name, entry]) => [name, placesOf(elf, entry)]));
-  const storage = new Map(state.map((variable) => [variable.name, [variable.storage]]));
+  const storage = new Map([
+    ...[...uniqueAmong(exports)].map(([name, { address }]) => [name, [address]] as const),
+    ...state.map((variable) => [variable.name, [variable.storage]] as const),
+  ]);
   const debug = new DebugSections(elf).has("info") ? elf : separate(elf, path);
   if (debug === null) return nothingKnown(functions.keys(), storage.keys(), missing(elf));
   return { ...readLayouts(debug, path, functions, storage, open), isAlone: aloneIn(artifact) };

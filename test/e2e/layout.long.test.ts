@@ -276,3 +276,30 @@ test("a type that only unmarked functions use is not compared, and the check say
   await blind.prints("damage -8 plain 2"); // 2, which is the live struct's x, less 2 * 5
   t.is(await blind.end(), 0);
 });
+
+test("an inline variable lives on in every copy, so its type counts; status says how it was checked", async (t) => {
+  const shop = new Workshop(t);
+  const code = (n: number, fields: string) => `
+    #include "hotpatch.h"
+    struct score { ${fields} };
+    inline score best{100, 7};
+    extern "C" HOTPATCH int damage(void *, int) { return best.hp++; }
+    extern "C" HOTPATCH int plain(int x) { return x * ${n}; }
+  `;
+  const flags = ["-std=c++17"];
+  const lib = await shop.library("libscore.so", code(1, "int hp, armour;"), flags, "g++");
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", HOST), lib]);
+  await tool.next("library:found");
+  await tool.prints("damage 103 plain 1");
+  await shop.library("libscore.so", code(2, "int hp, armour;"), flags, "g++");
+  await tool.switched(1);
+  tool.send({ command: "status" });
+  t.deepEqual((await tool.next("status")).libraries[0]?.state, [{ name: "best", check: "dwarf" }]);
+  const line = (await tool.prints(/^damage \d+ plain 2$/)).split(" ");
+  t.true(Number(line[1]) > 103, "it went on counting");
+  await shop.library("libscore.so", code(3, "int armour, hp;"), flags, "g++");
+  const refused = await tool.next("generation:refused");
+  t.is(refused.code, "layout-changed");
+  t.regex(refused.detail, /best: struct score: field hp: int at 0 -> int at 4/);
+  t.is(await tool.end(), 0);
+});

@@ -5,6 +5,7 @@
 import type { Known, Layouts, Signature, TypeId } from "../../layout/type.js";
 import { type Elf, ElfError } from "../elf.js";
 import { AT, TAG } from "./constants.js";
+import { conventionByOptions } from "./conventions.js";
 import { DwarfError } from "./cursor.js";
 import { DebugInfo, type OpenFile } from "./debug-info.js";
 import { Die } from "./die.js";
@@ -29,8 +30,9 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     const debug = new DebugInfo(elf, path, open);
     const lookup = new Lookup(debug);
     const reader = new TypeReader(debug, lookup);
+    const producer = (unit: Unit) => debug.producerOf(unit).text;
     const code = lookup.functions(addressesOf(functions));
-    const signatures = each(functions, code, (die) => signatureOf(die, lookup, reader));
+    const signatures = each(functions, code, (die) => signatureOf(die, lookup, reader, producer));
     const data = state.size === 0 ? NOTHING : lookup.variables(addressesOf(state));
     const variables: Map<string, Known<TypeId>> = each(state, data, (die) => variableOf(die, lookup, reader));
     const types = reader.finish();
@@ -158,7 +160,7 @@ function surroundings(die: Die | undefined, lookup: Lookup, reader: TypeReader):
 
 const LINE_TABLES_ONLY = "its debug information holds no types (-g1): build with -g";
 
-function signatureOf(die: Die, lookup: Lookup, reader: TypeReader): Signature {
+function signatureOf(die: Die, lookup: Lookup, reader: TypeReader, producer: (unit: Unit) => string): Signature {
   const declaration = lookup.origin(die);
   const hasParameters = (one: Die) => [...one.children()].some(({ tag }) => tag === TAG.formal_parameter);
   // gcc's link-time optimisation leaves the parameters at the declaration if the concrete function lost them.
@@ -166,7 +168,8 @@ function signatureOf(die: Die, lookup: Lookup, reader: TypeReader): Signature {
   const signature = reader.signatureOf(source, declaration);
   const saysNothing = signature.parameters.length === 0 && !die.has(AT.type) && !declaration.has(AT.type);
   if (saysNothing && !indexOf(declaration.unit).hasTypes) throw new DwarfError(LINE_TABLES_ONLY);
-  return signature;
+  const byOptions = conventionByOptions(producer(declaration.unit), reader.passesWideVectors(source, declaration));
+  return { ...signature, convention: [signature.convention, byOptions].filter((one) => one !== "").join(" ") };
 }
 
 function variableOf(die: Die, lookup: Lookup, reader: TypeReader): TypeId {

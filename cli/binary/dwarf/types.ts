@@ -5,6 +5,7 @@
 import { type Signature, type TypeId, type TypeNode, type VirtualFunction, VOID } from "../../layout/type.js";
 import { ElfError } from "../elf.js";
 import { AT, LANG_RUST, SIGNED_ENCODINGS, TAG } from "./constants.js";
+import { conventionOf, isWideVector, rustConventionOf } from "./conventions.js";
 import { DwarfError } from "./cursor.js";
 import type { DebugInfo } from "./debug-info.js";
 import { type Die, rootOf } from "./die.js";
@@ -188,6 +189,26 @@ export class TypeReader implements RecordContext {
     return { result, parameters, variadic, convention: conventionOf(die) || conventionOf(declaration) };
   }
 
+  /** Whether a function takes or returns, by value, a vector that does not fit an SSE register. */
+  passesWideVectors(die: Die, declaration: Die): boolean {
+    const parts = [...die.children()].filter(({ tag }) => tag === TAG.formal_parameter);
+    return [...parts, die.has(AT.type) ? die : declaration].some((one) => {
+      const type = this.#resolved(one.has(AT.type) ? one : this.#lookup.origin(one));
+      return type !== undefined && isWideVector(type, this.#resolved(type));
+    });
+  }
+
+  /** An entry's type behind typedefs and qualifiers. */
+  #resolved(die: Die): Die | undefined {
+    let reference = die.reference(AT.type);
+    for (let length = 0; reference !== undefined && length < LONGEST_CHAIN; length++) {
+      const target: Die = this.#debug.resolve(reference);
+      if (!TRANSPARENT.has(target.tag)) return target;
+      reference = target.reference(AT.type);
+    }
+    return undefined;
+  }
+
   virtualOf(die: Die): VirtualFunction {
     const qualifiers = [...die.children()]
       .filter(({ tag }) => tag === TAG.formal_parameter)
@@ -288,22 +309,6 @@ function shapeOf(die: Die): string {
   const places = members.map((one) => `${one.text(AT.name)} ${one.number(AT.data_member_location)}`);
   return [sizeOf(die), die.number(AT.decl_line), ...places].join(", ");
 }
-
-/** Source: DWARF 5 section 7.15 and LLVM's additions. */
-const CONVENTIONS: ReadonlyMap<number, string> = new Map([
-  [0x01, ""],
-  [0xc0, "sysv_abi"],
-  [0xc1, "ms_abi"],
-]);
-
-function conventionOf(die: Die): string {
-  const number = die.number(AT.calling_convention);
-  return number === undefined ? "" : (CONVENTIONS.get(number) ?? `convention 0x${number.toString(16)}`);
-}
-
-/** rustc names pointers to functions by their types: `unsafe extern "C" fn(i32)`. */
-const rustConventionOf = (die: Die): string =>
-  /^(?:unsafe )?(extern "[^"]*") fn\(/.exec(die.text(AT.name) ?? "")?.[1] ?? "";
 
 function unknown(error: unknown, name: string): TypeNode {
   if (error instanceof DwarfError || error instanceof ElfError) return { kind: "unknown", name, reason: error.message };

@@ -269,3 +269,29 @@ test("-f judges functions without marks, whether or not a session could patch th
     ["plain", "refused", "dwarf"],
   ]);
 });
+
+test("a variable that the loader shares among all copies lives on, so its type counts as state's does", async (t) => {
+  const code = (fields: string) => `struct W { ${fields} };
+    namespace game { inline W world{1, 2}; template <class T> struct Pool { static T *head; static int n; }; }
+    template <class T> T *game::Pool<T>::head = nullptr;
+    template <class T> int game::Pool<T>::n = 0;
+    extern "C" HOTPATCH int f(int x) { game::Pool<W>::head = &game::world; return x + game::Pool<W>::n; }`;
+  const same = await both(t, code("int a, b;"), code("int a, b;"), ["-std=c++17"], "g++");
+  t.is(same.status, 0);
+  t.deepEqual(same.report.state.map(({ name, status, check }) => `${name} ${status} ${check}`).sort(), [
+    "game::Pool<W>::head kept dwarf",
+    "game::Pool<W>::n kept dwarf",
+    "game::world kept dwarf",
+  ]);
+  const { status, report } = await both(t, code("int a, b;"), code("int b, a;"), ["-std=c++17"], "g++");
+  t.is(status, 6);
+  t.deepEqual(report.state.map(({ name, status }) => `${name} ${status}`).sort(), [
+    "game::Pool<W>::head changed",
+    "game::Pool<W>::n kept",
+    "game::world changed",
+  ]);
+  t.regex(report.refused?.detail ?? "", /variable game::world: struct W: field a: int at 0 -> int at 4/);
+  const grown = await both(t, code("int a, b;"), code("int a, b, c;"), ["-std=c++17"], "g++");
+  t.regex(grown.report.refused?.detail ?? "", /exported variable game::world: size 8 -> 12/);
+  t.deepEqual(grown.report.notes, []);
+});

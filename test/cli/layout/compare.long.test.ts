@@ -2,6 +2,7 @@
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { Comparison } from "../../../cli/layout/compare.js";
 import { build, has, MARK, run, workFolder } from "../binary/fixtures.js";
 import { checkKinds, layoutsOf, sourceOf } from "./builds.js";
 import { C_KINDS, CPP_KINDS, type Kind } from "./kinds.js";
@@ -123,3 +124,34 @@ for (const flags of [
         t.true(gone?.known === false && /missing/.test(gone.reason), JSON.stringify(gone));
       },
     );
+
+for (const [what, code, option, told] of [
+  [
+    "calls by another convention",
+    `${MARK} HP int f(int a); HP int f(int a) { return a; }`,
+    "-mabi=ms",
+    ["the function: the platform's calls -> -mabi=ms"],
+  ],
+  [
+    "vectors in other registers",
+    `${MARK} typedef double v __attribute__((vector_size(32))); HP double f(v a); HP double f(v a) { return a[0]; }`,
+    "-mavx",
+    ["the function: the platform's calls -> -mavx"],
+  ],
+  [
+    "vectors that fit the registers of both",
+    `${MARK} typedef float v __attribute__((vector_size(16))); HP float f(v a); HP float f(v a) { return a[0]; }`,
+    "-mavx",
+    null,
+  ],
+] as const)
+  test(`an option that changes how functions are called counts: ${what} (gcc ${option})`, async (t) => {
+    const folder = await workFolder(t);
+    const [before, after] = [
+      layoutsOf(await build(folder, "before.so", code, ["-g"]), /^f$/),
+      layoutsOf(await build(folder, "after.so", code, ["-g", option]), /^f$/),
+    ];
+    const verdict = new Comparison(before, after).function("f");
+    if (told === null) t.is(verdict.kind, "same");
+    else t.deepEqual(verdict.kind === "changed" && verdict.changes, told);
+  });
