@@ -211,6 +211,8 @@ export const LibraryStatus = z.object({
   library: z.string(),
   running: Generation,
   functions: z.array(z.object({ name: SymbolName, generation: Generation, oldThreads: z.number().nullable() })),
+  /** In other code of generations that do not run. */
+  otherThreads: z.number().nullable(),
 });
 export type LibraryStatus = z.infer<typeof LibraryStatus>;
 

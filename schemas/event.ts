@@ -45,6 +45,11 @@ export const StatusLibrary = z.object({
       source: z.string().optional(),
     }),
   ),
+  /**
+   * Threads in other code of older generations: in functions without a mark, which stay in what they were started in. Null
+   * if not measured.
+   */
+  otherThreads: z.number().nullable(),
   /** Persistent variables, as the switch to the running generation found them. */
   state: z.array(z.object({ name: z.string(), check: Check, reason: z.string().optional() })),
 });

@@ -13,31 +13,47 @@ interface Bodies {
   readonly functions: Functions;
 }
 
-/**
- * For each function, by name, the number of threads inside a body other than the one its next call would run: an upper
- * bound. Functions without any are left out.
- * @param stacks for each thread, the addresses within the copies' `ranges` that are its pc or lie on its stack
- */
-export function oldThreads(library: Bodies, stacks: readonly (readonly Address[])[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  if (library.copies.ranges.length === 0) return counts;
-  const nameAt = oldFunctions(library);
-  for (const addresses of stacks) {
-    const inside = new Set(addresses.map(nameAt).filter((name) => name !== undefined));
-    for (const name of inside) counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return counts;
+/** Threads in code that no new call would run: upper bounds. */
+export interface OldThreads {
+  /** By function, inside a body other than the one its next call would run. Functions without any are left out. */
+  readonly byName: ReadonlyMap<string, number>;
+  /** Those inside no such body, but in other code of a generation that does not run: switching does not reach it. */
+  readonly elsewhere: number;
 }
 
-/** Maps an address to the function whose old body contains it, if any. */
-function oldFunctions({ copies, tables, functions }: Bodies): (address: Address) => string | undefined {
+/** @param stacks for each thread, the addresses within the copies' `ranges` that are its pc or lie on its stack */
+export function oldThreads(library: Bodies, stacks: readonly (readonly Address[])[]): OldThreads {
+  const byName = new Map<string, number>();
+  let elsewhere = 0;
+  if (library.copies.ranges.length === 0) return { byName, elsewhere };
+  const placeAt = places(library);
+  for (const addresses of stacks) {
+    const found = addresses.map(placeAt);
+    const inside = new Set(found.flatMap((place) => (place.kind === "old body" ? [place.name] : [])));
+    for (const name of inside) byName.set(name, (byName.get(name) ?? 0) + 1);
+    if (inside.size === 0 && found.some(({ kind }) => kind === "old code")) elsewhere += 1;
+  }
+  return { byName, elsewhere };
+}
+
+/** What an address within the copies belongs to. */
+type Place = { readonly kind: "old body"; readonly name: string } | { readonly kind: "old code" | "current" };
+
+function places({ copies, tables, functions }: Bodies): (address: Address) => Place {
   const old = oldStarts({ copies, tables, functions });
-  const places = copies
+  const current = new Set(
+    tables.bodiesOf(tables.running, functions.places.length).flatMap((body) => startsOf(body, copies.ranges)),
+  );
+  const generations = copies
     .all()
-    .map(([generation, copy]) => ({ range: rangeOf(copy), starts: copies.startsOf(generation) }));
+    .map(([generation, copy]) => ({ generation, range: rangeOf(copy), starts: copies.startsOf(generation) }));
   return (address) => {
-    const start = places.find(({ range }) => isIn(range, address))?.starts.of(address) ?? null;
-    return start === null ? undefined : functions.places[old.get(start) ?? -1];
+    const found = generations.find(({ range }) => isIn(range, address));
+    const start = found?.starts.of(address) ?? null;
+    if (found === undefined || start === null) return { kind: "current" };
+    const name = functions.places[old.get(start) ?? -1];
+    if (name !== undefined) return { kind: "old body", name };
+    return { kind: found.generation === tables.running || current.has(start) ? "current" : "old code" };
   };
 }
 

@@ -43,8 +43,9 @@ export function libraryStatus(
     running: library.running,
     functions: functionsOf(library).map((f) => ({
       ...f,
-      oldThreads: threads === null ? null : (threads.get(f.name) ?? 0),
+      oldThreads: threads === null ? null : (threads.byName.get(f.name) ?? 0),
     })),
+    otherThreads: threads === null ? null : threads.elsewhere,
   };
 }
 

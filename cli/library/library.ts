@@ -251,7 +251,7 @@ export class FollowedLibrary {
     return `generation ${this.running} of ${this.name}${this.running === 0 ? " (the host's own code)" : ""}`;
   }
 
-  status(functions: StatusLibrary["functions"]): StatusLibrary {
+  status(functions: StatusLibrary["functions"], otherThreads: number | null): StatusLibrary {
     return {
       library: this.name,
       generation: this.running,
@@ -262,6 +262,7 @@ export class FollowedLibrary {
         functions: n,
       })),
       functions,
+      otherThreads,
       state: this.#stateNow(),
     };
   }

@@ -8,7 +8,7 @@ export async function statusOf(connection: TargetConnection, libraries: Librarie
   const ranges = await connection.ask("ranges", {});
   const stacks = ranges.length === 0 ? [] : ((await connection.target?.stacks(ranges)) ?? null);
   const found: StatusLibrary[] = [];
-  for (const { library, functions } of await connection.ask("status", { stacks })) {
+  for (const { library, functions, otherThreads } of await connection.ask("status", { stacks })) {
     const followed = libraries.get(library);
     if (followed === undefined) continue;
     const sources = await followed.sources();
@@ -16,7 +16,7 @@ export async function statusOf(connection: TargetConnection, libraries: Librarie
       const source = sources.get(f.name);
       return { ...f, check: followed.checkOf(f.name), ...(source !== undefined && { source }) };
     });
-    found.push(followed.status(described));
+    found.push(followed.status(described, otherThreads));
   }
   return found;
 }

@@ -110,6 +110,7 @@ export function eventLines(event: Exclude<SessionEvent, { type: "target:output" 
       return event.libraries.flatMap((l) => [
         `${l.library}: generation ${l.generation} of ${l.generations.map((g) => g.generation).join(", ")}`,
         ...l.functions.map((f) => `  ${f.name}: generation ${f.generation}${threads(f.oldThreads)}`),
+        ...(l.otherThreads ? [`  ${count(l.otherThreads, "thread")} in old code without a mark`] : []),
       ]);
     case "preview":
       return [

@@ -85,3 +85,41 @@ async function started(pid: number, threads: number): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+test("a thread that loops in old code without a mark is told of, and no marked function is blamed for it", async (t) => {
+  const shop = new Workshop(t);
+  const code = (n: number) => `
+    #include "hotpatch.h"
+    #include <pthread.h>
+    #include <stdio.h>
+    #include <unistd.h>
+    HOTPATCH int value(int x) { return x + ${n}; }
+    static void *worker(void *arg) { for (;;) { printf("works %d\\n", value(0) * 0 + ${n}); usleep(20000); } return arg; }
+    void start(void) { pthread_t t; pthread_create(&t, NULL, worker, NULL); }`;
+  const host = `
+    #include <dlfcn.h>
+    #include <stdio.h>
+    #include <unistd.h>
+    int main(int argc, char **argv) {
+      void *library = dlopen(argv[argc - 1], RTLD_NOW);
+      setvbuf(stdout, NULL, _IOLBF, 0);
+      ((void (*)(void))dlsym(library, "start"))();
+      for (;;) pause();
+    }`;
+  const lib = await shop.library("libgame.so", code(1));
+  const tool = Tool.spawn(shop, ["--", await shop.host("host", host), lib]);
+  await tool.next("library:found");
+  await tool.prints("works 1");
+  const other = async () => {
+    const from = tool.events.length;
+    tool.send({ command: "status" });
+    const [status] = (await tool.next("status", () => true, from)).libraries;
+    return [status?.otherThreads, status?.functions.map(({ oldThreads }) => oldThreads)];
+  };
+  t.deepEqual(await other(), [0, [0]], "generation 0 runs: nothing is old");
+  await shop.library("libgame.so", code(2));
+  await tool.switched(1);
+  t.deepEqual(await other(), [1, [0]]);
+  await tool.prints("works 1", tool.output.all.length);
+  t.is(await tool.end(), 0);
+});

@@ -44,6 +44,7 @@ export const status = (
       generation,
       generations: generations.map((n) => ({ generation: n, at: 0, buildId: null, functions: names.length })),
       functions: names.map((name) => ({ name, generation, check: "unchecked" as const, oldThreads })),
+      otherThreads: null,
       state: [],
     },
   ],
