@@ -8,24 +8,37 @@ import type { RecordType, TemplateArgument, TypeId, TypeNode } from "./type.js";
  * has nothing to keep them with: a strong number is no player.
  */
 export function compareArguments(a: RecordType, b: RecordType, inside: Inside): void {
-  const { changes } = inside.found;
   const [was, is] = [a.parameters, b.parameters];
-  if (was.length !== is.length) return void changes.push(`${was.length} -> ${is.length} template arguments`);
   const holds = a.rust || leadsAway(inside.before, a, 0);
-  was.forEach((before, i) => {
-    const after = is[i];
-    if (after === undefined) return;
-    const [old, now] = [argumentText(before, inside.before), argumentText(after, inside.after)];
-    const at = `template argument ${after.name || i + 1}`;
-    const change = `${at}: ${old} -> ${now}`;
-    if (before.type === null || after.type === null) {
-      if (old !== now) changes.push(change);
-    } else if (old !== now && isEmpty(inside.before[before.type]) && isEmpty(inside.after[after.type]))
-      changes.push(change); // another order, another allocator: the name is all there is
-    else if (holds || old !== now)
-      inside.types(before.type, after.type, { change, remark: `${at}: ${old} is now ${now}`, at });
-  });
+  for (const [i, before] of was.entries()) {
+    // Not every compiler describes arguments that were left to their defaults.
+    const after = is.length === was.length ? is[i] : is.find(({ name }) => name !== "" && name === before.name);
+    if (after !== undefined) comparePair(before, after, `template argument ${after.name || i + 1}`, holds, inside);
+  }
 }
+
+/** @param holds whether the instance has anything to keep elements with */
+function comparePair(
+  before: TemplateArgument,
+  after: TemplateArgument,
+  at: string,
+  holds: boolean,
+  { before: typesBefore, after: typesAfter, types, found }: Inside,
+): void {
+  const [old, now] = [argumentText(before, typesBefore), argumentText(after, typesAfter)];
+  const change = `${at}: ${old} -> ${now}`;
+  if (before.type === null || after.type === null) {
+    if (old !== now && isNumber(old) && isNumber(now)) found.changes.push(change);
+    return;
+  }
+  const isEmptyPair = isEmpty(typesBefore[before.type]) && isEmpty(typesAfter[after.type]);
+  // Another order, another allocator: the name is all there is.
+  if (old !== now && isEmptyPair) found.changes.push(change);
+  else if (holds || old !== now) types(before.type, after.type, { change, remark: `${at}: ${old} is now ${now}`, at });
+}
+
+/** Or nothing, as where a template is the argument; an enumerator may be told by its name or its number. */
+const isNumber = (value: string): boolean => /^-?\d+$/.test(value);
 
 const argumentText = ({ type, value }: TemplateArgument, types: Types): string =>
   type === null ? (value ?? "") : typeText(types, type);

@@ -66,13 +66,16 @@ function byKey(fields: readonly Field[], types: Types): Map<string, Field> {
   const map = new Map<string, Field>();
   let nameless = 0;
   for (const field of fields) {
-    const key = field.kind !== "field" ? `${field.kind} ${typeText(types, field.type)}` : field.name;
+    const key = field.kind !== "field" ? `${field.kind} ${spelled(typeText(types, field.type))}` : field.name;
     // Names of padding and anonymous members may occur twice.
     if (key === null || key === "" || map.has(key)) map.set(` ${nameless++}`, field);
     else map.set(key, field);
   }
   return map;
 }
+
+/** A template's name without its arguments: every compiler spells them in its own way. They are compared one by one. */
+const spelled = (name: string): string => name.replace(/<.*/s, "<>");
 
 /** Names of members that are kept for later: new ones may take their place. */
 const SPARE = /^_*(?:reserved|spare|unused|padding|pad|filler|dummy)_*\d*_*$/i;

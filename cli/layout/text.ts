@@ -63,6 +63,3 @@ export function fieldText(types: Types, { bit, width, type }: Field): string {
   const rest = bit % 8;
   return `${what} at ${(bit - rest) / 8}${width === null ? "" : ` bit ${rest}`}`;
 }
-
-/** The trait of `dyn game::Shape + Send`; null for any other type's name. */
-export const traitOf = (name: string): string | null => /^dyn ([^+]*?)(?: \+ .*)?$/.exec(name)?.[1] ?? null;

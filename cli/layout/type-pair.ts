@@ -5,8 +5,9 @@
 import { isByte } from "./arguments.js";
 import { compareEnums } from "./enum.js";
 import type { Inside, Words } from "./inside.js";
+import { isImplementation, traitOf, withoutArguments } from "./names.js";
 import { compareStructs, passedByReference } from "./record.js";
-import { type Types, traitOf, typeText } from "./text.js";
+import { type Types, typeText } from "./text.js";
 import { type Layouts, type Signature, type TypeId, type TypeNode, VOID } from "./type.js";
 
 /** int*** and the like: deeper than anybody writes. */
@@ -14,6 +15,8 @@ const DEEPEST = 64;
 /** Counterparts of one type: more than any has. */
 const MOST_PLACES = 100_000;
 export const TOO_LARGE = "its types refer to each other in too many ways to compare";
+
+const WIDE = "whether its vectors are passed in registers is the business of attributes that are not described";
 
 export interface Pair {
   readonly before: TypeId;
@@ -71,6 +74,7 @@ export class PairComparison {
     const own = this.#start();
     const alike = byName ? this.#withoutDropped(before, after, own) : { before, after };
     this.#compareSignatures(own, alike.before, alike.after, words, 0);
+    if (before.wide && after.wide && before.convention === after.convention) own.unseen.push(WIDE);
     return own;
   }
 
@@ -237,9 +241,12 @@ export class PairComparison {
     opaque: (a, b, place) => {
       if (a.name !== b.name) return change(place);
       const cure = a.hidden ?? b.hidden;
-      // The implementation's own types are what the compiler's version makes them.
-      if (cure !== null && !(isWhollyImplementation(a.name) && a.compiler === b.compiler))
-        place.own.unseen.push(`${a.name} is only declared here: ${cure}`);
+      // The implementation's own types are what the compiler's version and the program's types make them.
+      const isMade =
+        isImplementation(a.name) && a.compiler === b.compiler && a.madeWith !== null && b.madeWith !== null;
+      if (isMade) {
+        for (const [i, one] of (a.madeWith ?? []).entries()) this.#inside(place, one, b.madeWith?.[i] ?? VOID);
+      } else if (cure !== null) place.own.unseen.push(`${a.name} is only declared here: ${cure}`);
     },
     named: compareNames,
     enum: leadOn,
@@ -267,25 +274,10 @@ function leadOn(a: Named, b: Named, place: Place): void {
   else own.renamed.push({ pair, ...words });
 }
 
-/** `a::b<c>` -> `a::b` */
-const withoutArguments = (name: string): string => name.replace(/<.*/s, "");
-
 /** Nobody renames the implementation's types: another name is another type, whatever its layout. */
 function isSubstituted(before: string | null, after: string | null): boolean {
   if (before === null || after === null || withoutArguments(before) === withoutArguments(after)) return false;
   return isImplementation(before) || isImplementation(after);
-}
-
-/** Of the standard library or the compiler. Source: C++ [reserved.names], C11 7.1.3. */
-const isImplementation = (name: string): boolean => /^(?:std|__gnu_cxx|core|alloc)::|^_[_A-Z]/.test(name);
-
-const BUILT_IN =
-  /^(?:const|volatile|signed|unsigned|char|char8_t|char16_t|char32_t|wchar_t|bool|short|int|long|float|double|void|true|false)$/;
-
-/** A template's instance with the implementation's own types, too: `std::basic_ostream<char, std::char_traits<char> >`. */
-function isWhollyImplementation(name: string): boolean {
-  const words = withoutArguments(name) === name ? [] : (name.match(/[A-Za-z_][\w:]*/g) ?? []);
-  return isImplementation(name) && words.every((word) => BUILT_IN.test(word) || isImplementation(word));
 }
 
 /** 16 bytes of floating point are one of several formats, which DWARF tells apart by name only; so are 2. */

@@ -117,6 +117,11 @@ export type TypeNode =
       readonly name: string;
       readonly hidden: string | null;
       readonly compiler: string;
+      /**
+       * Of an instance of the implementation's templates: the types of the program's own that its name mentions, which
+       * decide what is in it; null if one of them is not described.
+       */
+      readonly madeWith: readonly TypeId[] | null;
     }
   /** A type that is nothing but a name: decltype(nullptr), `!`. */
   | { readonly kind: "named"; readonly name: string }
@@ -130,6 +135,8 @@ export interface Signature {
   readonly variadic: boolean;
   /** As in the source: ms_abi; "" is the platform's own. */
   readonly convention: string;
+  /** It passes vectors of more than 16 bytes: in registers or in memory, as options and attributes say. */
+  readonly wide: boolean;
 }
 
 /** What a name refers to, or why that is unknown. */

@@ -14,6 +14,7 @@ import type { Producer } from "./hidden.js";
 import { DwarfPackage } from "./package.js";
 import { DebugSections, type Sections } from "./sections.js";
 import { InfoSection, type Unit } from "./unit.js";
+import { indexOf } from "./unit-index.js";
 
 /** A split file's bytes; null if there is none. `path` is absolute, or relative to an unknown folder. */
 export type OpenFile = (path: string) => Buffer | null;
@@ -91,6 +92,25 @@ export class DebugInfo {
     const unit = this.#signatures.get(reference.signature);
     if (unit === undefined) throw new DwarfError("a type unit that it refers to is missing");
     return new Die(unit, unit.type);
+  }
+
+  /** The named types with contents in the type units that a unit refers to, directly or through others. */
+  typeUnitsFrom(unit: Unit): Die[] {
+    const found = new Set<Unit>([unit]);
+    for (const one of found)
+      for (const offset of indexOf(one).signed)
+        for (const other of this.#signedBy(new Die(one, offset))) found.add(other);
+    found.delete(unit);
+    return [...found].flatMap((one) => indexOf(one).definitions.map((offset) => new Die(one, offset)));
+  }
+
+  /** The type units that an entry's attributes refer to. */
+  #signedBy(die: Die): Unit[] {
+    return die.abbreviation.attributes.flatMap((attribute) => {
+      const reference = die.reference(attribute);
+      if (reference === undefined || "offset" in reference) return [];
+      return this.#signatures.get(reference.signature) ?? [];
+    });
   }
 
   #register(info: InfoSection): void {

@@ -71,11 +71,20 @@ export class Lookup {
 
   /** The definitions of a type that is only declared at `die`. Reads the whole library, once. */
   definitionsOf(die: Die): Die[] {
+    return this.#definitionsNamed(this.nameOf(die) ?? "", die.text(AT.name) ?? "");
+  }
+
+  /** The same by a name without template arguments, a::b::c. */
+  definitionsNamed(name: string): Die[] {
+    return this.#definitionsNamed(name, name.slice(name.lastIndexOf(":") + 1));
+  }
+
+  /** @param last its last component */
+  #definitionsNamed(name: string, last: string): Die[] {
     this.#definitions ??= this.#indexDefinitions();
-    const name = this.nameOf(die) ?? "";
     let found = this.#defined.get(name);
     if (found === undefined) {
-      const all = this.#definitions.get(die.text(AT.name) ?? "") ?? [];
+      const all = this.#definitions.get(last) ?? [];
       found = all.map(({ unit, offset }) => new Die(unit, offset)).filter((one) => this.nameOf(one) === name);
       this.#defined.set(name, found);
     }

@@ -39,7 +39,7 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     const dieOf = (places: Places, { entries }: FoundEntries, name: string) =>
       places.get(name)?.flatMap((address) => entries.get(address) ?? [])[0];
     const around = whileOpen(elf.bytes.buffer.length, (name: string) =>
-      surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), lookup, reader),
+      surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), debug, lookup, reader),
     );
     return {
       types,
@@ -141,13 +141,14 @@ const isNamed = (die: Die, name: string): boolean => [die.text(AT.linkage_name),
 const inUnit = new WeakMap<Unit, readonly TypeId[]>();
 
 /** The named types of the unit in which the declaration of a function or variable is: of its source file, also after optimisation. */
-function surroundings(die: Die | undefined, lookup: Lookup, reader: TypeReader): readonly TypeId[] {
+function surroundings(die: Die | undefined, debug: DebugInfo, lookup: Lookup, reader: TypeReader): readonly TypeId[] {
   if (die === undefined) return [];
   try {
     const { unit } = lookup.origin(die);
     let types = inUnit.get(unit);
     if (types === undefined) {
-      types = indexOf(unit).definitions.map((offset) => reader.definition(new Die(unit, offset)));
+      const own = indexOf(unit).definitions.map((offset) => new Die(unit, offset));
+      types = [...own, ...debug.typeUnitsFrom(unit)].map((one) => reader.definition(one));
       reader.finish();
       inUnit.set(unit, types);
     }
@@ -168,8 +169,9 @@ function signatureOf(die: Die, lookup: Lookup, reader: TypeReader, producer: (un
   const signature = reader.signatureOf(source, declaration);
   const saysNothing = signature.parameters.length === 0 && !die.has(AT.type) && !declaration.has(AT.type);
   if (saysNothing && !indexOf(declaration.unit).hasTypes) throw new DwarfError(LINE_TABLES_ONLY);
-  const byOptions = conventionByOptions(producer(declaration.unit), reader.passesWideVectors(source, declaration));
-  return { ...signature, convention: [signature.convention, byOptions].filter((one) => one !== "").join(" ") };
+  const wide = reader.passesWideVectors(source, declaration);
+  const byOptions = conventionByOptions(producer(declaration.unit), wide);
+  return { ...signature, wide, convention: [signature.convention, byOptions].filter((one) => one !== "").join(" ") };
 }
 
 function variableOf(die: Die, lookup: Lookup, reader: TypeReader): TypeId {

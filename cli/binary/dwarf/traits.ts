@@ -3,7 +3,7 @@
  * themselves. rustc describes each as a variable `<game::Square as game::Shape>::{vtable}`: drop, size, alignment, then
  * a method for each word.
  */
-import { traitOf } from "../../layout/text.js";
+import { traitOf } from "../../layout/names.js";
 import type { TypeNode } from "../../layout/type.js";
 import type { Elf } from "../elf.js";
 import { AT } from "./constants.js";

@@ -2,6 +2,7 @@
  * Turns type entries into cli/layout's data; reads only what is reachable from what is requested. An entry that cannot
  * be understood becomes an `unknown` type with the reason; nothing is guessed.
  */
+import { ownNamesIn } from "../../layout/names.js";
 import { type Signature, type TypeId, type TypeNode, type VirtualFunction, VOID } from "../../layout/type.js";
 import { ElfError } from "../elf.js";
 import { AT, LANG_RUST, SIGNED_ENCODINGS, TAG } from "./constants.js";
@@ -186,7 +187,7 @@ export class TypeReader implements RecordContext {
       parameters.push(this.typeOf(child.has(AT.type) ? child : this.#lookup.origin(child)));
     }
     const result = this.typeOf(die.has(AT.type) ? die : declaration);
-    return { result, parameters, variadic, convention: conventionOf(die) || conventionOf(declaration) };
+    return { result, parameters, variadic, convention: conventionOf(die) || conventionOf(declaration), wide: false };
   }
 
   /** Whether a function takes or returns, by value, a vector that does not fit an SSE register. */
@@ -282,7 +283,14 @@ export class TypeReader implements RecordContext {
     const name = this.nameOf(die) ?? "(anonymous)";
     if (id === undefined) return { kind: "unknown", name, reason: `${name} is only declared` };
     this.#declared.push({ id, die });
-    return { kind: "opaque", name, ...whyHidden(this.#debug.producerOf(die.unit)) };
+    return { kind: "opaque", name, madeWith: null, ...whyHidden(this.#debug.producerOf(die.unit)) };
+  }
+
+  /** See `opaque` in cli/layout/type.ts. */
+  #partsOf(name: string): TypeId[] | null {
+    const definitions = ownNamesIn(name).map((one) => this.#lookup.definitionsNamed(one));
+    const parts = definitions.flatMap(([first]) => (first === undefined ? [] : [this.#idOf(first, null)]));
+    return parts.length === definitions.length ? parts : null;
   }
 
   /** Resolves a declared type by its definition in another unit. */
@@ -291,7 +299,8 @@ export class TypeReader implements RecordContext {
     try {
       const definitions = this.#lookup.definitionsOf(die);
       const [first] = definitions;
-      if (first === undefined) return { kind: "opaque", name, ...whyHidden(this.#debug.producerOf(die.unit)) };
+      if (first === undefined)
+        return { kind: "opaque", name, madeWith: this.#partsOf(name), ...whyHidden(this.#debug.producerOf(die.unit)) };
       // Two layouts, or two source locations, are two types of one name: it is unknown which is meant.
       const kinds = new Set(definitions.map(shapeOf));
       if (kinds.size > 1)

@@ -4,7 +4,7 @@
  */
 import { firstFrom } from "../sorted.js";
 import type { Abbreviation } from "./abbrev.js";
-import { AT, TAG } from "./constants.js";
+import { AT, FORM, TAG } from "./constants.js";
 import { Cursor } from "./cursor.js";
 import { skipValues } from "./form.js";
 import type { Unit } from "./unit.js";
@@ -17,6 +17,8 @@ export interface UnitIndex {
   readonly variables: readonly number[];
   /** Named types with their contents. */
   readonly definitions: readonly number[];
+  /** Entries that refer to types in type units. */
+  readonly signed: readonly number[];
   /** Nested scopes, each with its enclosing one. */
   readonly scopes: readonly number[];
   readonly around: readonly number[];
@@ -55,19 +57,21 @@ interface Role {
   readonly list: "functions" | "variables" | "definitions" | null;
   readonly scope: boolean;
   readonly type: boolean;
+  readonly signed: boolean;
 }
 
-const PASSED: Role = { list: null, scope: false, type: false };
+const PASSED: Role = { list: null, scope: false, type: false, signed: false };
 
 const roles = new WeakMap<Abbreviation, Role>();
 
 function roleOf(abbreviation: Abbreviation): Role {
-  if (LOOKED_AT[abbreviation.tag] !== 1) return PASSED;
+  const signed = abbreviation.forms.includes(FORM.ref_sig8);
+  if (LOOKED_AT[abbreviation.tag] !== 1 && !signed) return PASSED;
   let role = roles.get(abbreviation);
   if (role === undefined) {
     const { tag } = abbreviation;
     const list = listOf(abbreviation);
-    role = { list, scope: SCOPES.has(tag), type: tag === TAG.base_type || list === "definitions" };
+    role = { list, scope: SCOPES.has(tag), type: tag === TAG.base_type || list === "definitions", signed };
     roles.set(abbreviation, role);
   }
   return role;
@@ -85,13 +89,15 @@ class Index implements UnitIndex {
   readonly functions: number[] = [];
   readonly variables: number[] = [];
   readonly definitions: number[] = [];
+  readonly signed: number[] = [];
   readonly scopes: number[] = [];
   readonly around: number[] = [];
   hasTypes = false;
 
   /** @param parent the scope around the entry at `offset`; 0 where there is none */
-  add(offset: number, { list, scope, type }: Role, parent: number): void {
+  add(offset: number, { list, scope, type, signed }: Role, parent: number): void {
     if (list !== null) this[list].push(offset);
+    if (signed) this.signed.push(offset);
     if (type) this.hasTypes = true;
     if (scope && parent !== 0) {
       this.scopes.push(offset);
