@@ -35,6 +35,9 @@ const GCC2 = both("gcc -O2", "gcc", "-g -gdwarf-5 -O2");
 const CLANG0 = both("clang -O0", "clang", "-g -gdwarf-5 -O0");
 const CLANG2 = both("clang -O2", "clang", "-g -gdwarf-5 -O2");
 
+/** clang 14 takes C++14 unasked. */
+const STANDARD = ["-std=gnu++17"];
+const NATIVE_FLAGS = ["-w", "-fPIC", "-shared", `-I${INCLUDE}`];
 /** Of C and C++. */
 const NATIVE: readonly Build[] = [
   GCC0,
@@ -93,11 +96,14 @@ export class Builder {
 
   async #library(language: Language, source: Source, compiler: Compiler): Promise<string> {
     const [program, extension] = programOf(language, compiler);
-    const key = JSON.stringify([this.#versionOf(program), compiler.flags, source, this.#markHash(language)]);
+    const flags = [...compiler.flags, ...(language === "C++" ? STANDARD : [])];
+    const key = JSON.stringify([this.#versionOf(program), flags, source, this.#markHash(language)]);
     const folder = join(this.#cache, createHash("sha256").update(key).digest("hex").slice(0, 24));
     let running = this.#running.get(folder);
     if (running === undefined) {
-      running = this.#compile(folder, source, extension, program, compiler).finally(() => this.#running.delete(folder));
+      running = this.#compile(folder, source, extension, program, { ...compiler, flags }).finally(() =>
+        this.#running.delete(folder),
+      );
       this.#running.set(folder, running);
     }
     return running;
@@ -121,7 +127,7 @@ export class Builder {
         writeFileSync(join(folder, unit), text);
         return unit;
       });
-      const args = family === "rustc" ? this.#rustArgs(flags) : [...flags, "-w", "-fPIC", "-shared", `-I${INCLUDE}`];
+      const args = family === "rustc" ? this.#rustArgs(flags) : [...flags, ...NATIVE_FLAGS];
       writeFileSync(verdict, await run(program, [...args, "-o", "lib.so", ...units], folder));
     }
     const words = readFileSync(verdict, "utf8");

@@ -46,7 +46,8 @@ export function judge(before: string, after: string): Judgement {
       remarks: functions.flatMap(({ reason }) => (reason === undefined ? [] : [reason])).join("; "),
     };
   } catch (error) {
-    if (error instanceof HotpatchError) return { refused: `${error.report.code}: ${error.report.detail}`, check: "unchecked", remarks: "" };
+    if (error instanceof HotpatchError)
+      return { refused: `${error.report.code}: ${error.report.detail}`, check: "unchecked", remarks: "" };
     throw error;
   }
 }

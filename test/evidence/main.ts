@@ -10,8 +10,8 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../support/workshop.js";
 import { Builder } from "./builds.js";
-import { PAIRS, spread } from "./pairs.js";
 import type { Pair } from "./pairs/pair.js";
+import { PAIRS, spread } from "./pairs.js";
 import { asJson, count, faults, table } from "./report.js";
 import { run } from "./run.js";
 
@@ -35,7 +35,10 @@ const isAsked = (texts: readonly string[] | undefined, ...words: readonly string
   texts === undefined || texts.some((text) => words.some((word) => word.includes(text)));
 
 const asked = PAIRS.filter(({ name, cause }) => isAsked(flags.only, name, cause));
-const pairs = spread(asked, Number(flags.seed)).slice(0, flags.sample === undefined ? asked.length : Number(flags.sample));
+const pairs = spread(asked, Number(flags.seed)).slice(
+  0,
+  flags.sample === undefined ? asked.length : Number(flags.sample),
+);
 
 const shown = ({ name, expect, why, old, new: now }: Pair): string =>
   `=== ${name}\n${expect}: ${why}\n--- old\n${old.join("--- unit\n")}--- new\n${now.join("--- unit\n")}`;

@@ -16,7 +16,14 @@ const way = (name: string, cause: string, declare: string, get: string, more: Pa
 /** A container as a member, with the header it needs. */
 const container = (name: string, header: string, type: string, get: string, more: Partial<Way> = {}): Way => {
   const one = way(`std::${name}`, `std::${name}`, `struct S { int n; ${type} m; };`, get, { whole: true, ...more });
-  return { ...one, around: (side) => `${header.split(" ").map((h) => `#include <${h}>\n`).join("")}${one.around(side)}` };
+  return {
+    ...one,
+    around: (side) =>
+      `${header
+        .split(" ")
+        .map((h) => `#include <${h}>\n`)
+        .join("")}${one.around(side)}`,
+  };
 };
 
 const CONTAINERS: readonly Way[] = [
@@ -33,7 +40,12 @@ const CONTAINERS: readonly Way[] = [
   container("multimap", "map", "std::multimap<long, T>", "&p->m.begin()->second"),
   container("set of pointers", "set", "std::set<T *>", "*p->m.begin()"),
   container("unordered_map", "unordered_map", "std::unordered_map<int, T>", "&p->m.begin()->second"),
-  container("unordered_map of unique_ptr", "unordered_map memory", "std::unordered_map<int, std::unique_ptr<T>>", "p->m.begin()->second.get()"),
+  container(
+    "unordered_map of unique_ptr",
+    "unordered_map memory",
+    "std::unordered_map<int, std::unique_ptr<T>>",
+    "p->m.begin()->second.get()",
+  ),
   container("unordered_set of pointers", "unordered_set", "std::unordered_set<T *>", "*p->m.begin()"),
   container("unique_ptr", "memory", "std::unique_ptr<T>", "p->m.get()"),
   container("unique_ptr of an array", "memory", "std::unique_ptr<T[]>", "&p->m[2]"),
@@ -41,7 +53,12 @@ const CONTAINERS: readonly Way[] = [
   container("weak_ptr", "memory", "std::weak_ptr<T>", "p->m.lock().get()"),
   container("optional", "optional", "std::optional<T>", "&*p->m"),
   container("variant", "variant", "std::variant<int, T>", "std::get_if<T>(&p->m)"),
-  container("variant of unique_ptr", "variant memory", "std::variant<int, std::unique_ptr<T>>", "std::get<1>(p->m).get()"),
+  container(
+    "variant of unique_ptr",
+    "variant memory",
+    "std::variant<int, std::unique_ptr<T>>",
+    "std::get<1>(p->m).get()",
+  ),
   container("pair", "utility", "std::pair<int, T>", "&p->m.second"),
   container("tuple", "tuple", "std::tuple<int, T>", "&std::get<1>(p->m)"),
   container("function", "functional", "std::function<T *(int)>", "p->m(2)"),
@@ -56,13 +73,23 @@ const CONTAINERS: readonly Way[] = [
 /** Where a type is in a class: ways without the standard library. */
 const CPP_WAYS: readonly Way[] = [
   ...WAYS.filter(({ name }) =>
-    ["a pointer", "by value", "state", "state that points", "a void pointer", "a byte buffer", "an opaque type of another unit", "state that points to an opaque type"].includes(name),
+    [
+      "a pointer",
+      "by value",
+      "state",
+      "state that points",
+      "a void pointer",
+      "a byte buffer",
+      "an opaque type of another unit",
+      "state that points to an opaque type",
+    ].includes(name),
   ),
   {
     name: "a reference",
     cause: "reference",
     named: "function",
-    around: ({ declare, type, use }) => `${declare}\nHOTPATCH int f(const ${type} &r) { const ${type} *e = &r; return ${use}; }`,
+    around: ({ declare, type, use }) =>
+      `${declare}\nHOTPATCH int f(const ${type} &r) { const ${type} *e = &r; return ${use}; }`,
   },
   {
     name: "an rvalue reference",
@@ -180,77 +207,178 @@ function struct(name: string, bases: string): string {
 
 /** Edits that only C++ has. */
 const CPP_EDITS = [
-  members("method", "same", "method added", "methods are not in the object", [
-    "int id; float hp;",
-    "int id; float hp; int twice() const { return 2 * id; }",
-  ], { use: ["e->id + (int)e->hp", "e->twice() + (int)e->hp"] }),
-  members("method", "same", "static member added", "static members are not in the object", [
-    "int id; float hp;",
-    "int id; float hp; static int count;",
-  ], { use: "e->id + (int)e->hp" }),
-  members("method", "same", "nested type and alias added", "types are not in the object", [
-    "int id; float hp;",
-    "int id; float hp; using number = int; enum Mode { SLOW, FAST }; struct Part { int x; };",
-  ], { use: "e->id + (int)e->hp" }),
-  members("method", "same", "default member initialiser", "live objects are initialised already", [
-    "int id; float hp;",
-    "int id = 3; float hp = 1;",
-  ], { use: "e->id + (int)e->hp" }),
-  members("method", "same", "operator and friend added", "neither is in the object", [
-    "int id; float hp;",
-    "int id; float hp; bool operator==(const E &o) const { return id == o.id; } friend int peek(const E &);",
-  ], { use: "e->id + (int)e->hp" }),
-  members("struct member", "refuse", "a reference to another type", "the float at its end is read as an int", [
-    "int id; float &hp;",
-    "int id; int &hp;",
-  ], { use: "e->id + (int)e->hp" }),
-  members("array", "refuse", "a nested template's argument", "the box holds a float", [
-    "Cell<int> cell; int id;",
-    "Cell<float> cell; int id;",
-  ], { head: "template <class T> struct Cell { T v; }; ", use: "(int)e->cell.v + e->id" }),
-  members("enum", "refuse", "a scoped enum's integer", "its neighbour is read with it", [
-    "Kind kind; unsigned char id;",
-    "Kind kind; unsigned char id;",
-  ], { head: ["enum class Kind : unsigned char { A, B }; ", "enum class Kind : unsigned short { A, B }; "], use: "int(e->kind) + e->id" }),
+  members(
+    "method",
+    "same",
+    "method added",
+    "methods are not in the object",
+    ["int id; float hp;", "int id; float hp; int twice() const { return 2 * id; }"],
+    { use: ["e->id + (int)e->hp", "e->twice() + (int)e->hp"] },
+  ),
+  members(
+    "method",
+    "same",
+    "static member added",
+    "static members are not in the object",
+    ["int id; float hp;", "int id; float hp; static int count;"],
+    { use: "e->id + (int)e->hp" },
+  ),
+  members(
+    "method",
+    "same",
+    "nested type and alias added",
+    "types are not in the object",
+    ["int id; float hp;", "int id; float hp; using number = int; enum Mode { SLOW, FAST }; struct Part { int x; };"],
+    { use: "e->id + (int)e->hp" },
+  ),
+  members(
+    "method",
+    "same",
+    "default member initialiser",
+    "live objects are initialised already",
+    ["int id; float hp;", "int id = 3; float hp = 1;"],
+    { use: "e->id + (int)e->hp" },
+  ),
+  members(
+    "method",
+    "same",
+    "operator and friend added",
+    "neither is in the object",
+    [
+      "int id; float hp;",
+      "int id; float hp; bool operator==(const E &o) const { return id == o.id; } friend int peek(const E &);",
+    ],
+    { use: "e->id + (int)e->hp" },
+  ),
+  members(
+    "struct member",
+    "refuse",
+    "a reference to another type",
+    "the float at its end is read as an int",
+    ["int id; float &hp;", "int id; int &hp;"],
+    { use: "e->id + (int)e->hp" },
+  ),
+  members(
+    "array",
+    "refuse",
+    "a nested template's argument",
+    "the box holds a float",
+    ["Cell<int> cell; int id;", "Cell<float> cell; int id;"],
+    { head: "template <class T> struct Cell { T v; }; ", use: "(int)e->cell.v + e->id" },
+  ),
+  members(
+    "enum",
+    "refuse",
+    "a scoped enum's integer",
+    "its neighbour is read with it",
+    ["Kind kind; unsigned char id;", "Kind kind; unsigned char id;"],
+    {
+      head: ["enum class Kind : unsigned char { A, B }; ", "enum class Kind : unsigned short { A, B }; "],
+      use: "int(e->kind) + e->id",
+    },
+  ),
   members("enum", "refuse", "a scoped enum's sign", "255 is read as -1", ["Kind kind; int id;", "Kind kind; int id;"], {
     head: ["enum class Kind : unsigned char { A, B }; ", "enum class Kind : signed char { A, B }; "],
     use: "int(e->kind) + e->id",
   }),
-  members("enum", "same", "a scoped enum's constant appended", "the old constants have their values", [
-    "Kind kind; int id;",
-    "Kind kind; int id;",
-  ], { head: ["enum class Kind { A, B }; ", "enum class Kind { A, B, C }; "], use: "int(e->kind) + e->id" }),
-  members("pointer to member", "refuse", "of another type", "a float is read as an int", ["float In::*at; In *in;", "int In::*at; In *in;"], {
-    head: "struct In { int a; float b; }; ",
-    use: "(int)(e->in->*e->at)",
-  }),
-  members("pointer to member", "refuse", "of another class", "it is an offset in another class", ["int In::*at; int id;", "int Other::*at; int id;"], {
-    head: "struct In { int a; float b; }; struct Other { long z; int a; }; ",
-    use: "e->id + (e->at != nullptr)",
-  }),
-  members("pointer to member", "refuse", "function of other arguments", "the live function takes an int", ["int (In::*at)(int); In *in;", "int (In::*at)(double); In *in;"], {
-    head: "struct In { int a; int one(int); int two(double); }; ",
-    use: "(e->in->*e->at)(1)",
-  }),
-  members("alias", "same", "using for typedef", "two ways to write one alias", ["number id; int hp;", "number id; int hp;"], {
-    head: ["typedef int number; ", "using number = int; "],
-    use: "e->id + e->hp",
-  }),
-  members("alias", "same", "struct to class", "they differ in what is private by default", ["In in; int hp;", "In in; int hp;"], {
-    head: ["struct In { int a; }; ", "class In { public: int a; }; "],
-    use: "e->in.a + e->hp",
-  }),
-  members("alias", "same", "alias template", "another name for the same box", ["Cell<int> cell; int id;", "Alias<int> cell; int id;"], {
-    head: ["template <class T> struct Cell { T v; }; ", "template <class T> struct Cell { T v; }; template <class T> using Alias = Cell<T>; "],
-    use: "e->cell.v + e->id",
-  }),
-  members("alias", "same", "a default argument spelled out", "the same template of the same arguments", ["Cell<int> cell; int id;", "Cell<int, 4> cell; int id;"], {
-    head: "template <class T, int N = 4> struct Cell { T v[N]; }; ",
-    use: "e->cell.v[0] + e->id",
-  }),
-  members("reference", "same", "a reference for a pointer", "both are an address", ["int *at; int id;", "int &at; int id;"], {
-    use: ["*e->at + e->id", "e->at + e->id"],
-  }),
+  members(
+    "enum",
+    "same",
+    "a scoped enum's constant appended",
+    "the old constants have their values",
+    ["Kind kind; int id;", "Kind kind; int id;"],
+    { head: ["enum class Kind { A, B }; ", "enum class Kind { A, B, C }; "], use: "int(e->kind) + e->id" },
+  ),
+  members(
+    "pointer to member",
+    "refuse",
+    "of another type",
+    "a float is read as an int",
+    ["float In::*at; In *in;", "int In::*at; In *in;"],
+    {
+      head: "struct In { int a; float b; }; ",
+      use: "(int)(e->in->*e->at)",
+    },
+  ),
+  members(
+    "pointer to member",
+    "refuse",
+    "of another class",
+    "it is an offset in another class",
+    ["int In::*at; int id;", "int Other::*at; int id;"],
+    {
+      head: "struct In { int a; float b; }; struct Other { long z; int a; }; ",
+      use: "e->id + (e->at != nullptr)",
+    },
+  ),
+  members(
+    "pointer to member",
+    "refuse",
+    "function of other arguments",
+    "the live function takes an int",
+    ["int (In::*at)(int); In *in;", "int (In::*at)(double); In *in;"],
+    {
+      head: "struct In { int a; int one(int); int two(double); }; ",
+      use: "(e->in->*e->at)(1)",
+    },
+  ),
+  members(
+    "alias",
+    "same",
+    "using for typedef",
+    "two ways to write one alias",
+    ["number id; int hp;", "number id; int hp;"],
+    {
+      head: ["typedef int number; ", "using number = int; "],
+      use: "e->id + e->hp",
+    },
+  ),
+  members(
+    "alias",
+    "same",
+    "struct to class",
+    "they differ in what is private by default",
+    ["In in; int hp;", "In in; int hp;"],
+    {
+      head: ["struct In { int a; }; ", "class In { public: int a; }; "],
+      use: "e->in.a + e->hp",
+    },
+  ),
+  members(
+    "alias",
+    "same",
+    "alias template",
+    "another name for the same box",
+    ["Cell<int> cell; int id;", "Alias<int> cell; int id;"],
+    {
+      head: [
+        "template <class T> struct Cell { T v; }; ",
+        "template <class T> struct Cell { T v; }; template <class T> using Alias = Cell<T>; ",
+      ],
+      use: "e->cell.v + e->id",
+    },
+  ),
+  members(
+    "alias",
+    "same",
+    "a default argument spelled out",
+    "the same template of the same arguments",
+    ["Cell<int> cell; int id;", "Cell<int, 4> cell; int id;"],
+    {
+      head: "template <class T, int N = 4> struct Cell { T v[N]; }; ",
+      use: "e->cell.v[0] + e->id",
+    },
+  ),
+  members(
+    "reference",
+    "same",
+    "a reference for a pointer",
+    "both are an address",
+    ["int *at; int id;", "int &at; int id;"],
+    {
+      use: ["*e->at + e->id", "e->at + e->id"],
+    },
+  ),
 ];
 
 /** A member of the standard library that becomes another. */
@@ -264,7 +392,10 @@ const std = (
   head = "",
 ): Row => {
   const [was, is] = typeof get === "string" ? [get, get] : get;
-  const includes = headers.split(" ").map((header) => `#include <${header}>\n`).join("");
+  const includes = headers
+    .split(" ")
+    .map((header) => `#include <${header}>\n`)
+    .join("");
   const source = (type: string, text: string) =>
     `${includes}${head}\nstruct S { int n; ${type} m; };\nHOTPATCH int f(S *p) { return p->n + (int)(${text}); }`;
   return {
@@ -282,11 +413,35 @@ const STD: readonly Row[] = [
   std("map", "std::map<int, int>", "std::map<int, float>", "p->m.begin()->second", "the nodes hold ints"),
   std("map", "std::map<int, int>", "std::map<float, int>", "p->m.begin()->second", "the keys are ints"),
   std("map", "std::map<int, long>", "std::map<int, double>", "p->m.begin()->second", "the nodes hold longs"),
-  std("map functional", "std::map<int, int>", "std::map<int, int, std::greater<int>>", "p->m.begin()->second", "the live tree is sorted the other way"),
-  std("map vector", "std::map<int, std::vector<int>>", "std::map<int, std::vector<float>>", "p->m.begin()->second[0]", "the vectors hold ints"),
-  std("map memory", "std::map<int, std::unique_ptr<int>>", "std::map<int, std::unique_ptr<float>>", "*p->m.begin()->second", "the pointers lead to ints"),
+  std(
+    "map functional",
+    "std::map<int, int>",
+    "std::map<int, int, std::greater<int>>",
+    "p->m.begin()->second",
+    "the live tree is sorted the other way",
+  ),
+  std(
+    "map vector",
+    "std::map<int, std::vector<int>>",
+    "std::map<int, std::vector<float>>",
+    "p->m.begin()->second[0]",
+    "the vectors hold ints",
+  ),
+  std(
+    "map memory",
+    "std::map<int, std::unique_ptr<int>>",
+    "std::map<int, std::unique_ptr<float>>",
+    "*p->m.begin()->second",
+    "the pointers lead to ints",
+  ),
   std("set", "std::set<int>", "std::set<float>", "*p->m.begin()", "the nodes hold ints"),
-  std("set functional", "std::set<int>", "std::set<int, std::greater<int>>", "*p->m.begin()", "the live tree is sorted the other way"),
+  std(
+    "set functional",
+    "std::set<int>",
+    "std::set<int, std::greater<int>>",
+    "*p->m.begin()",
+    "the live tree is sorted the other way",
+  ),
   std("list", "std::list<int>", "std::list<float>", "p->m.front()", "the nodes hold ints"),
   std("list", "std::list<long>", "std::list<double>", "p->m.front()", "the nodes hold longs"),
   std("forward_list", "std::forward_list<int>", "std::forward_list<float>", "p->m.front()", "the nodes hold ints"),
@@ -294,79 +449,334 @@ const STD: readonly Row[] = [
   std("vector", "std::vector<int>", "std::vector<float>", "p->m[1]", "the elements are ints"),
   std("vector", "std::vector<int>", "std::vector<long>", "p->m[1]", "the elements have 4 bytes"),
   std("vector", "std::vector<char>", "std::vector<bool>", "p->m[1]", "the elements become bits"),
-  std("unordered_map", "std::unordered_map<int, int>", "std::unordered_map<int, float>", "p->m.begin()->second", "the nodes hold ints"),
-  std("unordered_map", "std::unordered_map<int, int>", "std::unordered_map<int, int, Hash>", "p->m.at(3)", "the live buckets are filled by the other hash", "refuse", "struct Hash { unsigned long operator()(int x) const { return 31ul * x; } };"),
-  std("unordered_map", "std::unordered_map<int, int, One>", "std::unordered_map<int, int, Two>", "p->m.at(3)", "the live buckets are filled by the other hash", "refuse", "struct One { unsigned long operator()(int x) const { return 31ul * x; } }; struct Two { unsigned long operator()(int x) const { return 7ul * x; } };"),
+  std(
+    "unordered_map",
+    "std::unordered_map<int, int>",
+    "std::unordered_map<int, float>",
+    "p->m.begin()->second",
+    "the nodes hold ints",
+  ),
+  std(
+    "unordered_map",
+    "std::unordered_map<int, int>",
+    "std::unordered_map<int, int, Hash>",
+    "p->m.at(3)",
+    "the live buckets are filled by the other hash",
+    "refuse",
+    "struct Hash { unsigned long operator()(int x) const { return 31ul * x; } };",
+  ),
+  std(
+    "unordered_map",
+    "std::unordered_map<int, int, One>",
+    "std::unordered_map<int, int, Two>",
+    "p->m.at(3)",
+    "the live buckets are filled by the other hash",
+    "refuse",
+    "struct One { unsigned long operator()(int x) const { return 31ul * x; } }; struct Two { unsigned long operator()(int x) const { return 7ul * x; } };",
+  ),
   std("unordered_set", "std::unordered_set<int>", "std::unordered_set<float>", "*p->m.begin()", "the nodes hold ints"),
-  std("mutex", "std::mutex", "std::recursive_mutex", "(p->m.lock(), p->m.unlock(), 1)", "a live mutex is of the other kind"),
-  std("mutex", "std::recursive_mutex", "std::mutex", "(p->m.lock(), p->m.unlock(), 1)", "a live mutex is of the other kind"),
+  std(
+    "mutex",
+    "std::mutex",
+    "std::recursive_mutex",
+    "(p->m.lock(), p->m.unlock(), 1)",
+    "a live mutex is of the other kind",
+  ),
+  std(
+    "mutex",
+    "std::recursive_mutex",
+    "std::mutex",
+    "(p->m.lock(), p->m.unlock(), 1)",
+    "a live mutex is of the other kind",
+  ),
   std("memory", "std::unique_ptr<int>", "std::unique_ptr<float>", "*p->m", "the pointer leads to an int"),
   std("memory", "std::unique_ptr<A>", "std::unique_ptr<B>", "p->m->v", "the pointer leads to an A", "refuse", AB),
   std("memory", "std::shared_ptr<int>", "std::shared_ptr<float>", "*p->m", "the pointer leads to an int"),
-  std("memory", "std::shared_ptr<int>", "std::weak_ptr<int>", ["*p->m", "*p->m.lock()"], "the live owner is counted among the owners"),
+  std(
+    "memory",
+    "std::shared_ptr<int>",
+    "std::weak_ptr<int>",
+    ["*p->m", "*p->m.lock()"],
+    "the live owner is counted among the owners",
+  ),
   std("optional", "std::optional<int>", "std::optional<float>", "*p->m", "the value is an int"),
-  std("variant", "std::variant<int, float>", "std::variant<float, int>", "std::get<0>(p->m)", "index 0 is the other one"),
-  std("variant memory", "std::variant<std::unique_ptr<A>, std::unique_ptr<B>>", "std::variant<std::unique_ptr<B>, std::unique_ptr<A>>", "std::get<0>(p->m)->v", "index 0 is the other one", "refuse", AB),
-  std("variant", "std::variant<A *, B *>", "std::variant<B *, A *>", "std::get<0>(p->m)->v", "index 0 is the other one", "refuse", AB),
-  std("variant", "std::variant<int, long, double>", "std::variant<int, double, long>", "p->m.index()", "indexes 1 and 2 have changed places"),
-  std("variant", "std::variant<int, float>", "std::variant<int, float, double>", "std::get<0>(p->m)", "the live one is shorter"),
+  std(
+    "variant",
+    "std::variant<int, float>",
+    "std::variant<float, int>",
+    "std::get<0>(p->m)",
+    "index 0 is the other one",
+  ),
+  std(
+    "variant memory",
+    "std::variant<std::unique_ptr<A>, std::unique_ptr<B>>",
+    "std::variant<std::unique_ptr<B>, std::unique_ptr<A>>",
+    "std::get<0>(p->m)->v",
+    "index 0 is the other one",
+    "refuse",
+    AB,
+  ),
+  std(
+    "variant",
+    "std::variant<A *, B *>",
+    "std::variant<B *, A *>",
+    "std::get<0>(p->m)->v",
+    "index 0 is the other one",
+    "refuse",
+    AB,
+  ),
+  std(
+    "variant",
+    "std::variant<int, long, double>",
+    "std::variant<int, double, long>",
+    "p->m.index()",
+    "indexes 1 and 2 have changed places",
+  ),
+  std(
+    "variant",
+    "std::variant<int, float>",
+    "std::variant<int, float, double>",
+    "std::get<0>(p->m)",
+    "the live one is shorter",
+  ),
   std("utility", "std::pair<int, float>", "std::pair<float, int>", "p->m.first", "each is read as the other"),
   std("tuple", "std::tuple<int, float>", "std::tuple<float, int>", "std::get<0>(p->m)", "each is read as the other"),
   std("array", "std::array<int, 4>", "std::array<float, 4>", "p->m[1]", "the elements are ints"),
   std("array", "std::array<int, 4>", "std::array<int, 6>", "p->m[3]", "the live one is shorter"),
   std("atomic", "std::atomic<int>", "std::atomic<float>", "p->m.load()", "the value is an int"),
   std("functional", "std::function<int(int)>", "std::function<int(double)>", "p->m(1)", "the live callee takes an int"),
-  std("functional", "std::function<int(int)>", "std::function<double(int)>", "p->m(1)", "the live callee returns an int"),
-  std("functional", "std::function<int(A *)>", "std::function<int(B *)>", "p->m(nullptr)", "the live callee takes an A", "refuse", AB),
+  std(
+    "functional",
+    "std::function<int(int)>",
+    "std::function<double(int)>",
+    "p->m(1)",
+    "the live callee returns an int",
+  ),
+  std(
+    "functional",
+    "std::function<int(A *)>",
+    "std::function<int(B *)>",
+    "p->m(nullptr)",
+    "the live callee takes an A",
+    "refuse",
+    AB,
+  ),
   std("string", "std::string", "std::wstring", "p->m[0]", "the characters have one byte"),
   std("string_view", "std::string_view", "std::u16string_view", "p->m[0]", "the characters have one byte"),
-  std("chrono", "std::chrono::milliseconds", "std::chrono::microseconds", "p->m.count()", "the live number counts milliseconds"),
+  std(
+    "chrono",
+    "std::chrono::milliseconds",
+    "std::chrono::microseconds",
+    "p->m.count()",
+    "the live number counts milliseconds",
+  ),
   std("chrono", "std::chrono::seconds", "std::chrono::minutes", "p->m.count()", "the live number counts seconds"),
   std("complex", "std::complex<float>", "double", ["p->m.real()", "p->m"], "two floats are read as a double"),
-  std("vector string", "std::vector<std::string>", "std::vector<std::wstring>", "p->m[0][0]", "the characters have one byte"),
+  std(
+    "vector string",
+    "std::vector<std::string>",
+    "std::vector<std::wstring>",
+    "p->m[0][0]",
+    "the characters have one byte",
+  ),
   std("stack", "std::stack<int>", "std::stack<float>", "p->m.top()", "the values are ints"),
   std("queue", "std::queue<long>", "std::queue<double>", "p->m.front()", "the values are longs"),
-  std("queue", "std::priority_queue<int>", "std::priority_queue<int, std::vector<int>, std::greater<int>>", "p->m.top()", "the live heap is ordered the other way"),
-  std("vector memory", "std::vector<int>", "std::vector<int, std::allocator<int>>", "p->m[0]", "the default argument spelled out", "same"),
-  std("map functional", "std::map<int, int>", "std::map<int, int, std::less<int>>", "p->m.begin()->second", "the default argument spelled out", "same"),
+  std(
+    "queue",
+    "std::priority_queue<int>",
+    "std::priority_queue<int, std::vector<int>, std::greater<int>>",
+    "p->m.top()",
+    "the live heap is ordered the other way",
+  ),
+  std(
+    "vector memory",
+    "std::vector<int>",
+    "std::vector<int, std::allocator<int>>",
+    "p->m[0]",
+    "the default argument spelled out",
+    "same",
+  ),
+  std(
+    "map functional",
+    "std::map<int, int>",
+    "std::map<int, int, std::less<int>>",
+    "p->m.begin()->second",
+    "the default argument spelled out",
+    "same",
+  ),
   std("string", "std::string", "std::basic_string<char>", "p->m[0]", "string is a name for it", "same"),
-  std("chrono", "std::chrono::seconds", "std::chrono::duration<long, std::ratio<1>>", "p->m.count()", "seconds is a name for it", "same"),
-  std("map", "std::map<int, long>", "std::map<int, long int>", "p->m.begin()->second", "two spellings of one type", "same"),
+  std(
+    "chrono",
+    "std::chrono::seconds",
+    "std::chrono::duration<long, std::ratio<1>>",
+    "p->m.count()",
+    "seconds is a name for it",
+    "same",
+  ),
+  std(
+    "map",
+    "std::map<int, long>",
+    "std::map<int, long int>",
+    "p->m.begin()->second",
+    "two spellings of one type",
+    "same",
+  ),
   std("vector", "std::vector<unsigned>", "std::vector<unsigned int>", "p->m[0]", "two spellings of one type", "same"),
-  std("functional", "std::function<int(int)>", "std::function<int(int)>", ["p->m(1)", "p->m(2)"], "only code has changed", "same"),
-  std("unordered_map string", "std::unordered_map<std::string, int>", "Scores", "p->m.at(\"a\")", "an alias is another name for it", "same", "using Scores = std::unordered_map<std::string, int>;"),
-  std("mutex", "std::mutex", "Lock", "(p->m.lock(), p->m.unlock(), 1)", "an alias is another name for it", "same", "using Lock = std::mutex;"),
+  std(
+    "functional",
+    "std::function<int(int)>",
+    "std::function<int(int)>",
+    ["p->m(1)", "p->m(2)"],
+    "only code has changed",
+    "same",
+  ),
+  std(
+    "unordered_map string",
+    "std::unordered_map<std::string, int>",
+    "Scores",
+    'p->m.at("a")',
+    "an alias is another name for it",
+    "same",
+    "using Scores = std::unordered_map<std::string, int>;",
+  ),
+  std(
+    "mutex",
+    "std::mutex",
+    "Lock",
+    "(p->m.lock(), p->m.unlock(), 1)",
+    "an alias is another name for it",
+    "same",
+    "using Lock = std::mutex;",
+  ),
 ];
 
 /** Own templates whose arguments say what the bytes mean. */
-const template = (what: string, why: string, declare: string, before: string, after: string, expect: Expectation = "refuse"): Row => {
+const template = (
+  what: string,
+  why: string,
+  declare: string,
+  before: string,
+  after: string,
+  expect: Expectation = "refuse",
+): Row => {
   const source = (type: string) =>
     `${declare}\nstruct S { ${type} m; };\nHOTPATCH int f(S *p) { return (int)p->m.get(); }`;
-  return { what: `template argument, ${what}`, cause: "template argument", expect, why, old: source(before), new: source(after) };
+  return {
+    what: `template argument, ${what}`,
+    cause: "template argument",
+    expect,
+    why,
+    old: source(before),
+    new: source(after),
+  };
 };
 
 const TEMPLATES: readonly Row[] = [
-  template("a number", "the slots begin elsewhere in the live bytes", "template <int N> struct Ring { unsigned char raw[64]; int get() { return raw[N]; } };", "Ring<8>", "Ring<16>"),
-  template("a policy", "the live bytes were written by the other policy", "struct Little { static int read(const unsigned char *b) { return b[0]; } }; struct Big { static int read(const unsigned char *b) { return b[3]; } }; template <class P> struct Field { unsigned char raw[4]; int get() { return P::read(raw); } };", "Field<Little>", "Field<Big>"),
-  template("a type behind void", "the pointer leads to an int", "template <class T> struct Ref { void *raw; T get() { return *(T *)raw; } };", "Ref<int>", "Ref<float>"),
-  template("a type over bytes", "the bytes hold an int", "template <class T> struct Slot { alignas(8) unsigned char raw[8]; T get() { return *reinterpret_cast<T *>(raw); } };", "Slot<int>", "Slot<float>"),
-  template("one of a pack", "the first is an int", "template <class... T> struct Pack; template <class A, class... R> struct Pack<A, R...> { alignas(8) unsigned char raw[32]; A get() { return *reinterpret_cast<A *>(raw); } };", "Pack<int, float>", "Pack<float, int>"),
-  template("one more of a pack", "the live bytes hold one less", "template <class... T> struct Pack { alignas(8) unsigned char raw[32]; unsigned get() { return raw[sizeof...(T)]; } };", "Pack<int, float>", "Pack<int, float, char>"),
-  template("an enumerator", "the live bytes were written in the other mode", "enum Mode { PLAIN, XORED }; template <Mode M> struct Code { unsigned char raw[4]; int get() { return M == XORED ? raw[0] ^ 85 : raw[0]; } };", "Code<PLAIN>", "Code<XORED>"),
-  template("a bool", "the live bytes were written the other way", "template <bool Wide> struct Text { unsigned char raw[8]; int get() { return Wide ? raw[0] << 8 | raw[1] : raw[0]; } };", "Text<false>", "Text<true>"),
-  template("a member pointer", "the live objects keep their keys elsewhere", "struct In { int a; int b; }; template <int In::*K> struct Index { In *in; int get() { return in->*K; } };", "Index<&In::a>", "Index<&In::b>"),
-  template("an alias of the same", "an alias is another name for int", "using number = int; template <class T> struct Ref { void *raw; T get() { return *(T *)raw; } };", "Ref<int>", "Ref<number>", "same"),
-  template("another spelling", "two spellings of one type", "template <class T> struct Ref { void *raw; T get() { return *(T *)raw; } };", "Ref<long>", "Ref<long int>", "same"),
-  template("another spelling of a number", "the same number", "template <int N> struct Ring { unsigned char raw[64]; int get() { return raw[N]; } };", "Ring<8>", "Ring<4 + 4>", "same"),
+  template(
+    "a number",
+    "the slots begin elsewhere in the live bytes",
+    "template <int N> struct Ring { unsigned char raw[64]; int get() { return raw[N]; } };",
+    "Ring<8>",
+    "Ring<16>",
+  ),
+  template(
+    "a policy",
+    "the live bytes were written by the other policy",
+    "struct Little { static int read(const unsigned char *b) { return b[0]; } }; struct Big { static int read(const unsigned char *b) { return b[3]; } }; template <class P> struct Field { unsigned char raw[4]; int get() { return P::read(raw); } };",
+    "Field<Little>",
+    "Field<Big>",
+  ),
+  template(
+    "a type behind void",
+    "the pointer leads to an int",
+    "template <class T> struct Ref { void *raw; T get() { return *(T *)raw; } };",
+    "Ref<int>",
+    "Ref<float>",
+  ),
+  template(
+    "a type over bytes",
+    "the bytes hold an int",
+    "template <class T> struct Slot { alignas(8) unsigned char raw[8]; T get() { return *reinterpret_cast<T *>(raw); } };",
+    "Slot<int>",
+    "Slot<float>",
+  ),
+  template(
+    "one of a pack",
+    "the first is an int",
+    "template <class... T> struct Pack; template <class A, class... R> struct Pack<A, R...> { alignas(8) unsigned char raw[32]; A get() { return *reinterpret_cast<A *>(raw); } };",
+    "Pack<int, float>",
+    "Pack<float, int>",
+  ),
+  template(
+    "one more of a pack",
+    "the live bytes hold one less",
+    "template <class... T> struct Pack { alignas(8) unsigned char raw[32]; unsigned get() { return raw[sizeof...(T)]; } };",
+    "Pack<int, float>",
+    "Pack<int, float, char>",
+  ),
+  template(
+    "an enumerator",
+    "the live bytes were written in the other mode",
+    "enum Mode { PLAIN, XORED }; template <Mode M> struct Code { unsigned char raw[4]; int get() { return M == XORED ? raw[0] ^ 85 : raw[0]; } };",
+    "Code<PLAIN>",
+    "Code<XORED>",
+  ),
+  template(
+    "a bool",
+    "the live bytes were written the other way",
+    "template <bool Wide> struct Text { unsigned char raw[8]; int get() { return Wide ? raw[0] << 8 | raw[1] : raw[0]; } };",
+    "Text<false>",
+    "Text<true>",
+  ),
+  template(
+    "a member pointer",
+    "the live objects keep their keys elsewhere",
+    "struct In { int a; int b; }; template <int In::*K> struct Index { In *in; int get() { return in->*K; } };",
+    "Index<&In::a>",
+    "Index<&In::b>",
+  ),
+  template(
+    "an alias of the same",
+    "an alias is another name for int",
+    "using number = int; template <class T> struct Ref { void *raw; T get() { return *(T *)raw; } };",
+    "Ref<int>",
+    "Ref<number>",
+    "same",
+  ),
+  template(
+    "another spelling",
+    "two spellings of one type",
+    "template <class T> struct Ref { void *raw; T get() { return *(T *)raw; } };",
+    "Ref<long>",
+    "Ref<long int>",
+    "same",
+  ),
+  template(
+    "another spelling of a number",
+    "the same number",
+    "template <int N> struct Ring { unsigned char raw[64]; int get() { return raw[N]; } };",
+    "Ring<8>",
+    "Ring<4 + 4>",
+    "same",
+  ),
 ];
 
 /** A class that is passed and returned by value; what it contains decides how. */
-const byValue = (what: string, expect: Expectation, why: string, before: string, after: string, head = "", compiler?: "gcc" | "clang"): Row[] => {
-  const declare = (text: string) => `${head}${/^(class|struct|\S*head)/.test(text) ? text : `struct V { int a, b; ${text} };`}`;
+const byValue = (
+  what: string,
+  expect: Expectation,
+  why: string,
+  before: string,
+  after: string,
+  head = "",
+  compiler?: "gcc" | "clang",
+): Row[] => {
+  const declare = (text: string) => `${head}${text.startsWith("struct") ? text : `struct V { int a, b; ${text} };`}`;
   const shared = { cause: "by value", expect, why, ...(compiler !== undefined && { compiler }) };
   const argument = (text: string) => `${declare(text)}\nHOTPATCH int f(V v) { return v.a + v.b; }`;
   const result = (text: string) => `${declare(text)}\nV make(int);\nHOTPATCH V f(int n) { return make(n + 1); }`;
-  const nested = (text: string) => `${declare(text)}\nstruct Out { V v; long more; };\nHOTPATCH long f(Out o) { return o.v.a + o.more; }`;
+  const nested = (text: string) =>
+    `${declare(text)}\nstruct Out { V v; long more; };\nHOTPATCH long f(Out o) { return o.v.a + o.more; }`;
   return [
     { ...shared, what: `by value, ${what}, argument`, old: argument(before), new: argument(after) },
     { ...shared, what: `by value, ${what}, result`, old: result(before), new: result(after) },
@@ -377,20 +787,84 @@ const byValue = (what: string, expect: Expectation, why: string, before: string,
 const REFERENCED = "it is passed by reference now, by value before";
 const BY_VALUE: readonly Row[] = [
   ...byValue("destructor added", "refuse", REFERENCED, "", "~V() { a = 0; }"),
-  ...byValue("copy constructor added", "refuse", REFERENCED, "V(int x);", "V(int x); V(const V &o) : a(o.a), b(o.b) {}"),
-  ...byValue("copy constructor deleted", "refuse", "with all copies deleted it is passed by reference", "V(int x);", "V(int x); V(const V &) = delete;"),
+  ...byValue(
+    "copy constructor added",
+    "refuse",
+    REFERENCED,
+    "V(int x);",
+    "V(int x); V(const V &o) : a(o.a), b(o.b) {}",
+  ),
+  ...byValue(
+    "copy constructor deleted",
+    "refuse",
+    "with all copies deleted it is passed by reference",
+    "V(int x);",
+    "V(int x); V(const V &) = delete;",
+  ),
   ...byValue("move constructor only", "refuse", REFERENCED, "V(int x);", "V(int x); V(V &&o) : a(o.a), b(o.b) {}"),
   ...byValue("destructor removed", "refuse", "it is passed by value now, by reference before", "~V() { a = 0; }", ""),
-  ...byValue("a member's destructor", "refuse", REFERENCED, "struct V { int a; In in; int b; };", "struct V { int a; In in; int b; };".replace("In in", "In2 in"), "struct In { int x; }; struct In2 { int x; ~In2() { x = 0; } }; "),
-  ...byValue("a base's destructor", "refuse", REFERENCED, "struct V : In { int a, b; };", "struct V : In2 { int a, b; };", "struct In { int x; }; struct In2 { int x; ~In2() { x = 0; } }; "),
-  ...byValue("virtual destructor added", "refuse", "it has a vtable now, and is passed by reference", "", "virtual ~V() {}"),
-  ...byValue("constructor added", "same", "constructors do not decide how it is passed", "V(int x);", "V(int x); V(int x, int y);"),
+  ...byValue(
+    "a member's destructor",
+    "refuse",
+    REFERENCED,
+    "struct V { int a; In in; int b; };",
+    "struct V { int a; In2 in; int b; };",
+    "struct In { int x; }; struct In2 { int x; ~In2() { x = 0; } }; ",
+  ),
+  ...byValue(
+    "a base's destructor",
+    "refuse",
+    REFERENCED,
+    "struct V : In { int a, b; };",
+    "struct V : In2 { int a, b; };",
+    "struct In { int x; }; struct In2 { int x; ~In2() { x = 0; } }; ",
+  ),
+  ...byValue(
+    "virtual destructor added",
+    "refuse",
+    "it has a vtable now, and is passed by reference",
+    "",
+    "virtual ~V() {}",
+  ),
+  ...byValue(
+    "constructor added",
+    "same",
+    "constructors do not decide how it is passed",
+    "V(int x);",
+    "V(int x); V(int x, int y);",
+  ),
   ...byValue("destructor defaulted", "same", "a defaulted destructor is trivial", "", "~V() = default;"),
-  ...byValue("copies defaulted", "same", "a defaulted copy constructor is trivial", "V(int x);", "V(int x); V(const V &) = default;"),
-  ...byValue("assignment added", "same", "assignment does not decide how it is passed", "", "V &operator=(const V &o) { a = o.a; return *this; }"),
-  ...byValue("copy deleted, move kept", "same", "a trivial move constructor is enough to pass it by value", "V(int x);", "V(int x); V(const V &) = delete; V(V &&) = default;"),
+  ...byValue(
+    "copies defaulted",
+    "same",
+    "a defaulted copy constructor is trivial",
+    "V(int x);",
+    "V(int x); V(const V &) = default;",
+  ),
+  ...byValue(
+    "assignment added",
+    "same",
+    "assignment does not decide how it is passed",
+    "",
+    "V &operator=(const V &o) { a = o.a; return *this; }",
+  ),
+  ...byValue(
+    "copy deleted, move kept",
+    "same",
+    "a trivial move constructor is enough to pass it by value",
+    "V(int x);",
+    "V(int x); V(const V &) = delete; V(V &&) = default;",
+  ),
   ...byValue("method added", "same", "methods do not decide how it is passed", "", "int sum() const { return a + b; }"),
-  ...byValue("trivial_abi", "refuse", "the attribute has it passed by value", "struct V { int a, b; ~V() { a = 0; } };", "struct __attribute__((trivial_abi)) V { int a, b; ~V() { a = 0; } };", "", "clang"),
+  ...byValue(
+    "trivial_abi",
+    "refuse",
+    "the attribute has it passed by value",
+    "struct V { int a, b; ~V() { a = 0; } };",
+    "struct __attribute__((trivial_abi)) V { int a, b; ~V() { a = 0; } };",
+    "",
+    "clang",
+  ),
 ];
 
 /** Edits behind which false refusals were found, and other harmless ones. */
@@ -405,38 +879,188 @@ const harmless = (cause: string, what: string, why: string, before: string, afte
 
 const BIG = "struct Big { long d[8]; };";
 const returning = (head: string, args: string, before: string, after: string, what: string): Row =>
-  harmless("unused argument", what, "callers pass it as before; a compiler may drop it from the debug information", `${BIG} ${head}\nHOTPATCH Big f(${args}) { Big b = {{1}}; ${before}return b; }`, `${BIG} ${head}\nHOTPATCH Big f(${args}) { Big b = {{1}}; ${after}return b; }`);
+  harmless(
+    "unused argument",
+    what,
+    "callers pass it as before; a compiler may drop it from the debug information",
+    `${BIG} ${head}\nHOTPATCH Big f(${args}) { Big b = {{1}}; ${before}return b; }`,
+    `${BIG} ${head}\nHOTPATCH Big f(${args}) { Big b = {{1}}; ${after}return b; }`,
+  );
 
 const ANIMAL = "struct Base { int id; virtual int speak() { return id; } virtual ~Base() {} };";
 const HARMLESS: readonly Row[] = [
   returning("", "int x", "", "b.d[1] = x; ", "an int that is used now"),
   returning("", "int x, long y", "b.d[2] = y; ", "b.d[1] = x; ", "the other one is used now"),
   returning("struct V { int a; };", "V v", "", "b.d[1] = v.a; ", "a struct that is used now"),
-  returning("struct V { int a, b, c, d, e; };", "V v, int x", "b.d[1] = x; ", "b.d[1] = v.e + x; ", "a large struct that is used now"),
+  returning(
+    "struct V { int a, b, c, d, e; };",
+    "V v, int x",
+    "b.d[1] = x; ",
+    "b.d[1] = v.e + x; ",
+    "a large struct that is used now",
+  ),
   returning("struct V { int a; };", "V v, V w", "b.d[1] = v.a; ", "", "a struct that is no longer used"),
-  returning("struct V { int a; ~V() {} };", "V v, double w", "", "b.d[1] = (long)w + v.a; ", "a struct passed by reference"),
-  harmless("derived destructor", "added", "objects are destroyed through the same slots", `${ANIMAL} struct S : Base { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`, `${ANIMAL} struct S : Base { int n; ~S() { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`),
-  harmless("derived destructor", "added behind a base pointer", "objects are destroyed through the same slots", `${ANIMAL} struct S : Base { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(Base *p) { return p->speak(); }`, `${ANIMAL} struct S : Base { int n; ~S() override { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(Base *p) { return p->speak(); }`),
-  harmless("derived destructor", "added two levels down", "objects are destroyed through the same slots", `${ANIMAL} struct M : Base { int m; }; struct S : M { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`, `${ANIMAL} struct M : Base { int m; }; struct S : M { int n; ~S() { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`),
-  harmless("derived destructor", "removed", "objects are destroyed through the same slots", `${ANIMAL} struct S : Base { int n; ~S() { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`, `${ANIMAL} struct S : Base { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`),
-  harmless("inheritance", "access changed", "private bases lie where public ones do", "struct B { int x; }; struct S : public B { int y; int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }", "struct B { int x; }; struct S : private B { int y; int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }"),
-  harmless("inheritance", "a derived class added", "nothing leads there", "struct B { int x; };\nHOTPATCH int f(B *p) { return p->x; }", "struct B { int x; }; struct D : B { int y; }; D d;\nHOTPATCH int f(B *p) { return p->x; }"),
-  harmless("inheritance", "final", "it forbids, and changes nothing", "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }", "struct S final { int x; };\nHOTPATCH int f(S *p) { return p->x; }"),
-  harmless("access", "members made private", "they lie where they lay", "struct S { int x; int y; int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }", "class S { int x; int y; public: int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }"),
-  harmless("noexcept", "function made noexcept", "callers call it as before", "HOTPATCH int f(int *p) { return *p; }", "HOTPATCH int f(int *p) noexcept { return *p; }"),
-  harmless("const", "a method made const", "the same object is passed", 'struct S { int x; int look(); }; extern "C" HOTPATCH int f(S *p) { return p->look(); }\nint S::look() { return x; }', 'struct S { int x; int look() const; }; extern "C" HOTPATCH int f(const S *p) { return p->look(); }\nint S::look() const { return x; }'),
-  harmless("reference", "a pointer argument to a reference", "both are an address", 'extern "C" HOTPATCH int f(int *p) { return *p; }', 'extern "C" HOTPATCH int f(int &p) { return p; }'),
-  harmless("reference", "rvalue to lvalue reference", "both are an address", 'struct S { int x; }; extern "C" HOTPATCH int f(S &&p) { return p.x; }', 'struct S { int x; }; extern "C" HOTPATCH int f(S &p) { return p.x; }'),
-  harmless("rename", "a namespace renamed", "its type has the same members", 'namespace a { struct S { int x; }; } extern "C" HOTPATCH int f(a::S *p) { return p->x; }', 'namespace b { struct S { int x; }; } extern "C" HOTPATCH int f(b::S *p) { return p->x; }'),
-  harmless("rename", "an inline namespace added", "its type has the same members", 'namespace a { struct S { int x; }; } extern "C" HOTPATCH int f(a::S *p) { return p->x; }', 'namespace a { inline namespace v2 { struct S { int x; }; } } extern "C" HOTPATCH int f(a::S *p) { return p->x; }'),
-  harmless("rename", "a class renamed", "its members are the same", 'class S { public: int x; }; extern "C" HOTPATCH int f(S *p) { return p->x; }', 'class Entry { public: int x; }; extern "C" HOTPATCH int f(Entry *p) { return p->x; }'),
-  harmless("lambda", "a lambda added", "only code has changed", "HOTPATCH int f(int *p) { return *p; }", "HOTPATCH int f(int *p) { auto twice = [](int x) { return 2 * x; }; return twice(*p); }"),
-  harmless("lambda", "its captures edited", "it lives as long as the call", "HOTPATCH int f(int *p) { int n = 1; auto g = [n](int x) { return n * x; }; return g(*p); }", "HOTPATCH int f(int *p) { double d = 2; int n = 1; auto g = [n, d](int x) { return n * x + (int)d; }; return g(*p); }"),
-  harmless("body", "an exception thrown", "only code has changed", "HOTPATCH int f(int *p) { return *p; }", "HOTPATCH int f(int *p) { if (*p < 0) throw 3; return *p; }"),
-  harmless("body", "a string used", "locals live as long as the call", "HOTPATCH int f(int *p) { return *p; }", "#include <string>\nHOTPATCH int f(int *p) { return (int)std::to_string(*p).size(); }"),
-  harmless("body", "a sort used", "only code has changed", "#include <vector>\nHOTPATCH int f(std::vector<int> &v) { return v[0]; }", "#include <algorithm>\n#include <vector>\nHOTPATCH int f(std::vector<int> &v) { std::sort(v.begin(), v.end()); return v[0]; }"),
-  harmless("declaration", "functions reordered", "functions are known by name", "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }\nHOTPATCH int g(S *p) { return -p->x; }", "struct S { int x; };\nHOTPATCH int g(S *p) { return -p->x; }\nHOTPATCH int f(S *p) { return p->x; }"),
-  harmless("declaration", "an overload added", "the old one keeps its name", "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }", "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }\nHOTPATCH int f(S *p, int n) { return p->x + n; }"),
+  returning(
+    "struct V { int a; ~V() {} };",
+    "V v, double w",
+    "",
+    "b.d[1] = (long)w + v.a; ",
+    "a struct passed by reference",
+  ),
+  harmless(
+    "derived destructor",
+    "added",
+    "objects are destroyed through the same slots",
+    `${ANIMAL} struct S : Base { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`,
+    `${ANIMAL} struct S : Base { int n; ~S() { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`,
+  ),
+  harmless(
+    "derived destructor",
+    "added behind a base pointer",
+    "objects are destroyed through the same slots",
+    `${ANIMAL} struct S : Base { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(Base *p) { return p->speak(); }`,
+    `${ANIMAL} struct S : Base { int n; ~S() override { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(Base *p) { return p->speak(); }`,
+  ),
+  harmless(
+    "derived destructor",
+    "added two levels down",
+    "objects are destroyed through the same slots",
+    `${ANIMAL} struct M : Base { int m; }; struct S : M { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`,
+    `${ANIMAL} struct M : Base { int m; }; struct S : M { int n; ~S() { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`,
+  ),
+  harmless(
+    "derived destructor",
+    "removed",
+    "objects are destroyed through the same slots",
+    `${ANIMAL} struct S : Base { int n; ~S() { n = 0; } };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`,
+    `${ANIMAL} struct S : Base { int n; };\nint make() { S s; return s.n; }\nHOTPATCH int f(S *p) { return p->n + p->speak(); }`,
+  ),
+  harmless(
+    "inheritance",
+    "access changed",
+    "private bases lie where public ones do",
+    "struct B { int x; }; struct S : public B { int y; int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }",
+    "struct B { int x; }; struct S : private B { int y; int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }",
+  ),
+  harmless(
+    "inheritance",
+    "a derived class added",
+    "nothing leads there",
+    "struct B { int x; };\nHOTPATCH int f(B *p) { return p->x; }",
+    "struct B { int x; }; struct D : B { int y; }; D d;\nHOTPATCH int f(B *p) { return p->x; }",
+  ),
+  harmless(
+    "inheritance",
+    "final",
+    "it forbids, and changes nothing",
+    "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }",
+    "struct S final { int x; };\nHOTPATCH int f(S *p) { return p->x; }",
+  ),
+  harmless(
+    "access",
+    "members made private",
+    "they lie where they lay",
+    "struct S { int x; int y; int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }",
+    "class S { int x; int y; public: int sum() { return x + y; } };\nHOTPATCH int f(S *p) { return p->sum(); }",
+  ),
+  harmless(
+    "noexcept",
+    "function made noexcept",
+    "callers call it as before",
+    "HOTPATCH int f(int *p) { return *p; }",
+    "HOTPATCH int f(int *p) noexcept { return *p; }",
+  ),
+  harmless(
+    "const",
+    "a method made const",
+    "the same object is passed",
+    'struct S { int x; int look(); }; extern "C" HOTPATCH int f(S *p) { return p->look(); }\nint S::look() { return x; }',
+    'struct S { int x; int look() const; }; extern "C" HOTPATCH int f(const S *p) { return p->look(); }\nint S::look() const { return x; }',
+  ),
+  harmless(
+    "reference",
+    "a pointer argument to a reference",
+    "both are an address",
+    'extern "C" HOTPATCH int f(int *p) { return *p; }',
+    'extern "C" HOTPATCH int f(int &p) { return p; }',
+  ),
+  harmless(
+    "reference",
+    "rvalue to lvalue reference",
+    "both are an address",
+    'struct S { int x; }; extern "C" HOTPATCH int f(S &&p) { return p.x; }',
+    'struct S { int x; }; extern "C" HOTPATCH int f(S &p) { return p.x; }',
+  ),
+  harmless(
+    "rename",
+    "a namespace renamed",
+    "its type has the same members",
+    'namespace a { struct S { int x; }; } extern "C" HOTPATCH int f(a::S *p) { return p->x; }',
+    'namespace b { struct S { int x; }; } extern "C" HOTPATCH int f(b::S *p) { return p->x; }',
+  ),
+  harmless(
+    "rename",
+    "an inline namespace added",
+    "its type has the same members",
+    'namespace a { struct S { int x; }; } extern "C" HOTPATCH int f(a::S *p) { return p->x; }',
+    'namespace a { inline namespace v2 { struct S { int x; }; } } extern "C" HOTPATCH int f(a::S *p) { return p->x; }',
+  ),
+  harmless(
+    "rename",
+    "a class renamed",
+    "its members are the same",
+    'class S { public: int x; }; extern "C" HOTPATCH int f(S *p) { return p->x; }',
+    'class Entry { public: int x; }; extern "C" HOTPATCH int f(Entry *p) { return p->x; }',
+  ),
+  harmless(
+    "lambda",
+    "a lambda added",
+    "only code has changed",
+    "HOTPATCH int f(int *p) { return *p; }",
+    "HOTPATCH int f(int *p) { auto twice = [](int x) { return 2 * x; }; return twice(*p); }",
+  ),
+  harmless(
+    "lambda",
+    "its captures edited",
+    "it lives as long as the call",
+    "HOTPATCH int f(int *p) { int n = 1; auto g = [n](int x) { return n * x; }; return g(*p); }",
+    "HOTPATCH int f(int *p) { double d = 2; int n = 1; auto g = [n, d](int x) { return n * x + (int)d; }; return g(*p); }",
+  ),
+  harmless(
+    "body",
+    "an exception thrown",
+    "only code has changed",
+    "HOTPATCH int f(int *p) { return *p; }",
+    "HOTPATCH int f(int *p) { if (*p < 0) throw 3; return *p; }",
+  ),
+  harmless(
+    "body",
+    "a string used",
+    "locals live as long as the call",
+    "HOTPATCH int f(int *p) { return *p; }",
+    "#include <string>\nHOTPATCH int f(int *p) { return (int)std::to_string(*p).size(); }",
+  ),
+  harmless(
+    "body",
+    "a sort used",
+    "only code has changed",
+    "#include <vector>\nHOTPATCH int f(std::vector<int> &v) { return v[0]; }",
+    "#include <algorithm>\n#include <vector>\nHOTPATCH int f(std::vector<int> &v) { std::sort(v.begin(), v.end()); return v[0]; }",
+  ),
+  harmless(
+    "declaration",
+    "functions reordered",
+    "functions are known by name",
+    "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }\nHOTPATCH int g(S *p) { return -p->x; }",
+    "struct S { int x; };\nHOTPATCH int g(S *p) { return -p->x; }\nHOTPATCH int f(S *p) { return p->x; }",
+  ),
+  harmless(
+    "declaration",
+    "an overload added",
+    "the old one keeps its name",
+    "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }",
+    "struct S { int x; };\nHOTPATCH int f(S *p) { return p->x; }\nHOTPATCH int f(S *p, int n) { return p->x + n; }",
+  ),
 ];
 
 /** Inheritance of classes without virtual functions. */
@@ -452,31 +1076,115 @@ const TWO = "struct B1 { int x; }; struct B2 { int y; };";
 const BASES: readonly Row[] = [
   bases("a base added", "the members have moved", `${TWO} struct S { int z; };`, `${TWO} struct S : B1 { int z; };`),
   bases("a base removed", "the members have moved", `${TWO} struct S : B1 { int z; };`, `${TWO} struct S { int z; };`),
-  bases("a second base added", "the members have moved", `${TWO} struct S : B1 { int z; };`, `${TWO} struct S : B1, B2 { int z; };`),
-  bases("bases swapped", "each base lies where the other did", `${TWO} struct S : B1, B2 { int z; };`, `${TWO} struct S : B2, B1 { int z; };`),
-  bases("virtual bases swapped", "the vtable's offsets lead to the other base", `${TWO} struct S : virtual B1, virtual B2 { int z; };`, `${TWO} struct S : virtual B2, virtual B1 { int z; };`),
-  bases("three virtual bases in another order", "the vtable's offsets lead to other bases", `${TWO} struct B3 { int w; }; struct S : virtual B1, virtual B2, virtual B3 { int z; };`, `${TWO} struct B3 { int w; }; struct S : virtual B1, virtual B3, virtual B2 { int z; };`),
-  bases("virtual bases of a base swapped", "the vtable's offsets lead to the other base", `${TWO} struct M : virtual B1, virtual B2 { int m; }; struct S : M { int z; };`, `${TWO} struct M : virtual B2, virtual B1 { int m; }; struct S : M { int z; };`),
-  bases("a base made virtual", "it lies at the end now", `${TWO} struct S : B1 { int z; };`, `${TWO} struct S : virtual B1 { int z; };`),
-  bases("a virtual base added", "the vtable has another offset", `${TWO} struct S : virtual B1 { int z; };`, `${TWO} struct S : virtual B1, virtual B2 { int z; };`),
-  bases("a base replaced", "a float is read as an int", `${TWO} struct B3 { float x; }; struct S : B1 { int z; };`, `${TWO} struct B3 { float x; }; struct S : B3 { int z; };`),
-  bases("a member moved into the base", "objects of the base itself end before it", `struct B { int x; }; struct S : B { int y; int z; };`, `struct B { int x; int y; }; struct S : B { int z; };`),
-  bases("padding of a base reused", "with a constructor, the base lends its padding", "struct B { int x; char c; }; struct S : B { char z; };", "struct B { B() : x(1), c(2) {} int x; char c; }; struct S : B { char z; };".replace("int x; char c; }; struct S", "private: int x; char c; }; struct S")),
-  bases("no_unique_address", "an empty member takes no place any more", "struct Tag {}; struct S { Tag tag; int z; };", "struct Tag {}; struct S { [[no_unique_address]] Tag tag; int z; };"),
+  bases(
+    "a second base added",
+    "the members have moved",
+    `${TWO} struct S : B1 { int z; };`,
+    `${TWO} struct S : B1, B2 { int z; };`,
+  ),
+  bases(
+    "bases swapped",
+    "each base lies where the other did",
+    `${TWO} struct S : B1, B2 { int z; };`,
+    `${TWO} struct S : B2, B1 { int z; };`,
+  ),
+  bases(
+    "virtual bases swapped",
+    "the vtable's offsets lead to the other base",
+    `${TWO} struct S : virtual B1, virtual B2 { int z; };`,
+    `${TWO} struct S : virtual B2, virtual B1 { int z; };`,
+  ),
+  bases(
+    "three virtual bases in another order",
+    "the vtable's offsets lead to other bases",
+    `${TWO} struct B3 { int w; }; struct S : virtual B1, virtual B2, virtual B3 { int z; };`,
+    `${TWO} struct B3 { int w; }; struct S : virtual B1, virtual B3, virtual B2 { int z; };`,
+  ),
+  bases(
+    "virtual bases of a base swapped",
+    "the vtable's offsets lead to the other base",
+    `${TWO} struct M : virtual B1, virtual B2 { int m; }; struct S : M { int z; };`,
+    `${TWO} struct M : virtual B2, virtual B1 { int m; }; struct S : M { int z; };`,
+  ),
+  bases(
+    "a base made virtual",
+    "it lies at the end now",
+    `${TWO} struct S : B1 { int z; };`,
+    `${TWO} struct S : virtual B1 { int z; };`,
+  ),
+  bases(
+    "a virtual base added",
+    "the vtable has another offset",
+    `${TWO} struct S : virtual B1 { int z; };`,
+    `${TWO} struct S : virtual B1, virtual B2 { int z; };`,
+  ),
+  bases(
+    "a base replaced",
+    "a float is read as an int",
+    `${TWO} struct B3 { float x; }; struct S : B1 { int z; };`,
+    `${TWO} struct B3 { float x; }; struct S : B3 { int z; };`,
+  ),
+  bases(
+    "a member moved into the base",
+    "objects of the base itself end before it",
+    `struct B { int x; }; struct S : B { int y; int z; };`,
+    `struct B { int x; int y; }; struct S : B { int z; };`,
+  ),
+  bases(
+    "padding of a base reused",
+    "with a constructor, the base lends its padding",
+    "struct B { int x; char c; }; struct S : B { char z; };",
+    "struct B { B() : x(1), c(2) {} private: int x; char c; }; struct S : B { char z; };",
+  ),
+  bases(
+    "no_unique_address",
+    "an empty member takes no place any more",
+    "struct Tag {}; struct S { Tag tag; int z; };",
+    "struct Tag {}; struct S { [[no_unique_address]] Tag tag; int z; };",
+  ),
 ];
 
 /** State, and what lives on although it is not declared as state. */
 const STATEFUL: readonly Row[] = [
-  ...(["std::vector<E>", "std::map<int, E>", "std::unique_ptr<E>", "std::list<E>", "std::optional<E>", "std::unordered_map<int, E>"] as const).flatMap((type): Row[] => {
+  ...(
+    [
+      "std::vector<E>",
+      "std::map<int, E>",
+      "std::unique_ptr<E>",
+      "std::list<E>",
+      "std::optional<E>",
+      "std::unordered_map<int, E>",
+    ] as const
+  ).flatMap((type): Row[] => {
     const source = (members: string) =>
       `#include <list>\n#include <map>\n#include <memory>\n#include <optional>\n#include <unordered_map>\n#include <vector>\nstruct E { ${members} };\nusing World = ${type};\nHOTPATCH_STATE(World, world, {});\nstatic int look(E &e) { return e.a + (int)e.b; }\nHOTPATCH int f() { World &w = HOTPATCH_GET(world); return ${reach(type)}; }`;
     return [
-      { what: `state, ${type} of an edited type`, cause: "state", expect: "refuse", why: "the live elements have the other order", old: source("int a; float b;"), new: source("float b; int a;") },
-      { what: `state, ${type} and a body edited`, cause: "state", expect: "same", why: "only code has changed", old: source("int a; float b;"), new: source("int a; float b;").replace("return e.a", "return 2 * e.a") },
+      {
+        what: `state, ${type} of an edited type`,
+        cause: "state",
+        expect: "refuse",
+        why: "the live elements have the other order",
+        old: source("int a; float b;"),
+        new: source("float b; int a;"),
+      },
+      {
+        what: `state, ${type} and a body edited`,
+        cause: "state",
+        expect: "same",
+        why: "only code has changed",
+        old: source("int a; float b;"),
+        new: source("int a; float b;").replace("return e.a", "return 2 * e.a"),
+      },
     ];
   }),
-  ...(["inline E world;", "template <int N> struct Holder { static E world; }; template <int N> E Holder<N>::world; static E &world = Holder<1>::world;"] as const).map((declare, i): Row => {
-    const source = (members: string) => `struct E { ${members} };\n${declare}\nHOTPATCH int f() { return world.a + (int)world.b; }`;
+  ...(
+    [
+      "inline E world;",
+      "template <int N> struct Holder { static E world; }; template <int N> E Holder<N>::world; static E &world = Holder<1>::world;",
+    ] as const
+  ).map((declare, i): Row => {
+    const source = (members: string) =>
+      `struct E { ${members} };\n${declare}\nHOTPATCH int f() { return world.a + (int)world.b; }`;
     return {
       what: `unique variable, ${i === 0 ? "inline" : "static of a template"}`,
       cause: "unique variable",
@@ -495,7 +1203,9 @@ function reach(type: string): string {
   return "look(w.front())";
 }
 
-const CONTAINED = CORE.filter(({ what }) => ["swapped", "swapped alike", "other kind", "body", "member renamed"].includes(what));
+const CONTAINED = CORE.filter(({ what }) =>
+  ["swapped", "swapped alike", "other kind", "body", "member renamed"].includes(what),
+);
 
 /** All pairs in C++, but for virtual functions. */
 export const CPP_PAIRS: readonly Pair[] = [
