@@ -1,9 +1,10 @@
 /** How pairs are built, and the cache of what was built: a library is compiled once for a compiler, command and source. */
 import { type ExecFileException, execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../support/workshop.js";
+import { claimed } from "./claim.js";
 import type { Language, Pair, Source } from "./pairs/pair.js";
 
 /** One way to build both sides of a pair. */
@@ -84,8 +85,10 @@ export class Builder {
   readonly #running = new Map<string, Promise<string>>();
   #mark: { readonly rlib: string; readonly dependencies: string } | null = null;
 
+  /** @param cache may be shared with other processes */
   constructor(cache: string) {
     this.#cache = cache;
+    mkdirSync(cache, { recursive: true });
   }
 
   /** Paths of the old and the new library. @throws BuildError */
@@ -116,23 +119,27 @@ export class Builder {
     program: string,
     { family, flags }: Compiler,
   ): Promise<string> {
-    const library = join(folder, "lib.so");
     // Written last: a folder without it was interrupted.
     const verdict = join(folder, "verdict");
-    if (!existsSync(verdict)) {
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder, { recursive: true });
-      const units = source.map((text, i) => {
-        const unit = `unit${i}.${extension}`;
-        writeFileSync(join(folder, unit), text);
-        return unit;
-      });
-      const args = family === "rustc" ? this.#rustArgs(flags) : [...flags, ...NATIVE_FLAGS];
-      writeFileSync(verdict, await run(program, [...args, "-o", "lib.so", ...units], folder));
-    }
+    await claimed(
+      folder,
+      () => existsSync(verdict),
+      async () => {
+        rmSync(folder, { recursive: true, force: true });
+        mkdirSync(folder, { recursive: true });
+        const units = source.map((text, i) => {
+          const unit = `unit${i}.${extension}`;
+          writeFileSync(join(folder, unit), text);
+          return unit;
+        });
+        const args = family === "rustc" ? this.#rustArgs(flags) : [...flags, ...NATIVE_FLAGS];
+        writeFileSync(`${verdict}.new`, await run(program, [...args, "-o", "lib.so", ...units], folder));
+        renameSync(`${verdict}.new`, verdict);
+      },
+    );
     const words = readFileSync(verdict, "utf8");
     if (words !== "") throw new BuildError(words);
-    return library;
+    return join(folder, "lib.so");
   }
 
   #rustArgs(flags: readonly string[]): string[] {

@@ -75,7 +75,7 @@ const CPP_WAYS: readonly Way[] = [
   ...WAYS.filter(({ name }) =>
     [
       "a pointer",
-      "by value",
+      "value",
       "state",
       "state that points",
       "a void pointer",
@@ -374,9 +374,9 @@ const CPP_EDITS = [
     "same",
     "a reference for a pointer",
     "both are an address",
-    ["int *at; int id;", "int &at; int id;"],
+    ["int *at; long id;", "int &at; long id;"],
     {
-      use: ["*e->at + e->id", "e->at + e->id"],
+      use: ["*e->at + (int)e->id", "e->at + (int)e->id"],
     },
   ),
 ];

@@ -747,7 +747,7 @@ export const WAYS: readonly Way[] = [
       `${declare}\nstruct S { int n; ${type} all[4]; };\nHOTPATCH int f(struct S *p) { ${type} *e = &p->all[2]; return ${use}; }`,
   },
   {
-    name: "by value",
+    name: "value",
     cause: "by value",
     whole: true,
     named: "function",

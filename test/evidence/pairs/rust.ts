@@ -660,7 +660,7 @@ const held = (type: string, get: string): Way =>
 
 const WAYS: readonly Way[] = [
   way("a reference", "Rust struct", "&E", "p"),
-  way("by value", "by value", "E", "&p"),
+  way("value", "by value", "E", "&p"),
   way("a raw pointer", "pointer", "*mut E", "unsafe { &*p }"),
   way("a field", "nested", "&mut S", "&p.e", { declare: "#[repr(C)] pub struct S { n: i32, e: E, after: i32 }" }),
   way("a slice", "array", "&[E]", "&p[1]"),
@@ -684,6 +684,7 @@ const WAYS: readonly Way[] = [
   }),
   way("a trait object", "Rust trait object", "&dyn Look", "p.look()", {
     declare: "pub trait Look { fn look(&self) -> &E; }",
+    hidden: "nothing describes the methods of a trait",
   }),
   way(
     "dyn Any",
@@ -934,14 +935,15 @@ const LIVE = "live values keep their vtables, in which another method is in the 
 /** A type of the library that has the methods, so that their vtable is in the library. */
 const implemented = (methods: string, supers = ""): string => {
   const bodies = methods.replace(/;/g, " { Default::default() }");
-  return `pub trait Look${supers === "" ? "" : `: ${supers}`} { ${methods} }\npub struct Mine(i32); ${supers === "" ? "" : `impl ${supers} for Mine { fn above(&self) -> i32 { 7 } } `}impl Look for Mine { ${bodies} }\n#[no_mangle] pub fn make() -> Box<dyn Look> { Box::new(Mine(1)) }`;
+  return `pub trait Look${supers === "" ? "" : `: ${supers}`} { ${methods} }\npub struct Mine(i32); ${supers === "" ? "" : `impl ${supers} for Mine { fn above(&self) -> i32 { 7 } } `}impl Look for Mine { ${bodies} }\n#[unsafe(no_mangle)] pub fn make() -> Box<dyn Look> { Box::new(Mine(1)) }`;
 };
 const OBJECTS: readonly Row[] = [
   ...[
-    ["declared only", (methods: string) => `pub trait Look { ${methods} }`] as const,
-    ["implemented here", (methods: string) => implemented(methods)] as const,
-  ].flatMap(([place, of]) => [
-    object(`methods swapped, ${place}`, "refuse", LIVE, of(`${ONE} ${TWO}`), of(`${TWO} ${ONE}`)),
+    // Nothing describes the methods of a trait: only those of an implementation.
+    ["declared only", "not-seen", (methods: string) => `pub trait Look { ${methods} }`] as const,
+    ["implemented here", "refuse", (methods: string) => implemented(methods)] as const,
+  ].flatMap(([place, harmful, of]) => [
+    object(`methods swapped, ${place}`, harmful, LIVE, of(`${ONE} ${TWO}`), of(`${TWO} ${ONE}`)),
     object(`method added first, ${place}`, "refuse", LIVE, of(ONE), of(`${TWO} ${ONE}`)),
     object(
       `method added last, ${place}`,
@@ -953,7 +955,7 @@ const OBJECTS: readonly Row[] = [
     object(`method removed, ${place}`, "refuse", LIVE, of(`${TWO} ${ONE}`), of(ONE)),
     object(
       `argument's type, ${place}`,
-      "refuse",
+      harmful,
       "the live method takes an integer",
       of(ONE),
       of("fn one(&self, n: f32) -> i32;"),
@@ -961,7 +963,7 @@ const OBJECTS: readonly Row[] = [
     ),
     object(
       `result's type, ${place}`,
-      "refuse",
+      harmful,
       "the live method returns an integer",
       of(ONE),
       of("fn one(&self, n: i32) -> f32;"),
@@ -1018,7 +1020,7 @@ const OBJECTS: readonly Row[] = [
   row(
     "Rust trait object",
     "methods swapped behind a Vec",
-    "refuse",
+    "not-seen",
     LIVE,
     `pub trait Look { ${ONE} ${TWO} }\n${marked("fn f(p: &Vec<Box<dyn Look>>) -> i32 { p[0].one(1) }")}`,
     `pub trait Look { ${TWO} ${ONE} }\n${marked("fn f(p: &Vec<Box<dyn Look>>) -> i32 { p[0].one(1) }")}`,
@@ -1026,7 +1028,7 @@ const OBJECTS: readonly Row[] = [
   row(
     "Rust trait object",
     "methods swapped behind a field",
-    "refuse",
+    "not-seen",
     LIVE,
     `pub trait Look { ${ONE} ${TWO} } pub struct S { n: i32, look: Box<dyn Look> }\n${marked("fn f(p: &S) -> i32 { p.look.one(1) }")}`,
     `pub trait Look { ${TWO} ${ONE} } pub struct S { n: i32, look: Box<dyn Look> }\n${marked("fn f(p: &S) -> i32 { p.look.one(1) }")}`,

@@ -107,7 +107,7 @@ const SLOT_EDITS: readonly Edit[] = [
   ),
   harm(
     "variadic",
-    "the callers of the live function say how many vector registers they use",
+    "old callers do not say how many vector registers they use, which a variadic function reads",
     `KEY ${A} ${DATA}`,
     `KEY virtual int a(int n, ...) { return n; } ${DATA}`,
     { use: "p->a(1)" },
