@@ -93,13 +93,13 @@ export class Builder {
 
   /** Paths of the old and the new library. @throws BuildError */
   async pair(pair: Pair, build: Build): Promise<readonly [string, string]> {
-    const before = await this.#library(pair.language, pair.old, build.old);
-    return [before, await this.#library(pair.language, pair.new, build.new)];
+    const before = await this.#library(pair, pair.old, build.old);
+    return [before, await this.#library(pair, pair.new, build.new)];
   }
 
-  async #library(language: Language, source: Source, compiler: Compiler): Promise<string> {
+  async #library({ language, flags: more = [] }: Pair, source: Source, compiler: Compiler): Promise<string> {
     const [program, extension] = programOf(language, compiler);
-    const flags = [...compiler.flags, ...(language === "C++" ? STANDARD : [])];
+    const flags = [...compiler.flags, ...(language === "C++" ? STANDARD : []), ...more];
     const key = JSON.stringify([this.#versionOf(program), flags, source, this.#markHash(language)]);
     const folder = join(this.#cache, createHash("sha256").update(key).digest("hex").slice(0, 24));
     let running = this.#running.get(folder);

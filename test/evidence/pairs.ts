@@ -1,14 +1,23 @@
 /** All pairs of the campaign, and samples of them. */
 import { createHash } from "node:crypto";
 import { groupBy } from "./group.js";
+import { BY_VALUE_PAIRS } from "./pairs/by-value.js";
 import { C_PAIRS } from "./pairs/c.js";
 import { CPP_PAIRS } from "./pairs/cpp.js";
 import type { Pair } from "./pairs/pair.js";
 import { RUST_PAIRS } from "./pairs/rust.js";
+import { STD_PAIRS } from "./pairs/std.js";
 import { VIRTUAL_PAIRS } from "./pairs/virtual.js";
 
 /** Each has a name of its own. */
-export const PAIRS: readonly Pair[] = unique([...C_PAIRS, ...CPP_PAIRS, ...VIRTUAL_PAIRS, ...RUST_PAIRS]);
+export const PAIRS: readonly Pair[] = unique([
+  ...C_PAIRS,
+  ...CPP_PAIRS,
+  ...STD_PAIRS,
+  ...BY_VALUE_PAIRS,
+  ...VIRTUAL_PAIRS,
+  ...RUST_PAIRS,
+]);
 
 /** A pair whose name is another's would hide it in reports. */
 function unique(pairs: readonly Pair[]): readonly Pair[] {

@@ -1,74 +1,8 @@
-/** Pairs in C++ that are about types: ways to reach one, the standard library, by value, state, and harmless edits. */
-import { CORE, MORE, members, product, turns, WAYS, type Way } from "./edits.js";
-import { type Expectation, type Pair, pairsOf, type Row } from "./pair.js";
-
-const HEAD = '#include "hotpatch.h"';
-
-/** A member of a struct that is passed; `get` makes a pointer to an `E` of it. */
-const way = (name: string, cause: string, declare: string, get: string, more: Partial<Way> = {}): Way => ({
-  name,
-  cause,
-  around: (side) =>
-    `${side.declare}\n${declare.replaceAll("T", side.type)}\nHOTPATCH int f(S *p) { ${side.type} *e = ${get.replaceAll("T", side.type)}; return ${side.use}; }`,
-  ...more,
-});
-
-/** A container as a member, with the header it needs. */
-const container = (name: string, header: string, type: string, get: string, more: Partial<Way> = {}): Way => {
-  const one = way(`std::${name}`, `std::${name}`, `struct S { int n; ${type} m; };`, get, { whole: true, ...more });
-  return {
-    ...one,
-    around: (side) =>
-      `${header
-        .split(" ")
-        .map((h) => `#include <${h}>\n`)
-        .join("")}${one.around(side)}`,
-  };
-};
-
-const CONTAINERS: readonly Way[] = [
-  container("vector", "vector", "std::vector<T>", "&p->m[1]"),
-  container("vector of pointers", "vector", "std::vector<T *>", "p->m[1]"),
-  container("vector of vectors", "vector", "std::vector<std::vector<T>>", "&p->m[1][2]"),
-  container("array", "array", "std::array<T, 4>", "&p->m[1]"),
-  container("deque", "deque", "std::deque<T>", "&p->m.front()"),
-  container("list", "list", "std::list<T>", "&p->m.front()"),
-  container("forward_list", "forward_list", "std::forward_list<T>", "&p->m.front()"),
-  container("map", "map", "std::map<int, T>", "&p->m.begin()->second"),
-  container("map of vectors", "map vector", "std::map<int, std::vector<T>>", "&p->m.begin()->second[0]"),
-  container("map of unique_ptr", "map memory", "std::map<int, std::unique_ptr<T>>", "p->m.begin()->second.get()"),
-  container("multimap", "map", "std::multimap<long, T>", "&p->m.begin()->second"),
-  container("set of pointers", "set", "std::set<T *>", "*p->m.begin()"),
-  container("unordered_map", "unordered_map", "std::unordered_map<int, T>", "&p->m.begin()->second"),
-  container(
-    "unordered_map of unique_ptr",
-    "unordered_map memory",
-    "std::unordered_map<int, std::unique_ptr<T>>",
-    "p->m.begin()->second.get()",
-  ),
-  container("unordered_set of pointers", "unordered_set", "std::unordered_set<T *>", "*p->m.begin()"),
-  container("unique_ptr", "memory", "std::unique_ptr<T>", "p->m.get()"),
-  container("unique_ptr of an array", "memory", "std::unique_ptr<T[]>", "&p->m[2]"),
-  container("shared_ptr", "memory", "std::shared_ptr<T>", "p->m.get()"),
-  container("weak_ptr", "memory", "std::weak_ptr<T>", "p->m.lock().get()"),
-  container("optional", "optional", "std::optional<T>", "&*p->m"),
-  container("variant", "variant", "std::variant<int, T>", "std::get_if<T>(&p->m)"),
-  container(
-    "variant of unique_ptr",
-    "variant memory",
-    "std::variant<int, std::unique_ptr<T>>",
-    "std::get<1>(p->m).get()",
-  ),
-  container("pair", "utility", "std::pair<int, T>", "&p->m.second"),
-  container("tuple", "tuple", "std::tuple<int, T>", "&std::get<1>(p->m)"),
-  container("function", "functional", "std::function<T *(int)>", "p->m(2)"),
-  container("atomic pointer", "atomic", "std::atomic<T *>", "p->m.load()"),
-  container("stack", "stack", "std::stack<T>", "&p->m.top()"),
-  container("any", "any", "std::any", "std::any_cast<T>(&p->m)", { hidden: "std::any does not say what it holds" }),
-  container("shared_ptr<void>", "memory", "std::shared_ptr<void>", "(T *)p->m.get()", {
-    hidden: "a void pointer does not say where it leads",
-  }),
-];
+/** Pairs in C++: ways to reach a type, template arguments, inheritance, state, and harmless edits. */
+import { CORE, MORE, members } from "./edits.js";
+import { type Expectation, HEAD, type Pair, pairsOf, type Row } from "./pair.js";
+import { CONTAINERS } from "./std.js";
+import { product, turns, WAYS, type Way } from "./ways.js";
 
 /** Where a type is in a class: ways without the standard library. */
 const CPP_WAYS: readonly Way[] = [
@@ -381,275 +315,6 @@ const CPP_EDITS = [
   ),
 ];
 
-/** A member of the standard library that becomes another. */
-const std = (
-  headers: string,
-  before: string,
-  after: string,
-  get: string | readonly [string, string],
-  why: string,
-  expect: Expectation = "refuse",
-  head = "",
-): Row => {
-  const [was, is] = typeof get === "string" ? [get, get] : get;
-  const includes = headers
-    .split(" ")
-    .map((header) => `#include <${header}>\n`)
-    .join("");
-  const source = (type: string, text: string) =>
-    `${includes}${head}\nstruct S { int n; ${type} m; };\nHOTPATCH int f(S *p) { return p->n + (int)(${text}); }`;
-  return {
-    what: `std container, ${before} to ${after}`,
-    cause: expect === "same" ? "std spelling" : "std argument",
-    expect,
-    why,
-    old: source(before, was),
-    new: source(after, is),
-  };
-};
-
-const AB = "struct A { int v; }; struct B { float v; };";
-const STD: readonly Row[] = [
-  std("map", "std::map<int, int>", "std::map<int, float>", "p->m.begin()->second", "the nodes hold ints"),
-  std("map", "std::map<int, int>", "std::map<float, int>", "p->m.begin()->second", "the keys are ints"),
-  std("map", "std::map<int, long>", "std::map<int, double>", "p->m.begin()->second", "the nodes hold longs"),
-  std(
-    "map functional",
-    "std::map<int, int>",
-    "std::map<int, int, std::greater<int>>",
-    "p->m.begin()->second",
-    "the live tree is sorted the other way",
-  ),
-  std(
-    "map vector",
-    "std::map<int, std::vector<int>>",
-    "std::map<int, std::vector<float>>",
-    "p->m.begin()->second[0]",
-    "the vectors hold ints",
-  ),
-  std(
-    "map memory",
-    "std::map<int, std::unique_ptr<int>>",
-    "std::map<int, std::unique_ptr<float>>",
-    "*p->m.begin()->second",
-    "the pointers lead to ints",
-  ),
-  std("set", "std::set<int>", "std::set<float>", "*p->m.begin()", "the nodes hold ints"),
-  std(
-    "set functional",
-    "std::set<int>",
-    "std::set<int, std::greater<int>>",
-    "*p->m.begin()",
-    "the live tree is sorted the other way",
-  ),
-  std("list", "std::list<int>", "std::list<float>", "p->m.front()", "the nodes hold ints"),
-  std("list", "std::list<long>", "std::list<double>", "p->m.front()", "the nodes hold longs"),
-  std("forward_list", "std::forward_list<int>", "std::forward_list<float>", "p->m.front()", "the nodes hold ints"),
-  std("deque", "std::deque<int>", "std::deque<float>", "p->m.front()", "the blocks hold ints"),
-  std("vector", "std::vector<int>", "std::vector<float>", "p->m[1]", "the elements are ints"),
-  std("vector", "std::vector<int>", "std::vector<long>", "p->m[1]", "the elements have 4 bytes"),
-  std("vector", "std::vector<char>", "std::vector<bool>", "p->m[1]", "the elements become bits"),
-  std(
-    "unordered_map",
-    "std::unordered_map<int, int>",
-    "std::unordered_map<int, float>",
-    "p->m.begin()->second",
-    "the nodes hold ints",
-  ),
-  std(
-    "unordered_map",
-    "std::unordered_map<int, int>",
-    "std::unordered_map<int, int, Hash>",
-    "p->m.at(3)",
-    "the live buckets are filled by the other hash",
-    "refuse",
-    "struct Hash { unsigned long operator()(int x) const { return 31ul * x; } };",
-  ),
-  std(
-    "unordered_map",
-    "std::unordered_map<int, int, One>",
-    "std::unordered_map<int, int, Two>",
-    "p->m.at(3)",
-    "the live buckets are filled by the other hash",
-    "refuse",
-    "struct One { unsigned long operator()(int x) const { return 31ul * x; } }; struct Two { unsigned long operator()(int x) const { return 7ul * x; } };",
-  ),
-  std("unordered_set", "std::unordered_set<int>", "std::unordered_set<float>", "*p->m.begin()", "the nodes hold ints"),
-  std(
-    "mutex",
-    "std::mutex",
-    "std::recursive_mutex",
-    "(p->m.lock(), p->m.unlock(), 1)",
-    "a live mutex is of the other kind",
-  ),
-  std(
-    "mutex",
-    "std::recursive_mutex",
-    "std::mutex",
-    "(p->m.lock(), p->m.unlock(), 1)",
-    "a live mutex is of the other kind",
-  ),
-  std("memory", "std::unique_ptr<int>", "std::unique_ptr<float>", "*p->m", "the pointer leads to an int"),
-  std("memory", "std::unique_ptr<A>", "std::unique_ptr<B>", "p->m->v", "the pointer leads to an A", "refuse", AB),
-  std("memory", "std::shared_ptr<int>", "std::shared_ptr<float>", "*p->m", "the pointer leads to an int"),
-  std(
-    "memory",
-    "std::shared_ptr<int>",
-    "std::weak_ptr<int>",
-    ["*p->m", "*p->m.lock()"],
-    "the live owner is counted among the owners",
-  ),
-  std("optional", "std::optional<int>", "std::optional<float>", "*p->m", "the value is an int"),
-  std(
-    "variant",
-    "std::variant<int, float>",
-    "std::variant<float, int>",
-    "std::get<0>(p->m)",
-    "index 0 is the other one",
-  ),
-  std(
-    "variant memory",
-    "std::variant<std::unique_ptr<A>, std::unique_ptr<B>>",
-    "std::variant<std::unique_ptr<B>, std::unique_ptr<A>>",
-    "std::get<0>(p->m)->v",
-    "index 0 is the other one",
-    "refuse",
-    AB,
-  ),
-  std(
-    "variant",
-    "std::variant<A *, B *>",
-    "std::variant<B *, A *>",
-    "std::get<0>(p->m)->v",
-    "index 0 is the other one",
-    "refuse",
-    AB,
-  ),
-  std(
-    "variant",
-    "std::variant<int, long, double>",
-    "std::variant<int, double, long>",
-    "p->m.index()",
-    "indexes 1 and 2 have changed places",
-  ),
-  std(
-    "variant",
-    "std::variant<int, float>",
-    "std::variant<int, float, double>",
-    "std::get<0>(p->m)",
-    "the live one is shorter",
-  ),
-  std("utility", "std::pair<int, float>", "std::pair<float, int>", "p->m.first", "each is read as the other"),
-  std("tuple", "std::tuple<int, float>", "std::tuple<float, int>", "std::get<0>(p->m)", "each is read as the other"),
-  std("array", "std::array<int, 4>", "std::array<float, 4>", "p->m[1]", "the elements are ints"),
-  std("array", "std::array<int, 4>", "std::array<int, 6>", "p->m[3]", "the live one is shorter"),
-  std("atomic", "std::atomic<int>", "std::atomic<float>", "p->m.load()", "the value is an int"),
-  std("functional", "std::function<int(int)>", "std::function<int(double)>", "p->m(1)", "the live callee takes an int"),
-  std(
-    "functional",
-    "std::function<int(int)>",
-    "std::function<double(int)>",
-    "p->m(1)",
-    "the live callee returns an int",
-  ),
-  std(
-    "functional",
-    "std::function<int(A *)>",
-    "std::function<int(B *)>",
-    "p->m(nullptr)",
-    "the live callee takes an A",
-    "refuse",
-    AB,
-  ),
-  std("string", "std::string", "std::wstring", "p->m[0]", "the characters have one byte"),
-  std("string_view", "std::string_view", "std::u16string_view", "p->m[0]", "the characters have one byte"),
-  std(
-    "chrono",
-    "std::chrono::milliseconds",
-    "std::chrono::microseconds",
-    "p->m.count()",
-    "the live number counts milliseconds",
-  ),
-  std("chrono", "std::chrono::seconds", "std::chrono::minutes", "p->m.count()", "the live number counts seconds"),
-  std("complex", "std::complex<float>", "double", ["p->m.real()", "p->m"], "two floats are read as a double"),
-  std(
-    "vector string",
-    "std::vector<std::string>",
-    "std::vector<std::wstring>",
-    "p->m[0][0]",
-    "the characters have one byte",
-  ),
-  std("stack", "std::stack<int>", "std::stack<float>", "p->m.top()", "the values are ints"),
-  std("queue", "std::queue<long>", "std::queue<double>", "p->m.front()", "the values are longs"),
-  std(
-    "queue",
-    "std::priority_queue<int>",
-    "std::priority_queue<int, std::vector<int>, std::greater<int>>",
-    "p->m.top()",
-    "the live heap is ordered the other way",
-  ),
-  std(
-    "vector memory",
-    "std::vector<int>",
-    "std::vector<int, std::allocator<int>>",
-    "p->m[0]",
-    "the default argument spelled out",
-    "same",
-  ),
-  std(
-    "map functional",
-    "std::map<int, int>",
-    "std::map<int, int, std::less<int>>",
-    "p->m.begin()->second",
-    "the default argument spelled out",
-    "same",
-  ),
-  std("string", "std::string", "std::basic_string<char>", "p->m[0]", "string is a name for it", "same"),
-  std(
-    "chrono",
-    "std::chrono::seconds",
-    "std::chrono::duration<long, std::ratio<1>>",
-    "p->m.count()",
-    "seconds is a name for it",
-    "same",
-  ),
-  std(
-    "map",
-    "std::map<int, long>",
-    "std::map<int, long int>",
-    "p->m.begin()->second",
-    "two spellings of one type",
-    "same",
-  ),
-  std("vector", "std::vector<unsigned>", "std::vector<unsigned int>", "p->m[0]", "two spellings of one type", "same"),
-  std(
-    "functional",
-    "std::function<int(int)>",
-    "std::function<int(int)>",
-    ["p->m(1)", "p->m(2)"],
-    "only code has changed",
-    "same",
-  ),
-  std(
-    "unordered_map string",
-    "std::unordered_map<std::string, int>",
-    "Scores",
-    'p->m.at("a")',
-    "an alias is another name for it",
-    "same",
-    "using Scores = std::unordered_map<std::string, int>;",
-  ),
-  std(
-    "mutex",
-    "std::mutex",
-    "Lock",
-    "(p->m.lock(), p->m.unlock(), 1)",
-    "an alias is another name for it",
-    "same",
-    "using Lock = std::mutex;",
-  ),
-];
-
 /** Own templates whose arguments say what the bytes mean. */
 const template = (
   what: string,
@@ -758,112 +423,6 @@ const TEMPLATES: readonly Row[] = [
     "Ring<8>",
     "Ring<4 + 4>",
     "same",
-  ),
-];
-
-/** A class that is passed and returned by value; what it contains decides how. */
-const byValue = (
-  what: string,
-  expect: Expectation,
-  why: string,
-  before: string,
-  after: string,
-  head = "",
-  compiler?: "gcc" | "clang",
-): Row[] => {
-  const declare = (text: string) => `${head}${text.startsWith("struct") ? text : `struct V { int a, b; ${text} };`}`;
-  const shared = { cause: "by value", expect, why, ...(compiler !== undefined && { compiler }) };
-  const argument = (text: string) => `${declare(text)}\nHOTPATCH int f(V v) { return v.a + v.b; }`;
-  const result = (text: string) => `${declare(text)}\nV make(int);\nHOTPATCH V f(int n) { return make(n + 1); }`;
-  const nested = (text: string) =>
-    `${declare(text)}\nstruct Out { V v; long more; };\nHOTPATCH long f(Out o) { return o.v.a + o.more; }`;
-  return [
-    { ...shared, what: `by value, ${what}, argument`, old: argument(before), new: argument(after) },
-    { ...shared, what: `by value, ${what}, result`, old: result(before), new: result(after) },
-    { ...shared, what: `by value, ${what}, in an argument`, old: nested(before), new: nested(after) },
-  ];
-};
-
-const REFERENCED = "it is passed by reference now, by value before";
-const BY_VALUE: readonly Row[] = [
-  ...byValue("destructor added", "refuse", REFERENCED, "", "~V() { a = 0; }"),
-  ...byValue(
-    "copy constructor added",
-    "refuse",
-    REFERENCED,
-    "V(int x);",
-    "V(int x); V(const V &o) : a(o.a), b(o.b) {}",
-  ),
-  ...byValue(
-    "copy constructor deleted",
-    "refuse",
-    "with all copies deleted it is passed by reference",
-    "V(int x);",
-    "V(int x); V(const V &) = delete;",
-  ),
-  ...byValue("move constructor only", "refuse", REFERENCED, "V(int x);", "V(int x); V(V &&o) : a(o.a), b(o.b) {}"),
-  ...byValue("destructor removed", "refuse", "it is passed by value now, by reference before", "~V() { a = 0; }", ""),
-  ...byValue(
-    "a member's destructor",
-    "refuse",
-    REFERENCED,
-    "struct V { int a; In in; int b; };",
-    "struct V { int a; In2 in; int b; };",
-    "struct In { int x; }; struct In2 { int x; ~In2() { x = 0; } }; ",
-  ),
-  ...byValue(
-    "a base's destructor",
-    "refuse",
-    REFERENCED,
-    "struct V : In { int a, b; };",
-    "struct V : In2 { int a, b; };",
-    "struct In { int x; }; struct In2 { int x; ~In2() { x = 0; } }; ",
-  ),
-  ...byValue(
-    "virtual destructor added",
-    "refuse",
-    "it has a vtable now, and is passed by reference",
-    "",
-    "virtual ~V() {}",
-  ),
-  ...byValue(
-    "constructor added",
-    "same",
-    "constructors do not decide how it is passed",
-    "V(int x);",
-    "V(int x); V(int x, int y);",
-  ),
-  ...byValue("destructor defaulted", "same", "a defaulted destructor is trivial", "", "~V() = default;"),
-  ...byValue(
-    "copies defaulted",
-    "same",
-    "a defaulted copy constructor is trivial",
-    "V(int x);",
-    "V(int x); V(const V &) = default;",
-  ),
-  ...byValue(
-    "assignment added",
-    "same",
-    "assignment does not decide how it is passed",
-    "",
-    "V &operator=(const V &o) { a = o.a; return *this; }",
-  ),
-  ...byValue(
-    "copy deleted, move kept",
-    "same",
-    "a trivial move constructor is enough to pass it by value",
-    "V(int x);",
-    "V(int x); V(const V &) = delete; V(V &&) = default;",
-  ),
-  ...byValue("method added", "same", "methods do not decide how it is passed", "", "int sum() const { return a + b; }"),
-  ...byValue(
-    "trivial_abi",
-    "refuse",
-    "the attribute has it passed by value",
-    "struct V { int a, b; ~V() { a = 0; } };",
-    "struct __attribute__((trivial_abi)) V { int a, b; ~V() { a = 0; } };",
-    "",
-    "clang",
   ),
 ];
 
@@ -1144,6 +703,18 @@ const BASES: readonly Row[] = [
   ),
 ];
 
+/** Variables that the loader keeps once in a process, however many copies of the library have them. */
+const UNIQUE: readonly (readonly [name: string, declare: string, get: string])[] = [
+  ["inline", "inline E world;", "world"],
+  ["inline in a class", "struct Game { static inline E world; };", "Game::world"],
+  [
+    "static of a template",
+    "template <int N> struct Holder { static E world; }; template <int N> E Holder<N>::world;",
+    "Holder<1>::world",
+  ],
+  ["static of an inline function", "inline E &world() { static E e; return e; }", "world()"],
+];
+
 /** State, and what lives on although it is not declared as state. */
 const STATEFUL: readonly Row[] = [
   ...(
@@ -1177,25 +748,71 @@ const STATEFUL: readonly Row[] = [
       },
     ];
   }),
+  ...UNIQUE.flatMap(([name, declare, get]) => {
+    const source = (members: string, use = `${get}.a + (int)${get}.b`) =>
+      `struct E { ${members} };\n${declare}\nHOTPATCH int f() { return ${use}; }`;
+    const row = { cause: "unique variable", compiler: "gcc", old: source("int a; float b;") } as const;
+    const why = "gcc has the loader keep one of them in the process, and";
+    return [
+      {
+        ...row,
+        what: `unique variable, ${name}, swapped`,
+        expect: "refuse",
+        why: `${why} its members have changed places`,
+        new: source("float b; int a;"),
+      },
+      {
+        ...row,
+        what: `unique variable, ${name}, other kind`,
+        expect: "refuse",
+        why: `${why} its int is read as a float`,
+        new: source("float a; float b;"),
+      },
+      {
+        ...row,
+        what: `unique variable, ${name}, grown`,
+        expect: "refuse",
+        why: `${why} it is shorter`,
+        new: source("int a; float b; long c;"),
+      },
+      {
+        ...row,
+        what: `unique variable, ${name}, body`,
+        expect: "same",
+        why: "only code has changed",
+        new: source("int a; float b;", `2 * ${get}.a`),
+      },
+    ] satisfies Row[];
+  }),
   ...(
     [
-      "inline E world;",
-      "template <int N> struct Holder { static E world; }; template <int N> E Holder<N>::world; static E &world = Holder<1>::world;",
+      [
+        "exchanged",
+        "refuse",
+        "two local structs of one name, size and line have changed places",
+        "float b; int a;",
+        "int a; float b;",
+      ],
+      ["and a body edited", "same", "only code has changed", "int a; float b;", "float b; int a;"],
     ] as const
-  ).map((declare, i): Row => {
-    const source = (members: string) =>
-      `struct E { ${members} };\n${declare}\nHOTPATCH int f() { return world.a + (int)world.b; }`;
-    return {
-      what: `unique variable, ${i === 0 ? "inline" : "static of a template"}`,
-      cause: "unique variable",
-      expect: "refuse",
-      why: "gcc has the loader keep one of them in the process, and its members have changed places",
-      compiler: "gcc",
-      old: source("int a; float b;"),
-      new: source("float b; int a;"),
-    };
-  }),
+  ).map(
+    ([what, expect, why, first, second]): Row => ({
+      what: `same name, two local structs ${what}`,
+      cause: "same name",
+      expect,
+      why,
+      old: locals("int a; float b;", "float b; int a;", "p->a"),
+      new: locals(first, second, "3 * p->a"),
+    }),
+  ),
 ];
+
+/** Two local structs of one name, size and line. */
+function locals(first: string, second: string, use: string): string {
+  return `inline auto one() { struct L { ${first} }; return L{}; } inline auto two() { struct L { ${second} }; return L{}; }
+using A = decltype(one()); using B = decltype(two());
+extern "C" HOTPATCH int f(A *p, B *q) { return ${use} + (int)p->b + q->a + (int)q->b; }`;
+}
 
 function reach(type: string): string {
   if (/map/.test(type)) return "look(w.begin()->second)";
@@ -1203,15 +820,10 @@ function reach(type: string): string {
   return "look(w.front())";
 }
 
-const CONTAINED = CORE.filter(({ what }) =>
-  ["swapped", "swapped alike", "other kind", "body", "member renamed"].includes(what),
-);
-
-/** All pairs in C++, but for virtual functions. */
+/** All pairs in C++ that are in no file of their own. */
 export const CPP_PAIRS: readonly Pair[] = [
-  ...product("C++", HEAD, CORE, CPP_WAYS),
-  ...product("C++", HEAD, CONTAINED, CONTAINERS),
-  ...turns("C++", HEAD, CPP_EDITS, CPP_WAYS, 3),
-  ...turns("C++", HEAD, MORE, [...CPP_WAYS, ...CONTAINERS], 1),
-  ...pairsOf("C++", HEAD, [...STD, ...TEMPLATES, ...BY_VALUE, ...HARMLESS, ...BASES, ...STATEFUL]),
+  ...product("C++", CORE, CPP_WAYS),
+  ...turns("C++", CPP_EDITS, CPP_WAYS, 3),
+  ...turns("C++", MORE, [...CPP_WAYS, ...CONTAINERS], 1),
+  ...pairsOf("C++", HEAD, [...TEMPLATES, ...HARMLESS, ...BASES, ...STATEFUL]),
 ];

@@ -8,6 +8,9 @@ export type Language = "C" | "C++" | "Rust";
  */
 export type Expectation = "same" | "refuse" | "not-seen";
 
+/** Begins each unit of C and C++. */
+export const HEAD = '#include "hotpatch.h"';
+
 /** The units of a library; marks may be in all of them. */
 export type Source = readonly [string, ...string[]];
 
@@ -24,10 +27,12 @@ export interface Pair {
   readonly new: Source;
   /** For what only one of them understands, or does. */
   readonly compiler?: "gcc" | "clang";
+  /** For both sides, behind those of the build. */
+  readonly flags?: readonly string[];
 }
 
 /** A row of a table of edits that stand for themselves. */
-export type Row = Pick<Pair, "cause" | "expect" | "why" | "compiler"> & {
+export type Row = Pick<Pair, "cause" | "expect" | "why" | "compiler" | "flags"> & {
   readonly what: string;
   readonly old: string | Source;
   readonly new: string | Source;

@@ -2,9 +2,7 @@
  * Pairs of classes with virtual functions, by where the vtable is emitted: gcc describes a class only there, and clang
  * where its constructors are.
  */
-import { type Expectation, type Pair, pairsOf, type Row, type Source } from "./pair.js";
-
-const HEAD = '#include "hotpatch.h"';
+import { type Expectation, HEAD, type Pair, pairsOf, type Row, type Source } from "./pair.js";
 
 /** The members of a class `S`; `KEY` is the virtual function that decides where the vtable is. */
 interface Edit {
