@@ -1,9 +1,9 @@
 /**
  * `npm run evidence [minutes] -- [--sample N] [--seed N] [--only TEXT] [--builds TEXT] [--cache FOLDER] [--result FILE] [-v]`:
  * pairs of old and new sources of which it is known whether a switch would do harm, built in many ways and judged like
- * `hotpatch diff` does. Ends with a table by cause and the list of what was judged wrong; exit code 1 if harm was told as
- * checked. Compiled libraries are kept: a run that was interrupted goes on where it stopped. `--list` prints the pairs,
- * `--show TEXT` their sources.
+ * `hotpatch diff` does. Ends with tables by cause and by build, and the list of what was judged wrong; exit code 1 if
+ * harm was told as checked, or the engine failed. Compiled libraries are kept: a run that was interrupted goes on where
+ * it stopped. `--list` prints the pairs, `--show TEXT` their sources.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -12,7 +12,7 @@ import { ROOT } from "../support/workshop.js";
 import { Builder } from "./builds.js";
 import type { Pair } from "./pairs/pair.js";
 import { PAIRS, spread } from "./pairs.js";
-import { asJson, count, faults, table } from "./report.js";
+import { asJson, byBuild, byCause, count, faults } from "./report.js";
 import { run } from "./run.js";
 
 const { values: flags, positionals } = parseArgs({
@@ -62,7 +62,7 @@ async function judgeAll(): Promise<number> {
   });
   mkdirSync(dirname(flags.result), { recursive: true });
   writeFileSync(flags.result, `${asJson(results)}\n`);
-  console.log(table(results));
+  console.log(`${byCause(results)}\n\n${byBuild(results)}\n`);
   console.log(faults(results, flags.verbose));
   const wrong = count(results, "false-accept") + count(results, "crash");
   const seconds = Math.round((performance.now() - began) / 1000);

@@ -18,11 +18,16 @@ const SCREENFUL = 40;
 const WIDTH = 300;
 
 /** A table by language and cause. */
-export function table(results: readonly Result[]): string {
-  const families = groupBy(results, ({ pair }) => `${pair.language} | ${pair.cause}`);
+export const byCause = (results: readonly Result[]): string => table("cause", results, ({ pair }) => pair.cause);
+
+/** A table by language and build. */
+export const byBuild = (results: readonly Result[]): string => table("build", results, ({ build }) => build);
+
+function table(by: string, results: readonly Result[], nameOf: (result: Result) => string): string {
+  const groups = groupBy(results, (one) => `${one.pair.language} | ${nameOf(one)}`);
   const languages = groupBy(results, ({ pair }) => `${pair.language} | **all**`);
-  const head = ["language", "cause", "pairs", "builds", ...VERDICTS.map((one) => one.replaceAll("-", " "))];
-  const rows = [...families, ...languages].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, some]) => row(name, some));
+  const head = ["language", by, "pairs", "builds", ...VERDICTS.map((one) => one.replaceAll("-", " "))];
+  const rows = [...groups, ...languages].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, some]) => row(name, some));
   return [head.join(" | "), head.map(() => "---").join(" | "), ...rows, row("all | ", results)]
     .map((line) => `| ${line} |`)
     .join("\n");
