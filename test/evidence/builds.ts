@@ -100,7 +100,8 @@ export class Builder {
   async #library({ language, flags: more = [] }: Pair, source: Source, compiler: Compiler): Promise<string> {
     const [program, extension] = programOf(language, compiler);
     const flags = [...compiler.flags, ...(language === "C++" ? STANDARD : []), ...more];
-    const key = JSON.stringify([this.#versionOf(program), flags, source, this.#markHash(language)]);
+    // clang and clang++ have one version, and take one source for two languages.
+    const key = JSON.stringify([program, this.#versionOf(program), flags, source, this.#markHash(language)]);
     const folder = join(this.#cache, createHash("sha256").update(key).digest("hex").slice(0, 24));
     let running = this.#running.get(folder);
     if (running === undefined) {
