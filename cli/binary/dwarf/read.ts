@@ -4,6 +4,7 @@
  */
 import type { Known, Layouts, Signature, TypeId } from "../../layout/type.js";
 import { type Elf, ElfError } from "../elf.js";
+import { whileAtHand } from "./at-hand.js";
 import { AT, TAG } from "./constants.js";
 import { conventionByOptions } from "./conventions.js";
 import { DwarfError } from "./cursor.js";
@@ -38,7 +39,7 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     const types = reader.finish();
     const dieOf = (places: Places, { entries }: FoundEntries, name: string) =>
       places.get(name)?.flatMap((address) => entries.get(address) ?? [])[0];
-    const around = whileOpen(elf.bytes.buffer.length, (name: string) =>
+    const around = whileAtHand(elf.bytes.buffer.length, (name: string) =>
       surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), debug, lookup, reader),
     );
     return {
@@ -71,32 +72,6 @@ export function nothingKnown(functions: Iterable<string>, state: Iterable<string
 function reasonOf(error: unknown): string {
   if (error instanceof DwarfError || error instanceof ElfError) return error.message;
   throw error;
-}
-
-/** Files that stay at hand for what is read later, the newest first, and their bytes; two do in any case. */
-const MOST_FILES = 8;
-const MOST_BYTES = 64e6;
-
-interface OpenFileReader {
-  readonly size: number;
-  read: ((name: string) => readonly TypeId[]) | null;
-}
-
-const opened: OpenFileReader[] = [];
-
-/** Reads as long as the file is among the newest: a session has hundreds of generations. Null afterwards. */
-function whileOpen(size: number, read: (name: string) => readonly TypeId[]): Layouts["around"] {
-  const file: OpenFileReader = { size, read };
-  opened.unshift(file);
-  let total = 0;
-  const kept = opened.filter((one, i) => {
-    total += one.size;
-    if (i < 2 || (i < MOST_FILES && total <= MOST_BYTES)) return true;
-    one.read = null;
-    return false;
-  });
-  opened.splice(0, opened.length, ...kept);
-  return (name) => file.read?.(name) ?? null;
 }
 
 /** The debug information does not say: the code does. */

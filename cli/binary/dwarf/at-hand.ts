@@ -1,0 +1,36 @@
+/** Keeps the newest files at hand for what is read of them later: a session has hundreds of generations. */
+
+/** Files, and their bytes; two stay in any case, the old and the new side of a comparison. */
+const MOST_FILES = 8;
+const MOST_BYTES = 24e6;
+
+interface File {
+  readonly size: number;
+  /** Lets go of the file. */
+  readonly close: () => void;
+}
+
+const newestFirst: File[] = [];
+
+/** @returns what `read` returns, as long as the file is among the newest; null afterwards */
+export function whileAtHand<A, T>(size: number, read: (argument: A) => T): (argument: A) => T | null {
+  let reader: ((argument: A) => T) | null = read;
+  newestFirst.unshift({
+    size,
+    close: () => {
+      reader = null;
+    },
+  });
+  for (const file of newestFirst.splice(firstTooMany())) file.close();
+  return (argument) => reader?.(argument) ?? null;
+}
+
+/** Index of the first file that is not kept. */
+function firstTooMany(): number {
+  let total = 0;
+  const found = newestFirst.findIndex(({ size }, i) => {
+    total += size;
+    return i >= 2 && (i >= MOST_FILES || total > MOST_BYTES);
+  });
+  return found < 0 ? newestFirst.length : found;
+}
