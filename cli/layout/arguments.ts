@@ -9,6 +9,8 @@ import type { RecordType, TemplateArgument, TypeId, TypeNode } from "./type.js";
  */
 export function compareArguments(a: RecordType, b: RecordType, inside: Inside): void {
   const [was, is] = [a.parameters, b.parameters];
+  if (was.length !== is.length && a.name !== b.name)
+    return void inside.found.changes.push(`${was.length} -> ${is.length} template arguments`);
   const holds = a.rust || leadsAway(inside.before, a, 0);
   for (const [i, before] of was.entries()) {
     // Not every compiler describes arguments that were left to their defaults.

@@ -155,7 +155,7 @@ export interface Layouts {
    * the debug information is no longer at hand.
    */
   readonly around: (name: string) => readonly TypeId[] | null;
-  /** The methods of Rust traits that `types` use by `dyn`, in the order of vtables; missing where no vtable tells. */
+  /** The methods, as `type name(types)`, of Rust traits that `types` use by `dyn`, in the order of vtables; missing where no vtable tells. */
   readonly traits: ReadonlyMap<string, readonly string[]>;
   /** Whether a function's code uses nothing but its arguments: it calls nothing, and names no variable. */
   readonly isAlone: (name: string) => boolean;

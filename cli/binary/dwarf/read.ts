@@ -47,7 +47,7 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
       functions: signatures,
       state: variables,
       around,
-      traits: traitsIn(types, elf, debug, lookup),
+      traits: traitsIn(types, elf, debug, lookup, reader),
       isAlone: UNTOLD,
     };
   } catch (error) {

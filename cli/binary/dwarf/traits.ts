@@ -11,6 +11,7 @@ import { DwarfError } from "./cursor.js";
 import type { DebugInfo } from "./debug-info.js";
 import { Die } from "./die.js";
 import { type Lookup, placeOf } from "./lookup.js";
+import type { TypeReader } from "./types.js";
 import { indexOf } from "./unit-index.js";
 
 const WORD = 8;
@@ -29,12 +30,13 @@ export function traitsIn(
   elf: Elf,
   debug: DebugInfo,
   lookup: Lookup,
+  reader: TypeReader,
 ): Map<string, readonly string[]> {
   const wanted = new Set(types.flatMap((node) => (node.kind === "record" ? (traitOf(node.name ?? "") ?? []) : [])));
   const found = new Map<string, readonly string[]>();
   if (wanted.size === 0) return found;
   for (const [trait, vtable] of findVtables(debug)) {
-    const methods = wanted.has(trait) ? methodsIn(vtable, elf, lookup) : null;
+    const methods = wanted.has(trait) ? methodsIn(vtable, elf, lookup, (die) => reader.methodText(die)) : null;
     if (methods !== null) found.set(trait, methods);
   }
   return found;
@@ -64,16 +66,24 @@ function orNothing<T>(read: () => readonly T[]): readonly T[] {
   }
 }
 
-function methodsIn({ at, size }: Vtable, elf: Elf, lookup: Lookup): readonly string[] | null {
+function methodsIn(
+  { at, size }: Vtable,
+  elf: Elf,
+  lookup: Lookup,
+  textOf: (die: Die) => string,
+): readonly string[] | null {
   const count = size / WORD - HEAD;
   const first = at + HEAD * WORD;
   const words = new Map(elf.relocations().map(({ offset, addend }) => [offset, addend]));
   const addresses = Array.from({ length: count }, (_, i) => words.get(first + i * WORD));
-  const { entries } = lookup.functions(addresses.filter((one) => one !== undefined));
-  const names = addresses.map((address) => {
+  const told = addresses.filter((one) => one !== undefined);
+  // The optimiser may make one function of two methods: then the order does not show.
+  if (new Set(told).size !== told.length) return null;
+  const { entries } = lookup.functions(told);
+  const methods = addresses.map((address) => {
     const die = address === undefined ? undefined : entries.get(address);
     // A method that `dyn` cannot call has an empty word.
-    return address === undefined ? "" : die === undefined ? null : (lookup.origin(die).text(AT.name) ?? null);
+    return address === undefined ? "" : die === undefined ? null : textOf(lookup.origin(die));
   });
-  return names.every((name) => name !== null) ? names : null;
+  return methods.every((method) => method !== null) ? methods : null;
 }

@@ -96,6 +96,13 @@ export class TypeReader implements RecordContext {
     return `${this.#textOf(die, 0)} ${die.text(AT.name) ?? ""}(${types.join(", ")})`;
   }
 
+  /** A Rust method as its trait has it, as text: without the type that implements it. */
+  methodText(die: Die): string {
+    const [, ...others] = [...die.children()].filter(({ tag }) => tag === TAG.formal_parameter);
+    const types = others.map((one) => this.#textOf(one.has(AT.type) ? one : this.#lookup.origin(one), 0));
+    return `${this.#textOf(die, 0)} ${die.text(AT.name) ?? ""}(${types.join(", ")})`;
+  }
+
   /** The type of an entry by its names alone: nothing it reaches is read. */
   #textOf(die: Die, depth: number): string {
     const reference = die.reference(AT.type);

@@ -101,7 +101,7 @@ const KINDS: readonly Kind[] = [
       trait("fn two(&self) -> u32; fn one(&self) -> u32;"),
       "&dyn T$",
     ),
-    changed: ["struct dyn lib::T$: methods one, two -> two, one"],
+    changed: ["struct dyn lib::T$: methods u32 one(), u32 two() -> u32 two(), u32 one()"],
   },
   {
     what: "another implementation of a trait",
