@@ -48,7 +48,8 @@ export class Comparison {
   /** What is reachable from the pairs that functions and variables lead to. */
   readonly #reached = new Map<number, Reached>();
   readonly #differing = new Map<number, boolean>();
-  readonly #around = new Map<readonly TypeId[], readonly string[]>();
+  /** By both units' lists: a new source file may unite several old ones. */
+  readonly #around = new Map<readonly TypeId[], Map<readonly TypeId[], readonly string[]>>();
 
   constructor(before: Layouts, after: Layouts) {
     this.#before = before;
@@ -84,12 +85,12 @@ export class Comparison {
    * known any more.
    */
   around(name: string): readonly string[] | null {
-    const after = this.#after.around(name);
-    const known = after === null ? undefined : this.#around.get(after);
-    if (after === null || known !== undefined) return known ?? null;
-    const before = this.#before.around(name);
-    const changed = before === null ? null : this.#changedIn(before, after);
-    if (changed !== null) this.#around.set(after, changed);
+    const [before, after] = [this.#before.around(name), this.#after.around(name)];
+    if (before === null || after === null) return null;
+    const known = this.#around.get(after) ?? new Map<readonly TypeId[], readonly string[]>();
+    this.#around.set(after, known);
+    const changed = known.get(before) ?? this.#changedIn(before, after);
+    known.set(before, changed);
     return changed;
   }
 
@@ -102,7 +103,8 @@ export class Comparison {
     const old = byName(this.#before.types, before);
     const changed = [...byName(this.#after.types, after)].flatMap(([name, ids]) =>
       ids.map((id, i) => {
-        const was = old.get(name)?.[i];
+        // What the file did not use before may have been in use elsewhere.
+        const was = old.has(name) ? old.get(name)?.[i] : (this.#before.named(name) ?? undefined);
         const { changes, renamed } = was === undefined ? emptyOwn() : this.#own({ before: was, after: id });
         const texts = [...changes, ...renamed.filter((one) => this.#differs(one.pair)).map((one) => one.change)];
         return texts[0]?.slice(0, texts[0].indexOf(": "));

@@ -32,8 +32,11 @@ export function pairFields(
   const gone: Field[] = [];
   // What remains on both sides at one place was renamed.
   for (const field of missing) {
-    const at = added.findIndex((one) => sameSpan(field, one, typesBefore, typesAfter));
-    const [now] = at < 0 ? [] : added.splice(at, 1);
+    const candidates = added.filter((one) => sameSpan(field, one, typesBefore, typesAfter));
+    // The members of a union are all at one place.
+    const text = typeText(typesBefore, field.type);
+    const now = candidates.find(({ type }) => typeText(typesAfter, type) === text) ?? candidates[0];
+    if (now !== undefined) added.splice(added.indexOf(now), 1);
     if (now === undefined) gone.push(field);
     else pairs.push([field, now]);
   }

@@ -173,6 +173,7 @@ export class PairComparison {
   /** A result, or an argument. */
   #compareParts(own: Own, x: TypeId, y: TypeId, words: Words, depth: number): void {
     this.#compare(own, x, y, words, depth);
+    if (nodeOf(this.#before, x).kind !== nodeOf(this.#after, y).kind) return;
     const [was, is] = [
       passedByReference(this.#before, x, this.#byReference.before),
       passedByReference(this.#after, y, this.#byReference.after),

@@ -155,6 +155,8 @@ export interface Layouts {
    * the debug information is no longer at hand.
    */
   readonly around: (name: string) => readonly TypeId[] | null;
+  /** A type by its qualified name, wherever in the build it is described; null if nowhere, or no longer at hand. */
+  readonly named: (name: string) => TypeId | null;
   /** The methods, as `type name(types)`, of Rust traits that `types` use by `dyn`, in the order of vtables; missing where no vtable tells. */
   readonly traits: ReadonlyMap<string, readonly string[]>;
   /** Whether a function's code uses nothing but its arguments: it calls nothing, and names no variable. */

@@ -6,13 +6,15 @@ type DiffFunction = DiffReport["functions"][number];
 
 /** Most important first. */
 const ORDER = ["refused", "missing", "new", "switched", "unchanged"] as const;
-/** Functions that are listed one by one without -v; more are counted. */
-const FEW = 12;
-/** Changes that are listed without -v, and names after each. */
-const FEW_CHANGES = 10;
+/** Groups of functions of one status that are listed without -v; the rest is counted. */
+const FEW = 6;
+/** Changes that are listed without -v, names after each, and parts of a change or a reason. */
+const FEW_CHANGES = 8;
 const FEW_NAMES = 3;
-/** Characters of a name among others. */
+const FEW_PARTS = 3;
+/** Characters of a name among others, and of a part. */
 const NAME = 48;
+const PART = 150;
 
 /** @param whole everything, and mangled names too (-v); otherwise at most a screenful */
 export function diffLines(diff: DiffReport, whole: boolean): string[] {
@@ -49,39 +51,52 @@ function changeLines(diff: DiffReport, shared: ReadonlySet<string>, whole: boole
     "changes",
     ...shown.flatMap(({ change, functions }) => {
       const names = functions.map((name) => people.get(name) ?? name);
-      return [`  ${change}`, `    reaches ${whole ? names.join(", ") : listed(names)}`];
+      const text = whole ? change : partsOf(change, false).join("; ");
+      return [`  ${text}`, `    reaches ${whole ? names.join(", ") : listed(names)}`];
     }),
     ...(all.length > shown.length ? [`  and ${all.length - shown.length} more: -v lists them`] : []),
   ];
 }
 
-/** The functions of one status. */
+/** The functions of one status. Without -v those that are told the same of share a line. */
 function statusLines(all: readonly DiffFunction[], shared: ReadonlySet<string>, whole: boolean): string[] {
-  const shown =
-    whole || all.length <= FEW ? all : all.filter((one) => ownReasons(one, shared).length > 0).slice(0, FEW);
-  const rest = all.filter((one) => !shown.includes(one));
-  const [first] = rest;
-  const names = rest.map(({ demangled }) => demangled);
+  if (whole) return all.flatMap((one) => groupLines([one], shared, whole));
+  const groups = new Map<string, DiffFunction[]>();
+  for (const one of all) {
+    const key = [one.check, ownReason(one, shared)].join();
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  const largest = [...groups.values()].sort((a, b) => b.length - a.length);
+  const rest = largest.slice(FEW).flat();
   return [
-    ...shown.flatMap((one) => functionLines(one, shared, whole)),
-    ...(first === undefined ? [] : [`  ${first.status.padEnd(9)}  ${shown.length > 0 ? "and " : ""}${listed(names)}`]),
+    ...largest.slice(0, FEW).flatMap((group) => groupLines(group, shared, whole)),
+    ...(rest[0] === undefined ? [] : [`  ${rest[0].status.padEnd(9)}  and ${rest.length} more: -v lists them`]),
   ];
 }
 
-function functionLines(one: DiffFunction, shared: ReadonlySet<string>, whole: boolean): string[] {
-  const { name, demangled, status, check } = one;
+/** Functions of which the same is told. */
+function groupLines(group: readonly DiffFunction[], shared: ReadonlySet<string>, whole: boolean): string[] {
+  const [first] = group;
+  if (first === undefined) return [];
+  const { name, demangled, status, check } = first;
+  const names = group.map((one) => one.demangled);
   return [
-    `  ${status.padEnd(9)}  ${demangled}  (${check})`,
+    `  ${status.padEnd(9)}  ${group.length === 1 ? demangled : listed(names)}  (${check})`,
     ...(whole && name !== demangled ? [`             ${name}`] : []),
-    ...ownReasons(one, shared).map((part) => `             ${part}`),
+    ...partsOf(ownReason(first, shared), whole).map((part) => `             ${part}`),
   ];
 }
 
 /** What is said of a function alone. */
-function ownReasons({ reason }: DiffFunction, shared: ReadonlySet<string>): string[] {
-  if (reason === undefined) return [];
-  const rest = [...shared].reduce((text, change) => text.replace(change, ""), reason);
-  return rest.split("; ").filter((part) => part.trim() !== "");
+function ownReason({ reason = "" }: DiffFunction, shared: ReadonlySet<string>): string {
+  return [...shared].reduce((text, change) => text.replace(change, ""), reason);
+}
+
+function partsOf(text: string, whole: boolean): string[] {
+  const parts = text.split("; ").filter((part) => part.trim() !== "");
+  if (whole) return parts;
+  const shown = parts.slice(0, FEW_PARTS).map((part) => (part.length > PART ? `${part.slice(0, PART)}...` : part));
+  return parts.length > FEW_PARTS ? [...shown, `and ${parts.length - FEW_PARTS} more`] : shown;
 }
 
 /** "135 functions: a, b, c, ..." */

@@ -18,6 +18,9 @@ export function whyHidden({ text, language }: Producer): { readonly hidden: stri
   return { hidden: cureOf(text, language), compiler };
 }
 
+/** gcc's option that makes it describe every class wherever it is complete. */
+const WHOLE = "-femit-class-debug-always";
+
 function cureOf(text: string, language: number | undefined): string | null {
   const leftOut = /-femit-struct-debug-(?:baseonly|reduced|detailed)\S*/.exec(text);
   if (leftOut !== null) return `build without ${leftOut[0]}`;
@@ -25,5 +28,5 @@ function cureOf(text: string, language: number | undefined): string | null {
   // A class is described where its constructors are.
   if (/clang/.test(text)) return "build with -fstandalone-debug";
   // A class with virtual functions is described where its vtable is, and looks like any other declaration elsewhere.
-  return "build with -femit-class-debug-always";
+  return text.includes(WHOLE) ? null : `build with ${WHOLE}`;
 }

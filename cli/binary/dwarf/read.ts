@@ -39,6 +39,14 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     const types = reader.finish();
     const dieOf = (places: Places, { entries }: FoundEntries, name: string) =>
       places.get(name)?.flatMap((address) => entries.get(address) ?? [])[0];
+    const byName = (name: string) => {
+      const [first] = lookup.definitionsNamed(name);
+      if (first === undefined) return null;
+      const type = reader.definition(first);
+      reader.finish();
+      return type;
+    };
+    const named = whileAtHand(elf.bytes.buffer.length, byName);
     const around = whileAtHand(elf.bytes.buffer.length, (name: string) =>
       surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), debug, lookup, reader),
     );
@@ -47,6 +55,7 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
       functions: signatures,
       state: variables,
       around,
+      named,
       traits: traitsIn(types, elf, debug, lookup, reader),
       isAlone: UNTOLD,
     };
@@ -64,6 +73,7 @@ export function nothingKnown(functions: Iterable<string>, state: Iterable<string
     functions: all(functions),
     state: all(state),
     around: () => [],
+    named: () => null,
     traits: new Map(),
     isAlone: UNTOLD,
   };
@@ -139,8 +149,10 @@ const LINE_TABLES_ONLY = "its debug information holds no types (-g1): build with
 function signatureOf(die: Die, lookup: Lookup, reader: TypeReader, producer: (unit: Unit) => string): Signature {
   const declaration = lookup.origin(die);
   const hasParameters = (one: Die) => [...one.children()].some(({ tag }) => tag === TAG.formal_parameter);
-  // gcc's link-time optimisation leaves the parameters at the declaration if the concrete function lost them.
-  const source = hasParameters(die) || !hasParameters(declaration) ? die : declaration;
+  // gcc's link-time optimisation leaves the parameters at the declaration if the concrete function lost them, and clones
+  // that it specialises have them in another order.
+  const isInstance = die.has(AT.abstract_origin) || !hasParameters(die);
+  const source = isInstance && hasParameters(declaration) ? declaration : die;
   const signature = reader.signatureOf(source, declaration);
   const saysNothing = signature.parameters.length === 0 && !die.has(AT.type) && !declaration.has(AT.type);
   if (saysNothing && !indexOf(declaration.unit).hasTypes) throw new DwarfError(LINE_TABLES_ONLY);

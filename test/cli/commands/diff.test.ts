@@ -295,3 +295,79 @@ test("a variable that the loader shares among all copies lives on, so its type c
   t.regex(grown.report.refused?.detail ?? "", /exported variable game::world: size 8 -> 12/);
   t.deepEqual(grown.report.notes, []);
 });
+
+const LOOP = "#include <stdlib.h>\n#include <stdio.h>\nstruct loop { void *priv; };";
+
+test("a type that a file did not use before is looked for in the whole running build", async (t) => {
+  const rest =
+    "HOTPATCH int start(struct loop *l) { struct internal *i = calloc(1, sizeof *i); l->priv = i; return 0; }";
+  const shop = new Workshop(t);
+  const make = async (name: string, internal: string, run: string) => {
+    const header = `#include "hotpatch.h"\n${LOOP}\nstruct internal { ${internal} };`;
+    const core = shop.write("core.c", `${header}\nHOTPATCH int run(struct loop *l) { ${run} }`);
+    return shop.library(name, `${header}\n${rest}`, [core]);
+  };
+  const paths = [
+    await make("old.so", "int count;", "return l->priv != 0;"),
+    await make("new.so", "int count; long ring[8];", "struct internal *i = l->priv; i->ring[7]++; return i->count;"),
+  ];
+  const report = DiffReport.parse(JSON.parse(run("--json", ...paths).stdout));
+  t.deepEqual(report.functions.map(({ name, check }) => `${name} ${check}`).sort(), ["run partly", "start partly"]);
+});
+
+for (const order of [
+  ["linux.c", "epoll.c"],
+  ["epoll.c", "linux.c"],
+])
+  test(`a file that unites several old ones is compared with each of them (${order.join(", ")})`, async (t) => {
+    const shop = new Workshop(t);
+    const make = async (name: string, internal: string, linux: string, epoll: string) => {
+      const header = `#include "hotpatch.h"\n${LOOP}\nstruct internal { ${internal} };`;
+      shop.write("linux.c", `${header}\n${linux}`);
+      shop.write("epoll.c", `${header}\n${epoll}`);
+      return shop.library(name, "", ["-x", "c", ...order.map((file) => shop.path(file))]);
+    };
+    const other = (n: number) => `HOTPATCH int other(int x) { return puts("n") + ${n} * x; }`;
+    const poll = (more: string) =>
+      `HOTPATCH int poll(struct loop *l) { struct internal *i = l->priv; return ++i->count${more}; }`;
+    const paths = [
+      await make("old.so", "int count;", other(1), poll("")),
+      await make("new.so", "int count; long ring[8];", `${other(7)}\n${poll(" + (int)i->ring[7]++")}`, ""),
+    ];
+    const report = DiffReport.parse(JSON.parse(run("--json", ...paths).stdout));
+    t.is(report.functions.find(({ name }) => name === "poll")?.check, "partly");
+  });
+
+test("a clone's arguments are those that its function was declared with", async (t) => {
+  const code = (attribute: string) => `struct v { float x, y; };
+    static ${attribute} float weight(const struct v *p, const float *a, int n) { return p->x * a[0] + p->y * a[n]; }
+    float both(struct v *p, float *a, int n);
+    float both(struct v *p, float *a, int n) { return weight(p, a, n) + weight(p + 1, a, n) + weight(p + 2, a + 1, n); }`;
+  const shop = new Workshop(t);
+  const paths = [
+    await shop.library("old.so", code("__attribute__((noinline))"), ["-O2"], "gcc"),
+    await shop.library("new.so", code("__attribute__((noinline, noipa))"), ["-O2"], "gcc"),
+  ];
+  const { status, stdout } = run("--json", "-f", "weight", ...paths);
+  t.is(status, 0, stdout);
+});
+
+test("members of a union are matched by their types, and a result that is gone is told once", async (t) => {
+  const union = (members: string) => `union value { ${members} }; HOTPATCH int take(union value *v) { return v != 0; }`;
+  const same = await both(t, union("int yy1; char *yy2; double yy3;"), union("double yy4; char *yy5; int yy6;"));
+  t.is(same.status, 0);
+  const cpp = (result: string, value: string) =>
+    `struct Status { int code; ~Status() {} }; extern "C" HOTPATCH ${result} compact(int x) { ${value} }`;
+  const { report } = await both(t, cpp("Status", "return {x};"), cpp("void", "(void)x;"), [], "g++");
+  t.is(report.refused?.detail, "compact: signature: Status (int) -> void (int)");
+});
+
+test("gcc's option that describes every class is believed", async (t) => {
+  const code = (n: number) => `class Cache { public: int size(); struct Rep; Rep *rep; int n; };
+    int Cache::size() { return n; }
+    extern "C" HOTPATCH int look(Cache *c) { return c->size() + ${n}; }`;
+  const check = async (...flags: string[]) =>
+    (await both(t, code(1), code(2), flags, "g++")).report.functions.map((one) => one.check);
+  t.deepEqual(await check(), ["partly"]);
+  t.deepEqual(await check("-femit-class-debug-always"), ["dwarf"]);
+});
