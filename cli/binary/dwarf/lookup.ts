@@ -36,6 +36,7 @@ export interface FoundEntries {
 export class Lookup {
   readonly #debug: DebugInfo;
   #definitions: Map<string, Place[]> | null = null;
+  #codeless: Map<string, Die | null> | null = null;
   /** By qualified name: what one unit declares, a hundred others may declare too. */
   readonly #defined = new Map<string, Die[]>();
 
@@ -57,6 +58,27 @@ export class Lookup {
       (index) => index.functions,
       (die) => rangesOf(die).map(({ start }) => (wanted.has(start) ? start : start - BEHIND_ENTRY)),
     );
+  }
+
+  /**
+   * The entry of a function that is described without its code, because the compiler found another's to be the same. Null
+   * if there is none, or more than one of the name. Reads the whole library, once.
+   */
+  codeless(symbol: string): Die | null {
+    this.#codeless ??= this.#indexCodeless();
+    return this.#codeless.get(symbol) ?? null;
+  }
+
+  #indexCodeless(): Map<string, Die | null> {
+    const found = new Map<string, Die | null>();
+    for (const unit of this.#debug.everyUnit())
+      for (const offset of indexOf(unit).codeless) {
+        const die = new Die(unit, offset);
+        const origin = this.origin(die);
+        const symbol = die.text(AT.linkage_name) ?? origin.text(AT.linkage_name) ?? origin.text(AT.name);
+        if (symbol !== undefined) found.set(symbol, found.has(symbol) ? null : die);
+      }
+    return found;
   }
 
   /** The entries of the variables at these addresses. */

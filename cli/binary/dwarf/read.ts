@@ -33,7 +33,12 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     const reader = new TypeReader(debug, lookup);
     const producer = (unit: Unit) => debug.producerOf(unit).text;
     const code = lookup.functions(addressesOf(functions));
-    const signatures = each(functions, code, (die) => signatureOf(die, lookup, reader, producer));
+    const signatures = each(
+      functions,
+      code,
+      (die) => signatureOf(die, lookup, reader, producer),
+      (name) => lookup.codeless(name),
+    );
     const data = state.size === 0 ? NOTHING : lookup.variables(addressesOf(state));
     const variables: Map<string, Known<TypeId>> = each(state, data, (die) => variableOf(die, lookup, reader));
     const types = reader.finish();
@@ -90,16 +95,23 @@ const NOTHING: FoundEntries = { entries: new Map(), problems: [] };
 
 const addressesOf = (places: Places): number[] => [...places.values()].flat();
 
-function each<T>(names: Places, { entries, problems }: FoundEntries, read: (die: Die) => T): Map<string, Known<T>> {
+/** @param otherwise finds an entry by name, where none is found by place or that is another's */
+function each<T>(
+  names: Places,
+  { entries, problems }: FoundEntries,
+  read: (die: Die) => T,
+  otherwise: (name: string) => Die | null = () => null,
+): Map<string, Known<T>> {
   const results = new Map<string, Known<T>>();
   const missing = problems.length > 0 ? problems.join("; ") : "it is not in the debug information: build with -g";
   const shared = sharedPlaces(names);
   for (const [name, places] of names) {
     const place = places.find((address) => entries.has(address)) ?? -1;
-    const die = entries.get(place);
+    const placed = entries.get(place);
     try {
-      if (die === undefined) results.set(name, { known: false, reason: missing });
-      else if (shared.has(place) && !isNamed(die, name)) results.set(name, { known: false, reason: FOLDED });
+      const isFolded = placed !== undefined && shared.has(place) && !isNamed(placed, name);
+      const die = placed === undefined || isFolded ? otherwise(name) : placed;
+      if (die === null) results.set(name, { known: false, reason: isFolded ? FOLDED : missing });
       else results.set(name, { known: true, value: read(die) });
     } catch (error) {
       results.set(name, { known: false, reason: reasonOf(error) });

@@ -13,6 +13,8 @@ import type { Unit } from "./unit.js";
 export interface UnitIndex {
   /** Functions that have code. */
   readonly functions: readonly number[];
+  /** Functions that are described without their code: inlined ones, and those whose code another one's stands for. */
+  readonly codeless: readonly number[];
   /** Variables with a location. */
   readonly variables: readonly number[];
   /** Named types with their contents. */
@@ -54,7 +56,7 @@ for (const tag of [...SCOPES, TAG.variable, TAG.base_type]) LOOKED_AT[tag] = 1;
 
 /** What an entry with this abbreviation means to the index. */
 interface Role {
-  readonly list: "functions" | "variables" | "definitions" | null;
+  readonly list: "functions" | "codeless" | "variables" | "definitions" | null;
   readonly scope: boolean;
   readonly type: boolean;
   readonly signed: boolean;
@@ -79,7 +81,8 @@ function roleOf(abbreviation: Abbreviation): Role {
 
 function listOf({ tag, attributes }: Abbreviation): Role["list"] {
   const has = (attribute: number) => attributes.includes(attribute);
-  if (tag === TAG.subprogram) return has(AT.low_pc) || has(AT.ranges) ? "functions" : null;
+  if (tag === TAG.subprogram && (has(AT.low_pc) || has(AT.ranges))) return "functions";
+  if (tag === TAG.subprogram) return has(AT.declaration) || has(AT.abstract_origin) ? null : "codeless";
   if (tag === TAG.variable) return has(AT.location) ? "variables" : null;
   return TYPES.has(tag) && has(AT.byte_size) ? "definitions" : null;
 }
@@ -87,6 +90,7 @@ function listOf({ tag, attributes }: Abbreviation): Role["list"] {
 /** An index in the making. */
 class Index implements UnitIndex {
   readonly functions: number[] = [];
+  readonly codeless: number[] = [];
   readonly variables: number[] = [];
   readonly definitions: number[] = [];
   readonly signed: number[] = [];

@@ -371,3 +371,20 @@ test("gcc's option that describes every class is believed", async (t) => {
   t.deepEqual(await check(), ["partly"]);
   t.deepEqual(await check("-femit-class-debug-always"), ["dwarf"]);
 });
+
+test("a function whose code another one's stands for is judged by its own description", async (t) => {
+  const code = (fields: string) => `#include <string.h>
+    struct a { int id, hp; }; struct b { ${fields} };
+    void a_clear(struct a *p); void a_clear(struct a *p) { memset(p, 0, sizeof *p); }
+    void b_clear(struct b *p); void b_clear(struct b *p) { memset(p, 0, sizeof *p); }`;
+  const shop = new Workshop(t);
+  const paths = [
+    await shop.library("old.so", code("int id, hp;"), ["-O2"], "gcc"),
+    await shop.library("new.so", code("int id, hp, armour;"), ["-O2"], "gcc"),
+  ];
+  const report = DiffReport.parse(JSON.parse(run("--json", "-f", "*_clear", ...paths).stdout));
+  t.deepEqual(report.functions.map(({ name, status, check }) => `${name} ${status} ${check}`).sort(), [
+    "a_clear unchanged dwarf",
+    "b_clear refused dwarf",
+  ]);
+});
