@@ -6,10 +6,11 @@ type DiffFunction = DiffReport["functions"][number];
 
 /** Most important first. */
 const ORDER = ["refused", "missing", "new", "switched", "unchanged"] as const;
-/** Groups of functions of one status that are listed without -v; the rest is counted. */
-const FEW = 6;
+/** Functions of one status that are listed without -v; of more, some groups are, and the rest is counted. */
+const FEW = 8;
+const FEW_GROUPS = 2;
 /** Changes that are listed without -v, names after each, and parts of a change or a reason. */
-const FEW_CHANGES = 8;
+const FEW_CHANGES = 6;
 const FEW_NAMES = 3;
 const FEW_PARTS = 3;
 /** Characters of a name among others, and of a part. */
@@ -67,9 +68,10 @@ function statusLines(all: readonly DiffFunction[], shared: ReadonlySet<string>, 
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   const largest = [...groups.values()].sort((a, b) => b.length - a.length);
-  const rest = largest.slice(FEW).flat();
+  const shown = all.length > FEW ? FEW_GROUPS : FEW;
+  const rest = largest.slice(shown).flat();
   return [
-    ...largest.slice(0, FEW).flatMap((group) => groupLines(group, shared, whole)),
+    ...largest.slice(0, shown).flatMap((group) => groupLines(group, shared, whole)),
     ...(rest[0] === undefined ? [] : [`  ${rest[0].status.padEnd(9)}  and ${rest.length} more: -v lists them`]),
   ];
 }
