@@ -82,6 +82,19 @@ export const REGISTRY = {
 
 /**
  * Relocations. Source: x86-64 psABI 1.0 table 4.9. 64 writes S + A; GLOB_DAT and JUMP_SLOT write S; RELATIVE writes B +
- * A; IRELATIVE what the function at B + A returns; COPY: the executable contains the variable itself.
+ * A; IRELATIVE what the function at B + A returns; COPY: the executable contains the variable itself. DTPMOD64, DTPOFF64,
+ * TPOFF64 and TLSDESC: where a thread-local variable is.
  */
-export const R_X86_64 = { NONE: 0, ABS64: 1, COPY: 5, GLOB_DAT: 6, JUMP_SLOT: 7, RELATIVE: 8, IRELATIVE: 37 } as const;
+export const R_X86_64 = {
+  NONE: 0,
+  ABS64: 1,
+  COPY: 5,
+  GLOB_DAT: 6,
+  JUMP_SLOT: 7,
+  RELATIVE: 8,
+  DTPMOD64: 16,
+  DTPOFF64: 17,
+  TPOFF64: 18,
+  TLSDESC: 36,
+  IRELATIVE: 37,
+} as const;

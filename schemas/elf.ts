@@ -57,6 +57,7 @@ export const STT_NOTYPE = 0;
 export const STT_OBJECT = 1;
 export const STT_FUNC = 2;
 export const STT_FILE = 4;
+export const STT_TLS = 6;
 export const STT_GNU_IFUNC = 10;
 
 /** st_other. */

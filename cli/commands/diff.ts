@@ -12,6 +12,7 @@ import { type StateVerdict, strictest } from "../evidence/verdict.js";
 import { aliasesOf, partedAliases } from "../library/aliases.js";
 import { demangle } from "../library/demangle.js";
 import { withOverrides } from "../library/overrides.js";
+import { whatIsReached } from "../library/reached.js";
 import { Chooser } from "../library/unmarked.js";
 import { changeError, refusedMark, stateError } from "../session/refusals.js";
 import { compare } from "../steps/compare.js";
@@ -47,6 +48,7 @@ export function diffLibraries(oldPath: string, newPath: string, globs: readonly 
       ),
       compareRecords(recorded(before.marks.records), recorded(after.marks.records)),
     ),
+    reached: whatIsReached(before.meanings, after.meanings),
   });
   const told = withOverrides(compared.functions, before.virtuals, after.virtuals);
   const names = demangle(compared.functions.map(({ name }) => name));

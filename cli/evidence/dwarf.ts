@@ -15,7 +15,7 @@ export class LayoutEvidence {
   /**
    * @param names of functions that both sides have
    * @param before the layouts that a function's running body was built with; null if unknown
-   * @param sameCode whether a function's code is the running body's, byte by byte
+   * @param sameCode whether a function's code is the running body's, with all that it refers to
    * @returns a verdict for each name; one that debug information does not cover has a reason and rests on its name
    */
   functions(

@@ -5,18 +5,21 @@ import type { Check, FunctionResult, StatusLibrary } from "../../schemas/event.j
 import type { ExportedVariable } from "../binary/exports.js";
 import type { VirtualSlots } from "../binary/vtables.js";
 import { checkByName, LayoutEvidence } from "../evidence/dwarf.js";
+import type { Meanings } from "../evidence/reached.js";
 import { compareRecords, NOTHING_RECORDED, type Recorded } from "../evidence/record.js";
 import { changesIn, type StateVerdict, strictest, type Verdicts } from "../evidence/verdict.js";
 import type { Layouts } from "../layout/type.js";
 import { type Code, compare } from "../steps/compare.js";
 import { type Alias, aliasesOf, type Entries } from "./aliases.js";
 import { demangle } from "./demangle.js";
+import { whatIsReached } from "./reached.js";
 import { NO_SOURCES, type Sources } from "./source-lines.js";
 
 export const NO_HOOKS: Hooks = { before: null, after: null };
 /** For a generation whose file is gone. */
 const UNKNOWN = {
   code: null,
+  meanings: new Map(),
   records: NOTHING_RECORDED,
   layouts: () => null,
   hooks: NO_HOOKS,
@@ -31,6 +34,8 @@ export interface KnownGeneration {
   readonly hash: string | null;
   /** For its own functions, not those it inherits; null if its file is gone. */
   readonly code: Code | null;
+  /** What the code of each refers to. */
+  readonly meanings: Meanings;
   /** What it was built with; null if its file is gone. Read on first use. */
   readonly layouts: () => Layouts | null;
   /** Where its own functions are defined. Looked up on first use. */
@@ -190,7 +195,8 @@ export class FollowedLibrary {
     if (after?.code == null) return known.map((name) => ({ name, status: "switched", check: checkByName(name) }));
     const verdicts = this.judge(after.code, after.layouts(), after.records);
     const leniency = { partial: false, force: changesIn(verdicts).size > 0 };
-    return compare({ known, before: this.runs.code, after: after.code, verdicts, leniency }).functions;
+    const reached = whatIsReached(this.runs.meanings, after.meanings);
+    return compare({ known, before: this.runs.code, after: after.code, verdicts, reached, leniency }).functions;
   }
 
   /** Objects may have this build's vtables. It is read when that is needed, or at `virtuals`. */

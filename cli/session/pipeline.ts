@@ -15,6 +15,7 @@ import { lazy } from "../library/lazy.js";
 import type { Libraries } from "../library/libraries.js";
 import { type FollowedLibrary, NO_HOOKS } from "../library/library.js";
 import { withOverrides } from "../library/overrides.js";
+import { whatIsReached } from "../library/reached.js";
 import { sourcesOf } from "../library/source-lines.js";
 import { definersOf } from "../library/symbol-providers.js";
 import { type Compared, compare, withDrawnIn, withPlain } from "../steps/compare.js";
@@ -114,6 +115,7 @@ export class Pipeline {
       after: artifact.code,
       refused: [...artifact.refused, ...artifact.choice.refused, ...parted],
       verdicts: library.judge(artifact.code, layouts, recorded(artifact.marks.records)),
+      reached: whatIsReached(library.runs.meanings, artifact.meanings),
       leniency: { partial, force },
     });
     const { changes, lost, functions } = compared;
@@ -142,7 +144,7 @@ export class Pipeline {
     functions: readonly FunctionResult[],
   ): Promise<FunctionResult[] | null> {
     const { name, next: generation } = library;
-    const { buildId, hash, entries, hooks, choice } = artifact;
+    const { buildId, hash, meanings, entries, hooks, choice } = artifact;
     const records = recorded(artifact.marks.records);
     // A function that is left out keeps its body for all its callers except those inside this copy: they were built for
     // the copy's own, which therefore does not redirect through the table.
@@ -169,7 +171,17 @@ export class Pipeline {
       return this.#refuse(library, report ?? agentError(loaded.error, library, generation), functions);
     }
     this.#say({ type: "generation:loaded", library: name, generation, path, ms: loaded.value.loadMs });
-    const known = { generation, at: this.#elapsed(), buildId, hash, code, records, hooks, functions: code.size };
+    const known = {
+      generation,
+      at: this.#elapsed(),
+      buildId,
+      hash,
+      code,
+      meanings,
+      records,
+      hooks,
+      functions: code.size,
+    };
     const file = join(this.#connection.folder?.here ?? "", basename(path));
     const sources = lazy(() => sourcesOf(file, entries));
     library.add({ ...known, layouts: () => layouts, sources }, entries);

@@ -12,10 +12,11 @@ interface Leniency {
   readonly force: boolean;
 }
 
-/** Marked function -> hash of its code. */
+/** Marked function -> hash of its code and what that refers to. */
 export type Code = ReadonlyMap<string, string>;
 
 const NO_VERDICTS: Verdicts = new Map();
+const NOTHING_REACHED: ReadonlyMap<string, string> = new Map();
 const STRICT: Leniency = { partial: false, force: false };
 
 /** What a build is compared with, and what is tolerated. */
@@ -31,6 +32,8 @@ export interface Comparing {
   readonly refused?: readonly RefusedMark[];
   /** The verdicts of comparing both builds. */
   readonly verdicts?: Verdicts;
+  /** What has changed behind functions whose own code is the same, in words. */
+  readonly reached?: ReadonlyMap<string, string>;
   readonly leniency?: Leniency;
 }
 
@@ -47,6 +50,7 @@ export interface Compared {
 
 export function compare(comparing: Comparing): Compared {
   const { known, scope = null, before, after, refused = [], verdicts = NO_VERDICTS, leniency = STRICT } = comparing;
+  const { reached = NOTHING_REACHED } = comparing;
   const knownNames = new Set(known);
   const cannot = new Set(refused.map(({ name }) => name));
   const lost = refused.filter(({ name }) => knownNames.has(name));
@@ -57,7 +61,7 @@ export function compare(comparing: Comparing): Compared {
     if (!knownNames.has(name)) return { name, status: "new", check: verdict.check };
     const isRefused = verdict.change !== null && !leniency.force;
     const status = isRefused ? "refused" : before?.get(name) === code ? "unchanged" : "switched";
-    const reason = reasonOf(verdict);
+    const reason = reasonOf(verdict, status === "switched" ? reached.get(name) : undefined);
     return { name, status, check: verdict.check, ...(reason !== null && { reason }) };
   };
   const unswitched = (name: string, status: "refused" | "missing", reason: string): FunctionResult => ({
@@ -93,10 +97,10 @@ function decide(
 
 const KEPT = "not in this build: it keeps its old body";
 
-function reasonOf({ check, change, remarks = [], reason }: Verdict): string | null {
-  if (change !== null) return change.reasons.join("; ");
-  const unseen = reason === undefined ? [] : [reason];
-  const told = remarks.length > 0 && check !== "partly" ? remarks : [...remarks, ...unseen];
+/** @param reached why it is switched although its own code is the same; told last */
+function reasonOf({ check, change, remarks = [], reason }: Verdict, reached: string | undefined): string | null {
+  const unseen = reason === undefined || (remarks.length > 0 && check !== "partly") ? [] : [reason];
+  const told = [...(change?.reasons ?? [...remarks, ...unseen]), ...(reached === undefined ? [] : [reached])];
   return told.length === 0 ? null : told.join("; ");
 }
 

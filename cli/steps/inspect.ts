@@ -2,13 +2,15 @@
  * Step: what is this artifact, and may it be loaded at all? Bytes in, facts or a refusal out; opens no file, and asks nobody
  * but the `choose` it is given.
  */
-import { createHash } from "node:crypto";
+import { ENTRY_SIZE } from "../../schemas/abi.js";
 import type { Hooks, RefusedMark, UnmarkedFunction } from "../../schemas/agent.js";
 import type { ErrorReport } from "../../schemas/error.js";
 import { tellApart, whyAmbiguous } from "../../schemas/names.js";
 import { contentHash, type Elf, ElfError, validateLibrary } from "../binary/elf.js";
 import { type ExportedVariable, switchHooks, writableExports } from "../binary/exports.js";
 import { type Marks, readMarks } from "../binary/marks.js";
+import type { Meaning } from "../binary/meaning/meaning.js";
+import { MeaningReader } from "../binary/meaning/reader.js";
 import { readState, type StateRecord } from "../binary/state.js";
 import { type VirtualSlots, virtualSlots } from "../binary/vtables.js";
 import { noMarks, strippedMarks } from "../errors.js";
@@ -36,10 +38,12 @@ export interface Inspected {
   /** Unmarked functions that are switched too; also in `code` and `entries`. */
   readonly choice: Choice;
   /**
-   * Function -> hash of its code bytes, or of the whole file if its extent is unknown: equal hashes mean an unchanged
-   * function.
+   * Function -> hash of its code and what it refers to, or of the whole file if its extent is unknown: equal hashes mean an
+   * unchanged function.
    */
   readonly code: ReadonlyMap<string, string>;
+  /** What each hash stands for, where the extent is known. */
+  readonly meanings: ReadonlyMap<string, Meaning>;
   /** Function -> address relative to the load base. */
   readonly entries: ReadonlyMap<string, number>;
   /** Marked functions that cannot be patched, and why. */
@@ -58,8 +62,6 @@ export type Inspection =
   | { readonly kind: "incomplete"; readonly report: ErrorReport }
   | { readonly kind: "unfit"; readonly report: ErrorReport };
 
-const hashOf = (code: Buffer): string => createHash("sha1").update(code).digest("hex");
-
 /** Selects unmarked functions. */
 export type Choose = (elf: Elf, marks: Marks) => Choice;
 
@@ -75,8 +77,11 @@ export function inspect(
   choose: Choose | null = null,
 ): Inspection {
   let contents: Contents;
+  let bodies: Bodies;
+  const hash = contentHash(bytes);
   try {
     contents = read(bytes, choose);
+    bodies = bodiesOf(contents, hash);
   } catch (error) {
     if (!(error instanceof ElfError)) throw error;
     return {
@@ -84,13 +89,12 @@ export function inspect(
       report: unfitFile(path, bytes, error, running),
     };
   }
-  const { elf, marks, choice } = contents;
+  const { elf, marks } = contents;
   if (choose === null && marks.functions.length === 0) {
     const report =
       marks.codeBytes === 0 ? noMarks(library, running) : strippedMarks(library, marks.unnamedBytes, running);
     return { kind: "unfit", report };
   }
-  const hash = contentHash(bytes);
   return {
     kind: "fit",
     artifact: {
@@ -98,7 +102,7 @@ export function inspect(
       ...contents,
       buildId: elf.buildId,
       hash,
-      ...bodiesOf(elf, marks, choice, hash),
+      ...bodies,
       hooks: switchHooks(elf),
       exports: writableExports(elf),
       virtuals: () => virtualSlots(elf),
@@ -115,15 +119,15 @@ function read(bytes: Buffer, choose: Choose | null): Contents {
   return { elf, marks, state: readState(elf), choice: choose?.(elf, marks) ?? NO_CHOICE };
 }
 
-/** @param hash of the whole file */
-function bodiesOf(
-  elf: Elf,
-  marks: Marks,
-  choice: Choice,
-  hash: string,
-): Pick<Inspected, "code" | "entries" | "refused"> {
+type Bodies = Pick<Inspected, "code" | "meanings" | "entries" | "refused">;
+
+/**
+ * @param hash of the whole file
+ * @throws ElfError when its functions cannot be read
+ */
+function bodiesOf({ elf, marks, choice }: Contents, hash: string): Bodies {
   const { unique, ambiguous } = tellApart(marks.functions);
-  const code = new Map<string, string>();
+  const sizes = new Map<string, number>();
   const entries = new Map<string, number>();
   const refused: RefusedMark[] = [...ambiguous].map(([name, twins]) => ({
     name,
@@ -131,24 +135,34 @@ function bodiesOf(
     reason: whyAmbiguous(twins),
   }));
   for (const [name, f] of unique) {
-    const body = codeAt(elf, f.value, f.size);
-    if (f.entry === null || body === null) {
+    if (f.entry === null || elf.fileOffsetOf(f.value) === null) {
       refused.push({ name, code: "entry-too-small", reason: f.reason ?? "its code is not in the file" });
       continue;
     }
-    code.set(name, f.size === 0 ? hash : hashOf(body));
+    sizes.set(name, f.size === 0 ? stubSize(elf, f.value) : f.size);
     entries.set(name, f.value);
   }
-  for (const { name, offset, size } of choice.functions) {
-    code.set(name, hashOf(codeAt(elf, offset, size) ?? Buffer.alloc(0)));
+  const throughTable = new Map([...entries].map(([name, address]) => [address, name]));
+  for (const { name, offset, size, plain } of choice.functions) {
+    sizes.set(name, size);
     entries.set(name, offset);
+    if (plain === null) throughTable.set(offset, name);
   }
-  return { code, entries, refused };
+  const known = [...entries].flatMap(([name, address]) => {
+    const size = sizes.get(name) ?? 0;
+    return size === 0 ? [] : [{ name, address, size }];
+  });
+  const read = new MeaningReader(elf, throughTable).read(known);
+  const meanings = new Map(read.map((meaning, i) => [known[i]?.name ?? "", meaning]));
+  const code = new Map([...entries.keys()].map((name) => [name, meanings.get(name)?.whole ?? hash]));
+  return { code, meanings, entries, refused };
 }
 
-function codeAt(elf: Elf, address: number, size: number): Buffer | null {
-  const start = elf.fileOffsetOf(address);
-  return start === null ? null : elf.bytes.buffer.subarray(start, start + size);
+/** Bytes of an entry that jumps to its body, as in Rust's marks; 0 for any other. */
+function stubSize(elf: Elf, entry: number): number {
+  const { arch, bytes } = elf;
+  const jump = (elf.fileOffsetOf(entry) ?? 0) + ENTRY_SIZE;
+  return arch.jumpTarget(bytes.buffer, jump) === null ? 0 : ENTRY_SIZE + arch.jumpSize;
 }
 
 /** A file's marked functions, in the agent's form. */

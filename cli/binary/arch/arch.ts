@@ -1,4 +1,5 @@
 /** What a file's machine code says, for one architecture. Everything else that reads files is the same for all. */
+import type { Instruction } from "./instruction.js";
 
 /** An entry that can be patched: the no-op of a marked function. */
 interface MarkedEntry {
@@ -26,6 +27,9 @@ interface RelocationTypes {
   readonly indirect: number;
   /** The executable has the variable itself. */
   readonly copy: number;
+  /** Write where a thread-local variable is: the module, followed by the place in it, or the place. */
+  readonly threadModule: number;
+  readonly threadPlaces: readonly number[];
 }
 
 export interface Arch {
@@ -51,6 +55,15 @@ export interface Arch {
   eachRelative(code: Buffer, found: OnRelative): void;
   /** Whether a function's code may call another or name a variable. Looks at every byte: true more often than it need be. */
   reachesOut(code: Buffer): boolean;
+  /** Reads the instruction at a place. @returns false where there is none, or only its beginning */
+  decode(code: Buffer, at: number, into: Instruction): boolean;
+  /**
+   * Whether the code at a place, before which `register` took the address of a table, adds that address to what it reads
+   * there: then the table holds distances. `into` is overwritten.
+   */
+  addsDistances(code: Buffer, at: number, register: number, into: Instruction): boolean;
+  /** Whether a branch comes back, by what it `does`. */
+  isCall(does: number): boolean;
   /** Bytes of padding at a place; 0 for code. */
   paddingAt(code: Buffer, at: number): number;
   /** Bytes of a gap between functions that are not padding. */

@@ -3,6 +3,7 @@ import type { Arch } from "./arch.js";
 import { x64 } from "./x64.js";
 
 export type { Arch } from "./arch.js";
+export { type Instruction, newInstruction } from "./instruction.js";
 
 export const ARCHES: readonly Arch[] = [x64];
 

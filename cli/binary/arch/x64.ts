@@ -4,6 +4,7 @@
  */
 import { ENTRY_NOPS, R_X86_64 } from "../../../schemas/abi.js";
 import type { Arch, OnRelative } from "./arch.js";
+import { addsDistances, decode } from "./x64-decode.js";
 
 const EM_X86_64 = 62;
 const IMAGE_FILE_MACHINE_AMD64 = 0x8664;
@@ -42,6 +43,8 @@ export const x64: Arch = {
     relative: R_X86_64.RELATIVE,
     indirect: R_X86_64.IRELATIVE,
     copy: R_X86_64.COPY,
+    threadModule: R_X86_64.DTPMOD64,
+    threadPlaces: [R_X86_64.DTPOFF64, R_X86_64.TPOFF64, R_X86_64.TLSDESC],
   },
   markedEntries: MARKED_ENTRIES,
   templateEntry: Buffer.from(ENTRY_NOPS.gcc, "hex"),
@@ -53,6 +56,9 @@ export const x64: Arch = {
   },
   eachRelative,
   reachesOut,
+  decode,
+  addsDistances,
+  isCall: (does) => does === CALL,
   paddingAt,
   codeIn,
 };
