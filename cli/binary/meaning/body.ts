@@ -134,7 +134,7 @@ export class BodyReader {
    */
   #tableEnd(address: number, code: Buffer, next: number, register: number): number | null {
     const { elf, places } = this.#all;
-    if (address % DISTANCE !== 0 || places.isCode(address) || places.isVariable(address)) return null;
+    if (!places.mayBeTable(address) || places.isCode(address) || places.isVariable(address)) return null;
     const span = places.spanAt(address);
     const end = span?.end ?? places.boundAfter(address);
     if (elf.arch.addsDistances(code, next, register, this.#ahead)) return end;

@@ -16,7 +16,7 @@ import {
   STT_TLS,
 } from "../../../schemas/elf.js";
 import { cleanName } from "../../../schemas/names.js";
-import { type Instruction, newInstruction } from "../arch/index.js";
+import { newInstruction } from "../arch/index.js";
 import type { Elf, ElfRelocation, ElfSection, ElfSymbol } from "../elf.js";
 import { firstAbove, firstFrom } from "../sorted.js";
 
@@ -42,6 +42,7 @@ export class Places {
   readonly #relocations = new Map<number, ElfRelocation>();
   readonly #relocated: Float64Array;
   #bounds: Float64Array | undefined;
+  #lastSection: ElfSection | undefined;
 
   constructor(elf: Elf) {
     this.#elf = elf;
@@ -76,7 +77,11 @@ export class Places {
   }
 
   sectionAt(address: number): ElfSection | undefined {
-    return this.#sections.find(({ addr, size }) => address >= addr && address < addr + size);
+    const last = this.#lastSection;
+    // What is asked for one after another lies close together.
+    if (last !== undefined && address >= last.addr && address < last.addr + last.size) return last;
+    this.#lastSection = this.#sections.find(({ addr, size }) => address >= addr && address < addr + size);
+    return this.#lastSection;
   }
 
   /** What the innermost symbol that an address belongs to names. */
@@ -86,7 +91,7 @@ export class Places {
       const span = this.#spans.get(this.#starts[i] ?? 0);
       if (span === undefined) return null;
       const end = span.end > span.start || !this.isCode(span.start) ? span.end : this.#nextStart(span.start);
-      if (address < end) return { ...span, end };
+      if (address < end) return end === span.end ? span : { ...span, end };
     }
     return null;
   }
@@ -105,24 +110,25 @@ export class Places {
   }
 
   #readBounds(): Float64Array {
-    const bounds = new Set<number>();
-    for (const { start, end } of this.#spans.values()) bounds.add(start).add(end);
-    for (const { addr, size } of this.#sections) bounds.add(addr).add(addr + size);
-    for (const { addr, fileSize } of this.#elf.segments) bounds.add(addr + fileSize);
+    const bounds: number[] = [];
+    for (const { start, end } of this.#spans.values()) bounds.push(start, end);
+    for (const { addr, size } of this.#sections) bounds.push(addr, addr + size);
+    for (const { addr, fileSize } of this.#elf.segments) bounds.push(addr + fileSize);
     const { relative } = this.#elf.arch.relocations;
-    for (const { type, addend } of this.#relocations.values()) if (type === relative) bounds.add(addend);
+    for (const { type, addend } of this.#relocations.values()) if (type === relative) bounds.push(addend);
     const tables: number[] = [];
     for (const section of this.#sections)
       if ((section.flags & SHF_EXECINSTR) !== 0 && section.type !== SHT_NOBITS)
         this.#readTargets(section, bounds, tables);
     const sorted = Float64Array.from(bounds).sort();
-    for (const table of tables)
-      for (const target of this.distances(table, sorted[firstAbove(sorted, table)] ?? table)) bounds.add(target);
-    return tables.length === 0 ? sorted : Float64Array.from(bounds).sort();
+    const listed = new Set(tables);
+    for (const table of listed)
+      for (const target of this.distances(table, sorted[firstAbove(sorted, table)] ?? table)) bounds.push(target);
+    return listed.size === 0 ? sorted : Float64Array.from(bounds).sort();
   }
 
   /** What code refers to. Begins anew at each symbol, in case that data lies between. */
-  #readTargets(section: ElfSection, bounds: Set<number>, tables: number[]): void {
+  #readTargets(section: ElfSection, bounds: number[], tables: number[]): void {
     const { arch } = this.#elf;
     const code = this.#elf.contentsOf(section);
     const [instruction, ahead] = [newInstruction(), newInstruction()];
@@ -132,17 +138,22 @@ export class Places {
         const target = section.addr + instruction.target;
         at += instruction.size;
         if (instruction.kind !== "memory" && instruction.kind !== "address") continue;
-        bounds.add(target);
-        if (this.#mayBeTable(target, instruction) && arch.addsDistances(code, at, instruction.register, ahead))
+        bounds.push(target);
+        const { kind, register } = instruction;
+        if (kind === "address" && this.mayBeTable(target) && arch.addsDistances(code, at, register, ahead))
           tables.push(target);
       }
       at = Math.max(at, next);
     }
   }
 
-  /** Most addresses are not: spares a look at how they are used. */
-  #mayBeTable(address: number, { kind }: Instruction): boolean {
-    return kind === "address" && this.distances(address, address + DISTANCE).length > 0;
+  /** Whether a table of distances may begin there. Most addresses are none: spares a look at how they are used. */
+  mayBeTable(address: number): boolean {
+    const offset = address % DISTANCE === 0 ? this.#elf.fileOffsetOf(address) : null;
+    const { buffer, length } = this.#elf.bytes;
+    if (offset === null || offset + DISTANCE > length) return false;
+    const distance = buffer.readInt32LE(offset);
+    return distance !== 0 && this.#elf.segmentAt(address + distance) !== null;
   }
 
   /** Where a table of distances from itself leads, as far as it leads anywhere. */
