@@ -107,6 +107,7 @@ export class Triggers {
       onFinished: ({ ms }) => {
         this.#say({ type: "build:finished", command, ms });
         for (const library of this.#libraries.named()) this.take(library, "the build ended");
+        return this.#queue.idle;
       },
     });
   }

@@ -1,4 +1,4 @@
-/** Step: run the build command. Its exit code decides; a newer save supersedes a running build. */
+/** Step: run the build command. Its exit code decides; saves during a build are built after it, all at once. */
 import { type ChildProcess, spawn } from "node:child_process";
 
 export type BuildResult =
@@ -76,11 +76,12 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 
 export interface BuildListener {
   onStarted(): void;
-  onFinished(result: { readonly ms: number }): void;
+  /** The next build begins once this has resolved: it may write over what this one built. */
+  onFinished(result: { readonly ms: number }): Promise<void>;
   onFailed(result: { readonly ms: number; readonly exitCode: number | null; readonly output: string }): void;
 }
 
-/** One build at a time; a request during a build cancels and restarts it, so that no stale result is reported. */
+/** One build at a time, each to its end: whoever saves more often than a build takes would otherwise never see one. */
 export class BuildLoop {
   readonly #start: () => Build;
   readonly #listener: BuildListener;
@@ -104,14 +105,10 @@ export class BuildLoop {
     }, BURST_MS);
   }
 
-  /** Builds now; resolves with the result of the build, or of the last one that superseded it. */
+  /** Builds now, or once more when the running build has ended. Resolves with the result of the last build. */
   once(): Promise<BuildResult> {
-    if (this.#running !== null) {
-      this.#again = true;
-      this.#build?.cancel();
-      return this.#running;
-    }
-    this.#running = this.#run().finally(() => {
+    this.#again = true;
+    this.#running ??= this.#run().finally(() => {
       this.#running = null;
     });
     return this.#running;
@@ -126,16 +123,16 @@ export class BuildLoop {
 
   async #run(): Promise<BuildResult> {
     let result: BuildResult = { kind: "cancelled" };
-    do {
+    while (this.#again && !this.#closed) {
       this.#again = false;
       this.#listener.onStarted();
       this.#build = this.#start();
       result = await this.#build.done;
       this.#build = null;
-      if (this.#closed || this.#again) continue; // stale: overtaken by a newer save
-      if (result.kind === "finished") this.#listener.onFinished(result);
+      if (this.#closed) break;
+      if (result.kind === "finished") await this.#listener.onFinished(result);
       else if (result.kind === "failed") this.#listener.onFailed(result);
-    } while (this.#again && !this.#closed);
+    }
     return result;
   }
 }

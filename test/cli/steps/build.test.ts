@@ -1,4 +1,4 @@
-/** The build command: its exit code decides, its last words are kept, and a newer save wins. Real shells. */
+/** The build command: its exit code decides, its last words are kept, and none is cut short. Real shells. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,19 +52,26 @@ test("a background child that holds the output does not hold the build", async (
   t.notThrows(() => process.kill(child, "SIGKILL"), "it still ran when the build had ended");
 });
 
-test("a save during a build cancels it, and only the newest is reported", async (t) => {
+test("requests during a build let it end and make one more, which begins once the first one's result is taken", async (t) => {
   const folder = folderOf(t);
   writeFileSync(join(folder, "slow"), "");
   const said: string[] = [];
-  const loop = new BuildLoop("if [ -e slow ]; then rm slow; sleep 20; fi; echo x >> done", folder, process.env, {
+  const command = "echo begin >> done; while [ -e slow ]; do sleep 0.02; done; echo end >> done";
+  const loop = new BuildLoop(command, folder, process.env, {
     onStarted: () => said.push("started"),
-    onFinished: () => said.push("finished"),
+    onFinished: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      said.push("taken");
+    },
     onFailed: () => said.push("failed"),
   });
   t.teardown(() => loop.close());
   const first = loop.once();
-  for (let i = 0; i < 100 && existsSync(join(folder, "slow")); i++) await new Promise((r) => setTimeout(r, 20));
-  await Promise.all([first, loop.once()]);
-  t.deepEqual(said, ["started", "started", "finished"]);
-  t.is(readFileSync(join(folder, "done"), "utf8"), "x\n");
+  for (let i = 0; i < 100 && !existsSync(join(folder, "done")); i++) await new Promise((r) => setTimeout(r, 20));
+  const more = [loop.once(), loop.once(), loop.once()];
+  rmSync(join(folder, "slow"));
+  t.is((await first).kind, "finished");
+  await Promise.all(more);
+  t.deepEqual(said, ["started", "taken", "started", "taken"]);
+  t.is(readFileSync(join(folder, "done"), "utf8"), "begin\nend\nbegin\nend\n");
 });
