@@ -29,7 +29,7 @@ async function machine(): Promise<DoctorCheck[]> {
     ...(await frida()),
     asCheck("tracing", checkTracing()),
     asCheck("folder for copies", checkOwnPlace()),
-    asCheck("watching", checkWatching(process.cwd())),
+    asCheck("watching", await checkWatching(process.cwd())),
     asCheck("compiler", checkCompiler()),
     asCheck("names", checkDemangler()),
   ];

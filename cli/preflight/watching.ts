@@ -6,9 +6,10 @@ import { type Fine, fine, type Lack, lacking } from "./finding.js";
 /** Source: inotify(7). One instance serves all folders of a node process; each folder takes one watch. */
 const LIMITS = ["max_user_instances", "max_user_watches"] as const;
 
-export function checkWatching(folder: string): Fine | Lack {
+export async function checkWatching(folder: string): Promise<Fine | Lack> {
   const limits = LIMITS.map((name) => `${name} ${readProc(`/proc/sys/fs/inotify/${name}`)?.trim() ?? "unknown"}`);
   const watcher = watchSources([folder], () => {}, { pollMs: null, ignore: () => false });
+  await watcher.ready;
   const { folders, unwatched } = watcher.count();
   watcher.close();
   if (unwatched === 0) return fine(`${folders} source folders below ${folder}; inotify: ${limits.join(", ")}`);

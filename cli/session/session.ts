@@ -101,9 +101,8 @@ export class Session {
   async run(): Promise<number> {
     settleTemp();
     sweepPlaces();
-    this.#triggers.checkFolders();
-    await this.#triggers.buildMissing();
-    const { backend, target } = await arrive(this.#options, this.#locks).catch((error) => {
+    const { backend, target } = await this.#arrive().catch((error) => {
+      this.#triggers.close();
       this.#locks.releaseAll();
       throw error;
     });
@@ -177,6 +176,14 @@ export class Session {
 
   // Arriving ----------------------------------------------------------------------------------------------------------
 
+  /** What is saved from here on is noticed, and built once the session is ready. */
+  async #arrive(): Promise<{ backend: Backend; target: Target }> {
+    this.#triggers.checkFolders();
+    await this.#triggers.watchSources();
+    await this.#triggers.buildMissing();
+    return arrive(this.#options, this.#locks);
+  }
+
   /** The agent adopts what is loaded, and from now on what appears. */
   #begin(target: Target, stopped: boolean): Promise<BeginAnswer> {
     const { functions, stage, arrival } = this.#options;
@@ -200,9 +207,9 @@ export class Session {
       if (libraries.length === 0) this.#seekHost(target);
       await target.resume();
     }
-    this.#triggers.watchSources();
     await Promise.race([this.#queue.idle, this.#gone]);
     this.#say({ type: "session:ready" });
+    this.#triggers.open();
     for (const path of this.#libraries.notFound) {
       const report = whyNotFound(path, this.#connection.pid, basename(host), this.#options.functions.length === 0);
       // Of the executable's marks it was told above.

@@ -7,7 +7,8 @@ import type { Libraries } from "../library/libraries.js";
 import type { FollowedLibrary } from "../library/library.js";
 import { BuildLoop } from "../steps/build.js";
 import { watchFile } from "../steps/watch-file.js";
-import { watchSources } from "../steps/watch-sources.js";
+import { type SourceWatcher, watchSources } from "../steps/watch-sources.js";
+import { ownOutputs } from "../system/own-outputs.js";
 import type { SessionOptions } from "./options.js";
 import type { Pipeline, Reason } from "./pipeline.js";
 import type { SerialQueue } from "./serial-queue.js";
@@ -20,6 +21,9 @@ export class Triggers {
   readonly #say: (event: UntimedEvent) => void;
   readonly #build: BuildLoop | null;
   readonly #watchers: { close(): void }[] = [];
+  #sources: SourceWatcher | null = null;
+  /** Whether a build waits for the session to be ready; null from then on. */
+  #waiting: boolean | null = false;
 
   /** @param queue where the pipeline runs */
   constructor(
@@ -61,19 +65,30 @@ export class Triggers {
       );
   }
 
-  /** Whether there is something to build. */
+  /** Whether there is something to build. It is built once the session is ready: the host may be loading what a build writes. */
   requestBuild(): boolean {
-    this.#build?.request();
-    return this.#build !== null;
+    if (this.#build === null) return false;
+    if (this.#waiting === null) void this.#build.once();
+    else this.#waiting = true;
+    return true;
   }
 
-  watchSources(): void {
-    const build = this.#build;
-    if (build === null) return;
+  /** The session is ready: what waited for that is built. */
+  open(): void {
+    const waiting = this.#waiting === true;
+    this.#waiting = null;
+    if (waiting) this.requestBuild();
+  }
+
+  /** Resolves once every save is noticed. */
+  async watchSources(): Promise<void> {
+    if (this.#build === null) return;
     const { watch, poll: pollMs } = this.#options;
-    const results = new Set(this.#libraries.artifacts);
-    const ignore = (path: string) => results.has(path);
-    this.#watchers.push(watchSources(watch, () => build.request(), { pollMs, ignore }));
+    const isOurs = ownOutputs();
+    const ignore = (path: string) => this.#libraries.artifacts.includes(path) || isOurs(path);
+    this.#sources = watchSources(watch, () => this.requestBuild(), { pollMs, ignore });
+    this.#watchers.push(this.#sources);
+    await this.#sources.ready;
   }
 
   /** With --build the build says when its artifacts are there. */

@@ -18,8 +18,6 @@ const TAIL = 64 * 1024;
 const GRACE_MS = 2000;
 /** ms to wait for output after the shell's exit: a background child may hold the pipe open for ever. */
 const DRAIN_MS = 100;
-/** ms within which saves count as one: editors write several files at once. */
-const BURST_MS = 20;
 
 /** Runs `command` in the shell, in its own process group. */
 export function startBuild(command: string, cwd: string, env: NodeJS.ProcessEnv): Build {
@@ -85,7 +83,6 @@ export interface BuildListener {
 export class BuildLoop {
   readonly #start: () => Build;
   readonly #listener: BuildListener;
-  #burst: NodeJS.Timeout | null = null;
   #running: Promise<BuildResult> | null = null;
   #build: Build | null = null;
   #again = false;
@@ -94,15 +91,6 @@ export class BuildLoop {
   constructor(command: string, cwd: string, env: NodeJS.ProcessEnv, listener: BuildListener) {
     this.#start = () => startBuild(command, cwd, env);
     this.#listener = listener;
-  }
-
-  /** Builds soon: a burst of requests makes one build. */
-  request(): void {
-    if (this.#closed) return;
-    this.#burst ??= setTimeout(() => {
-      this.#burst = null;
-      void this.once();
-    }, BURST_MS);
   }
 
   /** Builds now, or once more when the running build has ended. Resolves with the result of the last build. */
@@ -117,7 +105,6 @@ export class BuildLoop {
   /** Cancels a running build. */
   close(): void {
     this.#closed = true;
-    if (this.#burst !== null) clearTimeout(this.#burst);
     this.#build?.cancel();
   }
 

@@ -1,13 +1,29 @@
-/** Step: notice that a source was edited, below some folders. Building is others' work. */
+/**
+ * Step: notice that sources were edited, below some folders. Building is others' work. Signs are gathered until they rest,
+ * and looked at together, so that a `git switch` is one change and git is asked once.
+ */
 import { type Dirent, lstatSync, readdirSync, statSync } from "node:fs";
-import { basename, join, relative } from "node:path";
-import { gitIgnored } from "../system/git.js";
-import { isSourceFolder, kindOf, NOT_SOURCES } from "./source-kind.js";
+import { dirname, join, relative } from "node:path";
+import { setImmediate as breathe } from "node:timers/promises";
+import { Repositories } from "../system/git.js";
+import { holdsProducts, isProductSign } from "./product-folder.js";
+import { isNeverSource, isSourceName, kindOf } from "./source-kind.js";
 import { every, type Watcher, type WatchOptions, watchFolder } from "./watch-folder.js";
 
+/** An edit of a source. */
+export interface Change {
+  readonly path: string;
+  /** When the first sign of it came, as `performance.now()` has it. */
+  readonly at: number;
+}
+
 export interface SourceWatcher extends Watcher {
+  /** Every folder is watched from here on. What is saved before, but after the start, is told too. */
+  readonly ready: Promise<void>;
   /** Folders that are followed, and how many of them the system does not watch for us (its limits are used up). */
   count(): { readonly folders: number; readonly unwatched: number };
+  /** Whether one of the sources that fit was written after this time (ms since 1970). */
+  hasNewer(mtimeMs: number, fits: (path: string) => boolean): boolean;
 }
 
 export interface SourceOptions extends WatchOptions {
@@ -17,41 +33,55 @@ export interface SourceOptions extends WatchOptions {
 
 /** Folders watched at most: each takes one of the user's inotify watches. */
 const MOST_FOLDERS = 4096;
+/** ms without a sign after which what changed is looked at: editors, and git, write several files at once. */
+const REST_MS = 25;
+/** ms after which it is looked at even so. */
+const RESTLESS_MS = 1000;
+/** Files looked at in one go, so that nothing else waits. */
+const AT_ONCE = 64;
+/** ms by which a file's times may lie behind the clock: the kernel's own tick. */
+const TICK_MS = 10;
 
-/**
- * What changes when a source is edited; "" when there is none. Not its identity: builds link and chmod their sources, and
- * would start themselves anew by that.
- */
-function fileStamp(path: string): string {
-  try {
-    const { size, mtimeNs, ino } = statSync(path, { bigint: true });
-    return `${size} ${mtimeNs} ${ino}`;
-  } catch {
-    return "";
-  }
+interface State {
+  /** What changes when a source is edited. */
+  readonly stamp: string;
+  readonly mtimeMs: number;
 }
 
-/** Calls `onChange` with a path after changes of sources under `folders`, honouring .gitignore. */
+/** Calls `onChange` after changes of sources under `folders`. */
 export const watchSources = (
   folders: readonly string[],
-  onChange: (path: string) => void,
+  onChange: (changes: readonly Change[]) => void,
   options: SourceOptions,
 ): SourceWatcher => new Sources(folders, onChange, options);
 
 class Sources implements SourceWatcher {
+  readonly ready: Promise<void>;
+  readonly #since = Date.now() - TICK_MS;
   readonly #roots: ReadonlySet<string>;
-  readonly #onChange: (path: string) => void;
+  readonly #onChange: (changes: readonly Change[]) => void;
   readonly #options: SourceOptions;
+  readonly #repositories = new Repositories();
   readonly #watchers = new Map<string, Watcher & { watched?(): boolean }>();
-  readonly #stamps = new Map<string, string>();
+  readonly #states = new Map<string, State>();
   /** Files that were a build's results when they were last looked at, whatever their names. */
   readonly #results = new Set<string>();
+  /** Folders that are not followed. */
+  readonly #leftOut = new Set<string>();
+  /** Paths that something was heard of since the last look, and when first. */
+  #signs = new Map<string, number>();
+  #first = 0;
+  #timer: NodeJS.Timeout | null = null;
+  /** Looks follow one another. */
+  #looking: Promise<void>;
+  #closed = false;
 
-  constructor(folders: readonly string[], onChange: (path: string) => void, options: SourceOptions) {
+  constructor(folders: readonly string[], onChange: (changes: readonly Change[]) => void, options: SourceOptions) {
     this.#roots = new Set(folders);
     this.#onChange = onChange;
     this.#options = options;
-    for (const folder of folders) this.#enter(folder, false);
+    this.ready = this.#enter(folders, false);
+    this.#looking = this.ready;
   }
 
   count(): { folders: number; unwatched: number } {
@@ -59,78 +89,172 @@ class Sources implements SourceWatcher {
     return { folders: this.#watchers.size, unwatched };
   }
 
+  hasNewer(mtimeMs: number, fits: (path: string) => boolean): boolean {
+    return [...this.#states].some(([path, state]) => state.mtimeMs > mtimeMs && fits(path));
+  }
+
   close(): void {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
   }
 
-  #isSource(path: string): boolean {
-    return !NOT_SOURCES.test(basename(path)) && !this.#options.ignore(path);
+  // Signs -------------------------------------------------------------------------------------------------------------
+
+  #sign(path: string): void {
+    if (this.#closed || isNeverSource(path)) return;
+    const now = performance.now();
+    if (this.#signs.size === 0) this.#first = now;
+    if (!this.#signs.has(path)) this.#signs.set(path, now);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#rested(), now - this.#first > RESTLESS_MS ? 0 : REST_MS);
   }
 
-  /** Looks at one path after a sign that it changed. */
-  #look(path: string): void {
-    const folder = isFolder(path);
-    if (folder === null) {
-      this.#stamps.delete(path); // deleted: a folder's watchers close, a file's next state is told
-      this.#leave(path);
-    } else if (!folder) this.#lookAtFile(path);
-    else if (!gitIgnored([path]).has(path)) this.#enter(path, true);
-  }
-
-  #lookAtFile(path: string): void {
-    const stamp = fileStamp(path);
-    if (this.#stamps.get(path) === stamp || !this.#isSource(path)) return;
-    // A linker makes its file anew, empty at first: a sign taken from it would cancel the build that writes it.
-    const kind = kindOf(path);
-    if (kind === "empty" && (this.#results.has(path) || !this.#stamps.has(path))) return;
-    this.#stamps.set(path, stamp);
-    if (kind === "result") return void this.#results.add(path);
-    this.#results.delete(path);
-    if (!gitIgnored([path]).has(path)) this.#onChange(path);
-  }
-
-  /** A file as it is before anything has changed. */
-  #note(path: string): void {
-    if (!this.#isSource(path)) return;
-    this.#stamps.set(path, fileStamp(path));
-    if (kindOf(path) === "result") this.#results.add(path);
-  }
-
-  /** Takes in a folder: its files as they are, its folders in turn. `tell`: of what has changed since the last look. */
-  #lookInto(folder: string, tell: boolean): void {
-    const { files, folders } = contentsOf(folder);
-    for (const path of files) {
-      if (tell) this.#look(path);
-      else this.#note(path);
+  #rested(): void {
+    this.#timer = null;
+    const now = performance.now();
+    if (this.#repositories.busy && now - this.#first < RESTLESS_MS) {
+      this.#timer = setTimeout(() => this.#rested(), REST_MS);
+      return;
     }
-    const inside = folders.filter((path) => !this.#watchers.has(path) && isSourceFolder(path));
-    const ignored = gitIgnored(inside);
-    for (const path of inside) if (!ignored.has(path)) this.#enter(path, tell);
+    const signs = this.#signs;
+    this.#signs = new Map();
+    this.#looking = this.#looking.then(() => this.#look(signs));
   }
 
-  #enter(folder: string, tell: boolean): void {
+  /** Looks at what there was a sign of. */
+  async #look(signs: ReadonlyMap<string, number>): Promise<void> {
+    await this.#repositories.read([...signs.keys()].map((path) => dirname(path)));
+    const changed: Change[] = [];
+    const folders: string[] = [];
+    for await (const [path, at] of unhurried(signs)) {
+      if (this.#closed) return;
+      const folder = isFolder(path);
+      if (folder === null) this.#leave(path);
+      else if (folder) folders.push(path);
+      else if (this.#hasChanged(path)) changed.push({ path, at });
+    }
+    const ignored = await this.#repositories.ignored(changed.map(({ path }) => path));
+    await this.#enter(folders, true); // first: some may turn out to hold products
+    const changes = changed.filter(({ path }) => !ignored.has(path) && this.#watchers.has(dirname(path)));
+    if (changes.length > 0) this.#onChange(changes);
+  }
+
+  // Files -------------------------------------------------------------------------------------------------------------
+
+  /** Builds read what is tracked; of other files those that are called like sources. */
+  #isSource(path: string): boolean {
+    if (isNeverSource(path) || this.#options.ignore(path)) return false;
+    return this.#repositories.isTracked(path) || isSourceName(path);
+  }
+
+  /** Whether a source was edited since it was last looked at. */
+  #hasChanged(path: string): boolean {
+    const state = stateOf(path);
+    if (state === null || this.#states.get(path)?.stamp === state.stamp || !this.#isSource(path)) return false;
+    // A linker makes its file anew, empty at first: a sign taken from it would start a build for what a build writes.
+    const kind = kindOf(path);
+    if (kind === "empty" && (this.#results.has(path) || !this.#states.has(path))) return false;
+    if (kind === "result") {
+      this.#results.add(path);
+      return false;
+    }
+    this.#results.delete(path);
+    this.#states.set(path, state);
+    return true;
+  }
+
+  /** A file as it is at the start; what is written while that is being found out is told. */
+  #note(path: string): void {
+    const state = this.#isSource(path) ? stateOf(path) : null;
+    if (state === null) return;
+    if (kindOf(path) === "result") this.#results.add(path);
+    else if (state.mtimeMs >= this.#since) this.#sign(path);
+    else this.#states.set(path, state);
+  }
+
+  /** A sign of a source that is not as it was. */
+  #compare(path: string): void {
+    if (this.#isSource(path) && this.#states.get(path)?.stamp !== stateOf(path)?.stamp) this.#sign(path);
+  }
+
+  // Folders -----------------------------------------------------------------------------------------------------------
+
+  /** Takes in folders and what is below them, one level after the other. `tell`: what is new there has changed. */
+  async #enter(folders: readonly string[], tell: boolean): Promise<void> {
+    for (let level = await this.#fit(folders); level.length > 0; ) {
+      const below: string[] = [];
+      await this.#repositories.read(level);
+      for (const folder of level) {
+        await breathe();
+        if (this.#closed || this.#watchers.size >= MOST_FOLDERS) return;
+        this.#watch(folder);
+        const { files, folders: inside } = contentsOf(folder);
+        for (const path of files)
+          if (tell) this.#compare(path);
+          else this.#note(path);
+        below.push(...inside.filter((one) => !this.#watchers.has(one)));
+      }
+      level = await this.#fit(below);
+    }
+  }
+
+  /** Those of the folders that can have sources in them. The others are left. */
+  async #fit(folders: readonly string[]): Promise<string[]> {
+    await this.#repositories.read(folders.map((folder) => dirname(folder)));
+    const ignored = await this.#repositories.ignored(folders);
+    const fit = folders.filter((folder) => {
+      if (this.#roots.has(folder) || this.#repositories.isTracked(folder)) return true;
+      return !ignored.has(folder) && !holdsProducts(folder, contentsOf(folder).names);
+    });
+    for (const folder of folders) this.#leftOut.add(folder);
+    for (const folder of fit) this.#leftOut.delete(folder);
+    for (const folder of folders) if (this.#leftOut.has(folder)) this.#leave(folder);
+    return fit;
+  }
+
+  /** A sign of everything in a folder that is not as it was. */
+  #lookInto(folder: string): void {
+    const { files, folders } = contentsOf(folder);
+    for (const path of files) this.#compare(path);
+    for (const path of folders) if (!this.#watchers.has(path) && !this.#leftOut.has(path)) this.#sign(path);
+    if (isFolder(folder) === null) this.#sign(folder);
+  }
+
+  #watch(folder: string): void {
     if (this.#watchers.has(folder) || this.#watchers.size >= MOST_FOLDERS) return;
-    if (!this.#roots.has(folder) && !isSourceFolder(folder)) return;
-    this.#watchers.set(folder, { close() {} });
-    this.#lookInto(folder, tell);
-    this.#watchers.set(folder, this.#watch(folder));
-  }
-
-  #watch(folder: string): Watcher {
     const { pollMs } = this.#options;
-    if (pollMs !== null) return every(pollMs, () => this.#lookInto(folder, true));
-    return watchFolder(folder, (name) =>
-      name === null ? this.#lookInto(folder, true) : this.#look(join(folder, name)),
-    );
+    let began = false;
+    const watcher =
+      pollMs !== null
+        ? every(pollMs, () => this.#lookInto(folder))
+        : watchFolder(folder, (name) => {
+            if (name !== null) this.#sign(join(folder, name));
+            else if (began) this.#lookInto(folder);
+            if (name !== null && isProductSign(name)) this.#sign(folder); // it has become a folder of products
+          });
+    began = true;
+    this.#watchers.set(folder, watcher);
   }
 
-  #leave(folder: string): void {
+  /** A file or folder is gone: a folder's watchers close, a file's next state is told. */
+  #leave(gone: string): void {
+    this.#states.delete(gone);
     for (const [path, watcher] of this.#watchers) {
-      if (this.#roots.has(path) || relative(folder, path).startsWith("..")) continue;
+      if (this.#roots.has(path) || relative(gone, path).startsWith("..")) continue;
       watcher.close();
       this.#watchers.delete(path);
     }
+  }
+}
+
+/** The items, once nothing else waits for the event loop; in pieces where they are many. */
+async function* unhurried<T>(items: Iterable<T>): AsyncGenerator<T> {
+  let looks = 0;
+  for (const item of items) {
+    if (looks++ % AT_ONCE === 0) await breathe();
+    yield item;
   }
 }
 
@@ -143,8 +267,16 @@ function isFolder(path: string): boolean | null {
   }
 }
 
+/** Not its identity: builds link and chmod their sources, and would start themselves anew by that. */
+function stateOf(path: string): State | null {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stats === undefined) return null;
+  const { size, mtimeNs, mtimeMs, ino } = stats;
+  return { stamp: `${size} ${mtimeNs} ${ino}`, mtimeMs: Number(mtimeMs) };
+}
+
 /** Nothing where it was deleted meanwhile. */
-function contentsOf(folder: string): { files: string[]; folders: string[] } {
+function contentsOf(folder: string): { names: string[]; files: string[]; folders: string[] } {
   let entries: Dirent[] = [];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
@@ -153,5 +285,5 @@ function contentsOf(folder: string): { files: string[]; folders: string[] } {
   }
   const paths = (directories: boolean) =>
     entries.filter((e) => e.isDirectory() === directories).map((e) => join(folder, e.name));
-  return { files: paths(false), folders: paths(true) };
+  return { names: entries.map((e) => e.name), files: paths(false), folders: paths(true) };
 }

@@ -1,0 +1,102 @@
+/** What starts a build, and what does not: real builds, real repositories, in the folders that projects have. */
+import { execFileSync, spawn } from "node:child_process";
+import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DLOPEN_HOST, library } from "../support/programs.js";
+import test from "../support/test.js";
+import { CLI, Tool } from "../support/tool.js";
+import { HEADERS, Workshop } from "../support/workshop.js";
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** How a project builds libgame.so from src/game.c. */
+const BUILD = `gcc -g -O2 -fPIC -shared -I'${HEADERS}' -o libgame.new src/game.c && mv libgame.new libgame.so`;
+
+/** A project folder with src/game.c and what was built of it, and a host. */
+async function project(shop: Workshop): Promise<{ folder: string; lib: string; host: string }> {
+  const host = await shop.host("host", DLOPEN_HOST);
+  const folder = shop.path("project");
+  mkdirSync(join(folder, "src"), { recursive: true });
+  writeFileSync(join(folder, "src/game.c"), library(1));
+  execFileSync("sh", ["-c", BUILD], { cwd: folder });
+  return { folder, lib: join(folder, "libgame.so"), host };
+}
+
+const args = (folder: string, build: string, host: string, lib: string) => [
+  ...["--watch", folder, "--build", `cd '${folder}'; ${build}`, "--library", lib, "--", host, lib],
+];
+
+const buildsOf = (tool: Tool): string[] => tool.events.flatMap((e) => (e.type.startsWith("build:") ? [e.type] : []));
+const ONE = ["build:started", "build:finished"];
+
+test("neither a log that grows nor the tool's own log and output start a build", async (t) => {
+  const shop = new Workshop(t);
+  const { folder, lib, host } = await project(shop);
+  // Names of sources, so that it is not the names that tell.
+  const [log, output] = [join(folder, "src/log.c"), join(folder, "src/output.c")];
+  const out = openSync(output, "w");
+  const timer = setInterval(() => appendFileSync(join(folder, "host.log"), "a line\n"), 50);
+  t.teardown(() => clearInterval(timer));
+  const told = ["spawn", "--plain", "--log", log, "-vv", ...args(folder, BUILD, host, lib)];
+  const child = spawn(process.execPath, [CLI, ...told], {
+    env: { ...process.env, TMPDIR: shop.temp },
+    stdio: ["pipe", out, out],
+  });
+  t.teardown(() => child.kill("SIGKILL"));
+  closeSync(out);
+  const has = async (text: string) => {
+    for (let i = 0; i < 400 && !readFileSync(log, "utf8").includes(text); i++) await pause(50);
+    t.true(readFileSync(log, "utf8").includes(text), text);
+  };
+  for (let i = 0; i < 200 && readFileSync(output, "utf8") === ""; i++) await pause(50);
+  await has('"session:ready"');
+  await pause(500);
+  writeFileSync(join(folder, "src/game.c"), library(2));
+  await has('"generation:switched"');
+  await pause(500);
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGINT");
+  await ended;
+  t.is(readFileSync(log, "utf8").split('"build:started"').length - 1, 1);
+});
+
+test("300 files that git switches at once are one build, and git is asked a few times at most", async (t) => {
+  const shop = new Workshop(t);
+  const { folder, lib, host } = await project(shop);
+  const git = (...told: string[]) =>
+    execFileSync("git", ["-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.org", ...told]);
+  git("init", "-q");
+  writeFileSync(join(folder, ".gitignore"), "*.so\n*.new\n");
+  const write = (n: number) => {
+    writeFileSync(join(folder, "src/game.c"), library(n));
+    for (let i = 0; i < 300; i++) {
+      mkdirSync(join(folder, `part${i % 10}`), { recursive: true });
+      writeFileSync(join(folder, `part${i % 10}/file${i}.c`), `int f${i} = ${n};\n`);
+    }
+  };
+  write(1);
+  git("add", ".");
+  git("commit", "-qm", "one");
+  git("switch", "-qc", "other");
+  write(2);
+  git("commit", "-qam", "two");
+  git("switch", "-q", "-");
+  execFileSync("sh", ["-c", BUILD], { cwd: folder });
+  // Counts the questions.
+  const bin = shop.folderOf("bin", {
+    git: `#!/bin/sh\necho "$@" >> '${shop.path("asked")}'\nexec /usr/bin/git "$@"\n`,
+  });
+  execFileSync("chmod", ["+x", join(bin, "git")]);
+  const tool = Tool.spawn(shop, args(folder, BUILD, host, lib), { PATH: `${bin}:${process.env.PATH}` });
+  await tool.ready();
+  const before = asked(shop);
+  git("switch", "-q", "other");
+  await tool.switched(1);
+  await tool.prints("value 2");
+  await pause(500);
+  t.deepEqual(buildsOf(tool), ONE);
+  t.true(asked(shop) - before <= 3, `${asked(shop) - before} questions`);
+  t.is(await tool.end(), 0);
+});
+
+const asked = (shop: Workshop): number => readFileSync(shop.path("asked"), "utf8").split("\n").length - 1;
