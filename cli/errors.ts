@@ -455,6 +455,14 @@ export const layoutChanged = (library: string, detail: string, running: string):
 
 // Commands and settings -----------------------------------------------------------------------------------------------
 
+export const rebuildLoop = (path: string, running: string): ErrorReport =>
+  make("rebuild-loop", [
+    `the build writes ${path}, which starts the build again`,
+    "it changed during three builds in a row that it had started itself; it starts no more until something else changes",
+    running,
+    "have git ignore it, write it only when its contents change, or give narrower folders with --watch; if it was you who saved it, save it once more",
+  ]);
+
 export const buildFailed = (command: string, exitCode: number | null, output: string, running: string): ErrorReport =>
   make("build-failed", [
     `the build failed${exitCode === null ? "" : ` with exit code ${exitCode}`}: ${command}`,

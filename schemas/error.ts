@@ -29,6 +29,7 @@ export const ErrorCode = z.enum([
   "no-match",
   "stripped-marks",
   "build-failed",
+  "rebuild-loop",
   "no-such-generation",
   "bad-command",
   "bad-config",

@@ -1,17 +1,22 @@
 /** What starts the pipeline: artifacts that change, sources that change and are built, and what the user asks for. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import type { UntimedEvent } from "../../schemas/event.js";
+import { contentHash } from "../binary/elf.js";
 import * as errors from "../errors.js";
 import { HotpatchError } from "../errors.js";
 import type { Libraries } from "../library/libraries.js";
 import type { FollowedLibrary } from "../library/library.js";
 import { BuildLoop } from "../steps/build.js";
+import { RebuildLoop } from "../steps/rebuild-loop.js";
 import { watchFile } from "../steps/watch-file.js";
-import { type SourceWatcher, watchSources } from "../steps/watch-sources.js";
+import { type Change, type SourceWatcher, watchSources } from "../steps/watch-sources.js";
 import { ownOutputs } from "../system/own-outputs.js";
 import type { SessionOptions } from "./options.js";
 import type { Pipeline, Reason } from "./pipeline.js";
 import type { SerialQueue } from "./serial-queue.js";
+
+/** Bytes of which contents are compared; of larger files size and time. */
+const MOST_HASHED = 8 * 1024 * 1024;
 
 export class Triggers {
   readonly #options: SessionOptions;
@@ -22,6 +27,7 @@ export class Triggers {
   readonly #build: BuildLoop | null;
   readonly #watchers: { close(): void }[] = [];
   #sources: SourceWatcher | null = null;
+  readonly #loop = new RebuildLoop(hashOf);
   /** Whether a build waits for the session to be ready; null from then on. */
   #waiting: boolean | null = false;
 
@@ -65,11 +71,11 @@ export class Triggers {
       );
   }
 
-  /** Whether there is something to build. It is built once the session is ready: the host may be loading what a build writes. */
+  /** Whether there is something to build. */
   requestBuild(): boolean {
     if (this.#build === null) return false;
-    if (this.#waiting === null) void this.#build.once();
-    else this.#waiting = true;
+    this.#loop.other();
+    this.#buildSoon(this.#build);
     return true;
   }
 
@@ -77,16 +83,17 @@ export class Triggers {
   open(): void {
     const waiting = this.#waiting === true;
     this.#waiting = null;
-    if (waiting) this.requestBuild();
+    if (waiting && this.#build !== null) this.#buildSoon(this.#build);
   }
 
   /** Resolves once every save is noticed. */
   async watchSources(): Promise<void> {
-    if (this.#build === null) return;
+    const build = this.#build;
+    if (build === null) return;
     const { watch, poll: pollMs } = this.#options;
     const isOurs = ownOutputs();
     const ignore = (path: string) => this.#libraries.artifacts.includes(path) || isOurs(path);
-    this.#sources = watchSources(watch, () => this.requestBuild(), { pollMs, ignore });
+    this.#sources = watchSources(watch, (changes) => this.#changed(build, changes), { pollMs, ignore });
     this.#watchers.push(this.#sources);
     await this.#sources.ready;
   }
@@ -115,15 +122,44 @@ export class Triggers {
     this.#build?.close();
   }
 
+  /** Once the session is ready: until then the host may be loading what a build writes. */
+  #buildSoon(build: BuildLoop): void {
+    if (this.#waiting === null) void build.once();
+    else this.#waiting = true;
+  }
+
+  #changed(build: BuildLoop, changes: readonly Change[]): void {
+    const { starts, looping } = this.#loop.judge(changes);
+    for (const path of looping) this.#say({ type: "warning", ...errors.rebuildLoop(path, this.#libraries.runsText) });
+    if (starts) this.#buildSoon(build);
+  }
+
   #makeBuild(command: string): BuildLoop {
     return new BuildLoop(command, process.cwd(), process.env, {
-      onStarted: () => this.#say({ type: "build:started", command }),
-      onFailed: ({ ms, exitCode, output }) => this.#say({ type: "build:failed", command, ms, exitCode, output }),
+      onStarted: () => {
+        this.#loop.began(performance.now());
+        this.#say({ type: "build:started", command });
+      },
+      onFailed: ({ ms, exitCode, output }) => {
+        this.#loop.ended(performance.now());
+        this.#say({ type: "build:failed", command, ms, exitCode, output });
+      },
       onFinished: ({ ms }) => {
+        this.#loop.ended(performance.now());
         this.#say({ type: "build:finished", command, ms });
         for (const library of this.#libraries.named()) this.take(library, "the build ended");
         return this.#queue.idle;
       },
     });
+  }
+}
+
+/** Tells a file's contents apart; "" if it cannot be read. */
+function hashOf(path: string): string {
+  try {
+    const { size, mtimeMs } = statSync(path);
+    return size > MOST_HASHED ? `${size} ${mtimeMs}` : contentHash(readFileSync(path));
+  } catch {
+    return "";
   }
 }

@@ -71,6 +71,7 @@ class Sources implements SourceWatcher {
   /** Paths that something was heard of since the last look, and when first. */
   #signs = new Map<string, number>();
   #first = 0;
+  #last = 0;
   #timer: NodeJS.Timeout | null = null;
   /** Looks follow one another. */
   #looking: Promise<void>;
@@ -107,20 +108,24 @@ class Sources implements SourceWatcher {
     const now = performance.now();
     if (this.#signs.size === 0) this.#first = now;
     if (!this.#signs.has(path)) this.#signs.set(path, now);
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#rested(), now - this.#first > RESTLESS_MS ? 0 : REST_MS);
+    this.#last = now;
+    this.#timer ??= setTimeout(() => this.#rest(), REST_MS);
   }
 
-  #rested(): void {
-    this.#timer = null;
-    const now = performance.now();
-    if (this.#repositories.busy && now - this.#first < RESTLESS_MS) {
-      this.#timer = setTimeout(() => this.#rested(), REST_MS);
-      return;
-    }
-    const signs = this.#signs;
-    this.#signs = new Map();
-    this.#looking = this.#looking.then(() => this.#look(signs));
+  /** After what else has come by now: a timer is heard before the signs that came while the machine was busy. */
+  #rest(): void {
+    setImmediate(() => {
+      this.#timer = null;
+      if (this.#closed) return;
+      const now = performance.now();
+      if ((now - this.#last < REST_MS && now - this.#first < RESTLESS_MS) || this.#repositories.busy) {
+        this.#timer = setTimeout(() => this.#rest(), REST_MS);
+        return;
+      }
+      const signs = this.#signs;
+      this.#signs = new Map();
+      this.#looking = this.#looking.then(() => this.#look(signs));
+    });
   }
 
   /** Looks at what there was a sign of. */

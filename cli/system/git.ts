@@ -17,6 +17,9 @@ interface Index {
   readonly folders: ReadonlySet<string>;
 }
 
+/** ms after which a lock is one that a git which died has left. */
+const LOCK_MS = 5000;
+
 /** The repositories that watched files lie in. */
 export class Repositories {
   readonly #indexes = new Map<string, Index>();
@@ -54,7 +57,10 @@ export class Repositories {
 
   /** Whether git is writing to one of the working folders: it holds its lock until a switch is done. */
   get busy(): boolean {
-    return [...this.#indexes.keys()].some((top) => existsSync(`${indexOf(top)}.lock`));
+    return [...this.#indexes.keys()].some((top) => {
+      const lock = statSync(`${indexOf(top)}.lock`, { throwIfNoEntry: false });
+      return lock !== undefined && Date.now() - lock.mtimeMs < LOCK_MS;
+    });
   }
 
   async #readIndex(top: string): Promise<void> {

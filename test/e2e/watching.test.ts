@@ -27,6 +27,8 @@ const args = (folder: string, build: string, host: string, lib: string) => [
 ];
 
 const buildsOf = (tool: Tool): string[] => tool.events.flatMap((e) => (e.type.startsWith("build:") ? [e.type] : []));
+const loopsOf = (tool: Tool): number =>
+  tool.events.filter((e) => e.type === "warning" && e.code === "rebuild-loop").length;
 const ONE = ["build:started", "build:finished"];
 
 test("neither a log that grows nor the tool's own log and output start a build", async (t) => {
@@ -96,6 +98,40 @@ test("300 files that git switches at once are one build, and git is asked a few 
   await pause(500);
   t.deepEqual(buildsOf(tool), ONE);
   t.true(asked(shop) - before <= 3, `${asked(shop) - before} questions`);
+  t.is(await tool.end(), 0);
+});
+
+test("a file that each build rewrites starts three builds, is named in a warning, and starts none until something else changes", async (t) => {
+  const shop = new Workshop(t);
+  const { folder, lib, host } = await project(shop);
+  const tool = Tool.spawn(shop, args(folder, `date +'#define AT %N' > src/stamp.h; ${BUILD}`, host, lib));
+  await tool.ready();
+  writeFileSync(join(folder, "src/game.c"), library(2));
+  const { message } = await tool.next("warning", ({ code }) => code === "rebuild-loop");
+  t.true(message.includes(join(folder, "src/stamp.h")));
+  await tool.prints("value 2");
+  await pause(700);
+  t.deepEqual(buildsOf(tool), [...ONE, ...ONE, ...ONE, ...ONE]);
+  writeFileSync(join(folder, "src/game.c"), library(3));
+  await tool.prints("value 3");
+  await pause(1200);
+  t.is(buildsOf(tool).length, 2 * 6); // one more for the header, in case it is needed
+  t.is(loopsOf(tool), 1);
+  t.is(await tool.end(), 0);
+});
+
+test("a header that each build rewrites with equal contents starts one build more at most", async (t) => {
+  const shop = new Workshop(t);
+  const { folder, lib, host } = await project(shop);
+  const tool = Tool.spawn(shop, args(folder, `echo '#define AT 1' > src/config.h; ${BUILD}`, host, lib));
+  await tool.ready();
+  for (const n of [2, 3, 4]) {
+    writeFileSync(join(folder, "src/game.c"), library(n));
+    await tool.prints(`value ${n}`);
+    await pause(500);
+  }
+  t.is(buildsOf(tool).filter((type) => type === "build:started").length, 4);
+  t.is(loopsOf(tool), 0);
   t.is(await tool.end(), 0);
 });
 
