@@ -1,9 +1,10 @@
 /** What starts the pipeline: artifacts that change, sources that change and are built, and what the user asks for. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import type { UntimedEvent } from "../../schemas/event.js";
 import { contentHash } from "../binary/elf.js";
 import * as errors from "../errors.js";
 import { HotpatchError } from "../errors.js";
+import { builtFrom } from "../library/built-from.js";
 import type { Libraries } from "../library/libraries.js";
 import type { FollowedLibrary } from "../library/library.js";
 import { BuildLoop } from "../steps/build.js";
@@ -28,6 +29,8 @@ export class Triggers {
   readonly #watchers: { close(): void }[] = [];
   #sources: SourceWatcher | null = null;
   readonly #loop = new RebuildLoop(hashOf);
+  /** When the last build began, in ms since 1970. */
+  #built = 0;
   /** Whether a build waits for the session to be ready; null from then on. */
   #waiting: boolean | null = false;
 
@@ -98,9 +101,12 @@ export class Triggers {
     await this.#sources.ready;
   }
 
-  /** With --build the build says when its artifacts are there. */
+  /** With --build the build says when its artifacts are there; sources that it has not seen are built at once. */
   watchArtifact(library: FollowedLibrary): void {
-    if (this.#build !== null) return;
+    if (this.#build !== null) {
+      if (this.#isOld(library.artifact)) this.requestBuild();
+      return;
+    }
     const { poll: pollMs } = this.#options;
     this.#watchers.push(watchFile(library.artifact, () => this.take(library, "changed on disk"), { pollMs }));
   }
@@ -122,6 +128,19 @@ export class Triggers {
     this.#build?.close();
   }
 
+  /** Whether a source of a file was written after the file: one that its line tables name, or any where they are missing. */
+  #isOld(artifact: string): boolean {
+    const stats = statSync(artifact, { throwIfNoEntry: false });
+    if (stats === undefined || this.#sources === null) return false;
+    const since = Math.max(stats.mtimeMs, this.#built);
+    if (!this.#sources.hasNewer(since, () => true)) return false;
+    const known = builtFrom(artifact);
+    return (
+      known === null ||
+      this.#sources.hasNewer(since, (path) => known.has(path) || (existsSync(path) && known.has(realpathSync(path))))
+    );
+  }
+
   /** Once the session is ready: until then the host may be loading what a build writes. */
   #buildSoon(build: BuildLoop): void {
     if (this.#waiting === null) void build.once();
@@ -138,6 +157,7 @@ export class Triggers {
     return new BuildLoop(command, process.cwd(), process.env, {
       onStarted: () => {
         this.#loop.began(performance.now());
+        this.#built = Date.now();
         this.#say({ type: "build:started", command });
       },
       onFailed: ({ ms, exitCode, output }) => {

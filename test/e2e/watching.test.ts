@@ -101,6 +101,56 @@ test("300 files that git switches at once are one build, and git is asked a few 
   t.is(await tool.end(), 0);
 });
 
+for (const moment of ["the tool has just been started", "the host has just been entered"])
+  test(`what is saved before the session is ready is built once it is (${moment})`, async (t) => {
+    const shop = new Workshop(t);
+    const { folder, lib, host } = await project(shop);
+    await pause(20);
+    const tool = Tool.spawn(shop, args(folder, BUILD, host, lib));
+    if (moment.includes("entered")) await tool.next("session:started");
+    writeFileSync(join(folder, "src/game.c"), library(2));
+    const { generation } = await tool.next("generation:switched");
+    t.is(generation, 1);
+    await tool.prints("value 2");
+    const types = tool.events.map((e) => e.type);
+    t.true(types.indexOf("session:ready") < types.indexOf("build:started"));
+    t.deepEqual(buildsOf(tool), ONE);
+    t.is(await tool.end(), 0);
+  });
+
+for (const debug of ["-g", "-g0"])
+  test(`a source that is newer than the artifact is built at once, one that is not is not (${debug})`, async (t) => {
+    const shop = new Workshop(t);
+    const { folder, lib, host } = await project(shop);
+    const build = BUILD.replace("gcc -g ", `gcc ${debug} `);
+    execFileSync("sh", ["-c", build], { cwd: folder });
+    const early = Tool.spawn(shop, args(folder, build, host, lib));
+    await early.prints("value 1");
+    await pause(500);
+    t.deepEqual(buildsOf(early), []);
+    t.is(await early.end(), 0);
+    writeFileSync(join(folder, "src/game.c"), library(5));
+    await pause(20);
+    const late = Tool.spawn(shop, args(folder, build, host, lib));
+    await late.switched(1);
+    await late.prints("value 5");
+    t.deepEqual(buildsOf(late), ONE);
+    t.is(await late.end(), 0);
+  });
+
+test("a newer file that the library was not built from does not make it old", async (t) => {
+  const shop = new Workshop(t);
+  const { folder, lib, host } = await project(shop);
+  await pause(20);
+  writeFileSync(join(folder, "src/unrelated.c"), "int unrelated;");
+  await pause(50);
+  const tool = Tool.spawn(shop, args(folder, BUILD, host, lib));
+  await tool.prints("value 1");
+  await pause(500);
+  t.deepEqual(buildsOf(tool), []);
+  t.is(await tool.end(), 0);
+});
+
 test("a file that each build rewrites starts three builds, is named in a warning, and starts none until something else changes", async (t) => {
   const shop = new Workshop(t);
   const { folder, lib, host } = await project(shop);

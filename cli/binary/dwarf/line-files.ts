@@ -22,16 +22,19 @@ const tables = new WeakMap<Unit, readonly (string | null)[]>();
 
 /** The path of a unit's file by its number; null if unknown. Never throws for bad bytes. */
 export function fileOf(unit: Unit, number: number | undefined): string | null {
-  if (number === undefined) return null;
-  let files = tables.get(unit);
-  if (files === undefined) {
-    files = filesOf(unit);
-    tables.set(unit, files);
-  }
-  return files[number] ?? null;
+  return number === undefined ? null : (filesOf(unit)[number] ?? null);
 }
 
-function filesOf(unit: Unit): readonly (string | null)[] {
+/** The paths of all files of a unit, by their numbers; empty if unknown. Never throws for bad bytes. */
+export function filesOf(unit: Unit): readonly (string | null)[] {
+  const known = tables.get(unit);
+  if (known !== undefined) return known;
+  const files = readable(unit);
+  tables.set(unit, files);
+  return files;
+}
+
+function readable(unit: Unit): readonly (string | null)[] {
   try {
     return readFiles(unit);
   } catch (error) {
