@@ -463,6 +463,14 @@ export const rebuildLoop = (path: string, running: string): ErrorReport =>
     "have git ignore it, write it only when its contents change, or give narrower folders with --watch; if it was you who saved it, save it once more",
   ]);
 
+export const polledFolder = (folder: string, kind: string, ms: number, running: string): ErrorReport =>
+  make("polled-folder", [
+    `sources in ${folder} are also looked at every ${ms} ms`,
+    `it is in ${kind}: the system does not tell of what others change there, from another machine or from outside a container`,
+    running,
+    "what is saved on this machine is noticed at once; --poll MS looks more or less often, and says no more of this",
+  ]);
+
 export const buildFailed = (command: string, exitCode: number | null, output: string, running: string): ErrorReport =>
   make("build-failed", [
     `the build failed${exitCode === null ? "" : ` with exit code ${exitCode}`}: ${command}`,

@@ -30,6 +30,7 @@ export const ErrorCode = z.enum([
   "stripped-marks",
   "build-failed",
   "rebuild-loop",
+  "polled-folder",
   "no-such-generation",
   "bad-command",
   "bad-config",

@@ -11,6 +11,7 @@ import { BuildLoop } from "../steps/build.js";
 import { RebuildLoop } from "../steps/rebuild-loop.js";
 import { watchFile } from "../steps/watch-file.js";
 import { type Change, type SourceWatcher, watchSources } from "../steps/watch-sources.js";
+import { sharedFileSystem } from "../system/file-systems.js";
 import { ownOutputs } from "../system/own-outputs.js";
 import type { SessionOptions } from "./options.js";
 import type { Pipeline, Reason } from "./pipeline.js";
@@ -18,6 +19,9 @@ import type { SerialQueue } from "./serial-queue.js";
 
 /** Bytes of which contents are compared; of larger files size and time. */
 const MOST_HASHED = 8 * 1024 * 1024;
+
+/** ms between looks at folders of whose changes the system does not always tell. */
+const SHARED_POLL_MS = 1000;
 
 export class Triggers {
   readonly #options: SessionOptions;
@@ -28,6 +32,8 @@ export class Triggers {
   readonly #build: BuildLoop | null;
   readonly #watchers: { close(): void }[] = [];
   #sources: SourceWatcher | null = null;
+  /** Watched folders that may change without a sign -> what they are in. */
+  #shared: ReadonlyMap<string, string> = new Map();
   readonly #loop = new RebuildLoop(hashOf);
   /** When the last build began, in ms since 1970. */
   #built = 0;
@@ -84,6 +90,8 @@ export class Triggers {
 
   /** The session is ready: what waited for that is built. */
   open(): void {
+    for (const [folder, kind] of this.#shared)
+      this.#say({ type: "warning", ...errors.polledFolder(folder, kind, SHARED_POLL_MS, this.#libraries.runsText) });
     const waiting = this.#waiting === true;
     this.#waiting = null;
     if (waiting && this.#build !== null) this.#buildSoon(this.#build);
@@ -95,8 +103,10 @@ export class Triggers {
     if (build === null) return;
     const { watch, poll: pollMs } = this.#options;
     const isOurs = ownOutputs();
+    if (pollMs === null) this.#shared = new Map(watch.flatMap((folder) => sharedAt(folder)));
+    const alsoPollMs = this.#shared.size > 0 ? SHARED_POLL_MS : null;
     const ignore = (path: string) => this.#libraries.artifacts.includes(path) || isOurs(path);
-    this.#sources = watchSources(watch, (changes) => this.#changed(build, changes), { pollMs, ignore });
+    this.#sources = watchSources(watch, (changes) => this.#changed(build, changes), { pollMs, alsoPollMs, ignore });
     this.#watchers.push(this.#sources);
     await this.#sources.ready;
   }
@@ -172,6 +182,11 @@ export class Triggers {
       },
     });
   }
+}
+
+function sharedAt(folder: string): [string, string][] {
+  const kind = sharedFileSystem(folder);
+  return kind === null ? [] : [[folder, kind]];
 }
 
 /** Tells a file's contents apart; "" if it cannot be read. */

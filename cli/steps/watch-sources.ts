@@ -2,13 +2,14 @@
  * Step: notice that sources were edited, below some folders. Building is others' work. Signs are gathered until they rest,
  * and looked at together, so that a `git switch` is one change and git is asked once.
  */
-import { type Dirent, lstatSync, readdirSync, statSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
-import { setImmediate as breathe } from "node:timers/promises";
+import { type BigIntStats, type Dirent, lstatSync, readdirSync, statSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setImmediate as breathe, setTimeout as wait } from "node:timers/promises";
 import { Repositories } from "../system/git.js";
 import { holdsProducts, isProductSign } from "./product-folder.js";
 import { isNeverSource, isSourceName, kindOf } from "./source-kind.js";
-import { every, type Watcher, type WatchOptions, watchFolder } from "./watch-folder.js";
+import { type Watcher, type WatchOptions, watchFolder } from "./watch-folder.js";
 
 /** An edit of a source. */
 export interface Change {
@@ -29,6 +30,8 @@ export interface SourceWatcher extends Watcher {
 export interface SourceOptions extends WatchOptions {
   /** Absolute paths that are results, not sources. */
   readonly ignore: (path: string) => boolean;
+  /** ms between looks besides what the system tells; null: it tells of everything. */
+  readonly alsoPollMs?: number | null;
 }
 
 /** Folders watched at most: each takes one of the user's inotify watches. */
@@ -83,6 +86,8 @@ class Sources implements SourceWatcher {
     this.#options = options;
     this.ready = this.#enter(folders, false);
     this.#looking = this.ready;
+    const pollMs = options.pollMs ?? options.alsoPollMs ?? null;
+    if (pollMs !== null) void this.ready.then(() => this.#poll(pollMs));
   }
 
   count(): { folders: number; unwatched: number } {
@@ -107,8 +112,10 @@ class Sources implements SourceWatcher {
     if (this.#closed || isNeverSource(path)) return;
     const now = performance.now();
     if (this.#signs.size === 0) this.#first = now;
-    if (!this.#signs.has(path)) this.#signs.set(path, now);
-    this.#last = now;
+    if (!this.#signs.has(path)) {
+      this.#signs.set(path, now);
+      this.#last = now;
+    }
     this.#timer ??= setTimeout(() => this.#rest(), REST_MS);
   }
 
@@ -149,9 +156,12 @@ class Sources implements SourceWatcher {
   // Files -------------------------------------------------------------------------------------------------------------
 
   /** Builds read what is tracked; of other files those that are called like sources. */
+  #isCalledSource(path: string): boolean {
+    return !isNeverSource(path) && (this.#repositories.isTracked(path) || isSourceName(path));
+  }
+
   #isSource(path: string): boolean {
-    if (isNeverSource(path) || this.#options.ignore(path)) return false;
-    return this.#repositories.isTracked(path) || isSourceName(path);
+    return this.#isCalledSource(path) && !this.#options.ignore(path);
   }
 
   /** Whether a source was edited since it was last looked at. */
@@ -174,7 +184,7 @@ class Sources implements SourceWatcher {
   #note(path: string): void {
     const state = this.#isSource(path) ? stateOf(path) : null;
     if (state === null) return;
-    if (kindOf(path) === "result") this.#results.add(path);
+    if (!isSourceName(path) && kindOf(path) === "result") this.#results.add(path);
     else if (state.mtimeMs >= this.#since) this.#sign(path);
     else this.#states.set(path, state);
   }
@@ -192,11 +202,10 @@ class Sources implements SourceWatcher {
       const below: string[] = [];
       await this.#repositories.read(level);
       for (const folder of level) {
-        await breathe();
         if (this.#closed || this.#watchers.size >= MOST_FOLDERS) return;
         this.#watch(folder);
         const { files, folders: inside } = contentsOf(folder);
-        for (const path of files)
+        for await (const path of unhurried(files))
           if (tell) this.#compare(path);
           else this.#note(path);
         below.push(...inside.filter((one) => !this.#watchers.has(one)));
@@ -209,14 +218,21 @@ class Sources implements SourceWatcher {
   async #fit(folders: readonly string[]): Promise<string[]> {
     await this.#repositories.read(folders.map((folder) => dirname(folder)));
     const ignored = await this.#repositories.ignored(folders);
-    const fit = folders.filter((folder) => {
-      if (this.#roots.has(folder) || this.#repositories.isTracked(folder)) return true;
-      return !ignored.has(folder) && !holdsProducts(folder, contentsOf(folder).names);
-    });
-    for (const folder of folders) this.#leftOut.add(folder);
-    for (const folder of fit) this.#leftOut.delete(folder);
-    for (const folder of folders) if (this.#leftOut.has(folder)) this.#leave(folder);
+    const fit: string[] = [];
+    for await (const folder of unhurried(folders))
+      if (this.#isFit(folder, ignored)) {
+        this.#leftOut.delete(folder);
+        fit.push(folder);
+      } else {
+        this.#leftOut.add(folder);
+        this.#leave(folder);
+      }
     return fit;
+  }
+
+  #isFit(folder: string, ignored: ReadonlySet<string>): boolean {
+    if (this.#roots.has(folder) || this.#repositories.isTracked(folder)) return true;
+    return !ignored.has(folder) && !holdsProducts(folder, contentsOf(folder).names);
   }
 
   /** A sign of everything in a folder that is not as it was. */
@@ -229,25 +245,51 @@ class Sources implements SourceWatcher {
 
   #watch(folder: string): void {
     if (this.#watchers.has(folder) || this.#watchers.size >= MOST_FOLDERS) return;
-    const { pollMs } = this.#options;
+    this.#watchers.set(folder, this.#options.pollMs === null ? this.#listen(folder) : { close() {} });
+  }
+
+  #listen(folder: string): Watcher & { watched(): boolean } {
     let began = false;
-    const watcher =
-      pollMs !== null
-        ? every(pollMs, () => this.#lookInto(folder))
-        : watchFolder(folder, (name) => {
-            if (name !== null) this.#sign(join(folder, name));
-            else if (began) this.#lookInto(folder);
-            if (name !== null && isProductSign(name)) this.#sign(folder); // it has become a folder of products
-          });
+    const watcher = watchFolder(folder, (name) => {
+      if (name !== null) this.#sign(join(folder, name));
+      else if (began) this.#lookInto(folder);
+      if (name !== null && isProductSign(name)) this.#sign(folder); // it has become a folder of products
+    });
     began = true;
-    this.#watchers.set(folder, watcher);
+    return watcher;
+  }
+
+  /** Looks at everything, again and again. Never waits for a slow file system: the session goes on meanwhile. */
+  async #poll(ms: number): Promise<void> {
+    while (!this.#closed) {
+      await wait(ms, undefined, { ref: false });
+      for (const folder of [...this.#watchers.keys()]) {
+        if (this.#closed) return;
+        await this.#pollFolder(folder);
+      }
+    }
+  }
+
+  async #pollFolder(folder: string): Promise<void> {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => null);
+    if (entries === null) return this.#sign(folder);
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) {
+        if (!this.#watchers.has(path) && !this.#leftOut.has(path)) this.#sign(path);
+      } else if (this.#isCalledSource(path)) {
+        const stats = await stat(path, { bigint: true }).catch(() => null);
+        if (stats !== null && this.#states.get(path)?.stamp !== stampOf(stats)) this.#sign(path);
+      }
+    }
   }
 
   /** A file or folder is gone: a folder's watchers close, a file's next state is told. */
   #leave(gone: string): void {
     this.#states.delete(gone);
+    if (!this.#watchers.has(gone)) return;
     for (const [path, watcher] of this.#watchers) {
-      if (this.#roots.has(path) || relative(gone, path).startsWith("..")) continue;
+      if (this.#roots.has(path) || (path !== gone && !path.startsWith(`${gone}/`))) continue;
       watcher.close();
       this.#watchers.delete(path);
     }
@@ -257,9 +299,10 @@ class Sources implements SourceWatcher {
 /** The items, once nothing else waits for the event loop; in pieces where they are many. */
 async function* unhurried<T>(items: Iterable<T>): AsyncGenerator<T> {
   let looks = 0;
+  await breathe();
   for (const item of items) {
-    if (looks++ % AT_ONCE === 0) await breathe();
     yield item;
+    if (++looks % AT_ONCE === 0) await breathe();
   }
 }
 
@@ -273,11 +316,11 @@ function isFolder(path: string): boolean | null {
 }
 
 /** Not its identity: builds link and chmod their sources, and would start themselves anew by that. */
+const stampOf = ({ size, mtimeNs, ino }: BigIntStats): string => `${size} ${mtimeNs} ${ino}`;
+
 function stateOf(path: string): State | null {
   const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-  if (stats === undefined) return null;
-  const { size, mtimeNs, mtimeMs, ino } = stats;
-  return { stamp: `${size} ${mtimeNs} ${ino}`, mtimeMs: Number(mtimeMs) };
+  return stats === undefined ? null : { stamp: stampOf(stats), mtimeMs: Number(stats.mtimeMs) };
 }
 
 /** Nothing where it was deleted meanwhile. */

@@ -45,6 +45,7 @@ const PROVOKED: Record<ErrorCode, readonly [file: string, title: string]> = {
   "layout-changed": ["e2e/state", "state of another "],
   "build-failed": ["e2e/faults", "a build that fails at the start"],
   "rebuild-loop": ["e2e/watching", "a file that each build rewrites"],
+  "polled-folder": ["e2e/watching", "what is changed below an overlay"],
   "no-such-generation": ["e2e/ending", "the end of stdin"],
   "bad-command": ["e2e/ending", "the end of stdin"],
   "bad-config": ["e2e/arriving", "settings come from hotpatch.json"],

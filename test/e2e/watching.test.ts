@@ -1,8 +1,9 @@
 /** What starts a build, and what does not: real builds, real repositories, in the folders that projects have. */
 import { execFileSync, spawn } from "node:child_process";
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DLOPEN_HOST, library } from "../support/programs.js";
+import { asRoot } from "../support/sandbox.js";
 import test from "../support/test.js";
 import { CLI, Tool } from "../support/tool.js";
 import { HEADERS, Workshop } from "../support/workshop.js";
@@ -150,6 +151,29 @@ test("a newer file that the library was not built from does not make it old", as
   t.deepEqual(buildsOf(tool), []);
   t.is(await tool.end(), 0);
 });
+
+for (const poll of [[], ["--poll", "50"]])
+  asRoot(
+    `what is changed below an overlay, of which inotify does not tell, is built (${poll.join(" ") || "by default"})`,
+    async (t) => {
+      const shop = new Workshop(t);
+      const { folder, lib, host } = await project(shop);
+      const [lower, work] = ["lower", "work"].map((name) => shop.folderOf(name, {}));
+      const below = shop.path("below");
+      renameSync(folder, below);
+      mkdirSync(folder);
+      const mount = `mount -t overlay overlay -o 'lowerdir=${lower},upperdir=${below},workdir=${work}' '${folder}'`;
+      const through = ["unshare", "--mount", "sh", "-c", `${mount} && exec "$@"`, "sh"];
+      const tool = new Tool(shop, ["spawn", "--json", ...poll, ...args(folder, BUILD, host, lib)], {}, through);
+      await tool.ready();
+      await tool.prints("value 1");
+      writeFileSync(join(below, "src/game.c"), library(2));
+      await tool.prints("value 2");
+      const warnings = tool.events.filter((e) => e.type === "warning" && e.code === "polled-folder");
+      t.is(warnings.length, poll.length === 0 ? 1 : 0);
+      t.is(await tool.end(), 0);
+    },
+  );
 
 test("a file that each build rewrites starts three builds, is named in a warning, and starts none until something else changes", async (t) => {
   const shop = new Workshop(t);
