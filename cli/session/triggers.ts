@@ -4,7 +4,7 @@ import type { UntimedEvent } from "../../schemas/event.js";
 import { contentHash } from "../binary/elf.js";
 import * as errors from "../errors.js";
 import { HotpatchError } from "../errors.js";
-import { builtFrom } from "../library/built-from.js";
+import { KnownSources } from "../library/built-from.js";
 import type { Libraries } from "../library/libraries.js";
 import type { FollowedLibrary } from "../library/library.js";
 import { BuildLoop } from "../steps/build.js";
@@ -34,6 +34,7 @@ export class Triggers {
   #sources: SourceWatcher | null = null;
   /** Watched folders that may change without a sign -> what they are in. */
   #shared: ReadonlyMap<string, string> = new Map();
+  readonly #known = new KnownSources();
   readonly #loop = new RebuildLoop(hashOf);
   /** When the last build began, in ms since 1970. */
   #built = 0;
@@ -104,9 +105,15 @@ export class Triggers {
     const { watch, poll: pollMs } = this.#options;
     const isOurs = ownOutputs();
     if (pollMs === null) this.#shared = new Map(watch.flatMap((folder) => sharedAt(folder)));
+    const known = (path: string) => this.#known.has(path, this.#libraries.artifacts);
     const alsoPollMs = this.#shared.size > 0 ? SHARED_POLL_MS : null;
     const ignore = (path: string) => this.#libraries.artifacts.includes(path) || isOurs(path);
-    this.#sources = watchSources(watch, (changes) => this.#changed(build, changes), { pollMs, alsoPollMs, ignore });
+    this.#sources = watchSources(watch, (changes) => this.#changed(build, changes), {
+      pollMs,
+      alsoPollMs,
+      ignore,
+      known,
+    });
     this.#watchers.push(this.#sources);
     await this.#sources.ready;
   }
@@ -144,7 +151,7 @@ export class Triggers {
     if (stats === undefined || this.#sources === null) return false;
     const since = Math.max(stats.mtimeMs, this.#built);
     if (!this.#sources.hasNewer(since, () => true)) return false;
-    const known = builtFrom(artifact);
+    const known = this.#known.of(artifact);
     return (
       known === null ||
       this.#sources.hasNewer(since, (path) => known.has(path) || (existsSync(path) && known.has(realpathSync(path))))

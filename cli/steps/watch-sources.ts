@@ -30,6 +30,8 @@ export interface SourceWatcher extends Watcher {
 export interface SourceOptions extends WatchOptions {
   /** Absolute paths that are results, not sources. */
   readonly ignore: (path: string) => boolean;
+  /** Whether something that was built names a file as its source, whatever it is called. */
+  readonly known?: (path: string) => boolean;
   /** ms between looks besides what the system tells; null: it tells of everything. */
   readonly alsoPollMs?: number | null;
 }
@@ -155,9 +157,10 @@ class Sources implements SourceWatcher {
 
   // Files -------------------------------------------------------------------------------------------------------------
 
-  /** Builds read what is tracked; of other files those that are called like sources. */
+  /** Builds read what is tracked; of other files those that are called like sources, or known to be some. */
   #isCalledSource(path: string): boolean {
-    return !isNeverSource(path) && (this.#repositories.isTracked(path) || isSourceName(path));
+    if (isNeverSource(path)) return false;
+    return this.#repositories.isTracked(path) || isSourceName(path) || this.#options.known?.(path) === true;
   }
 
   #isSource(path: string): boolean {

@@ -119,6 +119,25 @@ for (const moment of ["the tool has just been started", "the host has just been 
     t.is(await tool.end(), 0);
   });
 
+test("a file that the library's line tables name starts a build whatever it is called", async (t) => {
+  const shop = new Workshop(t);
+  const { folder, lib, host } = await project(shop);
+  writeFileSync(join(folder, "src/game.c"), '#include "value.txt"\n');
+  writeFileSync(join(folder, "src/value.txt"), library(1));
+  execFileSync("sh", ["-c", BUILD], { cwd: folder });
+  const tool = Tool.spawn(shop, args(folder, BUILD, host, lib));
+  await tool.prints("value 1");
+  await tool.next("library:found");
+  writeFileSync(join(folder, "src/notes.txt"), "a note");
+  await pause(500);
+  t.deepEqual(buildsOf(tool), []);
+  writeFileSync(join(folder, "src/value.txt"), library(2));
+  await tool.switched(1);
+  await tool.prints("value 2");
+  t.deepEqual(buildsOf(tool), ONE);
+  t.is(await tool.end(), 0);
+});
+
 for (const debug of ["-g", "-g0"])
   test(`a source that is newer than the artifact is built at once, one that is not is not (${debug})`, async (t) => {
     const shop = new Workshop(t);
