@@ -16,7 +16,8 @@ export function changesReached(before: Meanings, after: Meanings): Map<string, s
     const was = before.get(name);
     if (was === undefined || was.whole === is.whole || was.own !== is.own) continue;
     const { functions, data } = reached(was, is);
-    const names = [...functions];
+    // A stripped library has no names for what it does not export.
+    const names = [...functions].map((one) => (one === "" ? "a function without a name" : one));
     if (names.some((one) => OF_A_MARK.test(one))) continue;
     const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "";
     const calls = names.length > 0 ? [`calls changed ${names.slice(0, SHOWN).join(", ")}${more}`] : [];

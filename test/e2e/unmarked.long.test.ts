@@ -78,7 +78,7 @@ for (const [name, compiler, flags] of BUILDS)
     for (const n of [2, 3]) {
       await build(shop, n, flags, compiler);
       const { functions } = await tool.switched(n - 1);
-      t.deepEqual([...new Set(functions.map((one) => one.reason))], [undefined]);
+      for (const { name, reason = "" } of functions) t.regex(reason, /^(?:data changed|calls changed .*)?$/, name);
       await tool.prints(shown(n), tool.output.all.length);
     }
     for (const [generation, n] of [

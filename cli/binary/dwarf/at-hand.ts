@@ -12,17 +12,21 @@ interface File {
 
 const newestFirst: File[] = [];
 
-/** @returns what `read` returns, as long as the file is among the newest; null afterwards */
-export function whileAtHand<A, T>(size: number, read: (argument: A) => T): (argument: A) => T | null {
-  let reader: ((argument: A) => T) | null = read;
+/**
+ * @param size of the file
+ * @param reader what reads it
+ * @returns the reader as long as the file is among the newest; null afterwards
+ */
+export function whileAtHand<T>(size: number, reader: T): () => T | null {
+  let kept: T | null = reader;
   newestFirst.unshift({
     size,
     close: () => {
-      reader = null;
+      kept = null;
     },
   });
   for (const file of newestFirst.splice(firstTooMany())) file.close();
-  return (argument) => reader?.(argument) ?? null;
+  return () => kept;
 }
 
 /** Index of the first file that is not kept. */

@@ -44,23 +44,20 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     const types = reader.finish();
     const dieOf = (places: Places, { entries }: FoundEntries, name: string) =>
       places.get(name)?.flatMap((address) => entries.get(address) ?? [])[0];
-    const byName = (name: string) => {
-      const [first] = lookup.definitionsNamed(name);
-      if (first === undefined) return null;
-      const type = reader.definition(first);
-      reader.finish();
-      return type;
-    };
-    const named = whileAtHand(elf.bytes.buffer.length, byName);
-    const around = whileAtHand(elf.bytes.buffer.length, (name: string) =>
-      surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), debug, lookup, reader),
-    );
+    const atHand = whileAtHand(elf.bytes.buffer.length, {
+      named(name: string): TypeId | null {
+        const type = reader.named(name);
+        reader.finish();
+        return type;
+      },
+      around: (name: string) =>
+        surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), debug, lookup, reader),
+    });
     return {
       types,
       functions: signatures,
       state: variables,
-      around,
-      named,
+      ...lateReading(atHand),
       traits: traitsIn(types, elf, debug, lookup, reader),
       isAlone: UNTOLD,
     };
@@ -68,6 +65,14 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
     return nothingKnown(functions.keys(), state.keys(), reasonOf(error));
   }
 }
+
+type Late = Pick<Layouts, "around" | "named">;
+
+/** Made where nothing else is in reach: what is returned would keep it alive. */
+const lateReading = (atHand: () => Late | null): Late => ({
+  around: (name) => atHand()?.around(name) ?? null,
+  named: (name) => atHand()?.named(name) ?? null,
+});
 
 /** Unknown layouts, all for one reason. */
 export function nothingKnown(functions: Iterable<string>, state: Iterable<string>, reason: string): Layouts {

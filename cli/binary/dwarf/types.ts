@@ -250,6 +250,13 @@ export class TypeReader implements RecordContext {
     return pointee !== undefined && this.#debug.resolve(pointee).tag === TAG.subroutine_type;
   }
 
+  /** A type by its qualified name; null where it is described nowhere, or in several ways. */
+  named(name: string): TypeId | null {
+    const definitions = this.#lookup.definitionsNamed(name);
+    const [first] = definitions;
+    return first === undefined || new Set(definitions.map(shapeOf)).size > 1 ? null : this.#idOf(first, null);
+  }
+
   /** A type by its definition. */
   definition(die: Die): TypeId {
     return this.#idOf(die, null);
