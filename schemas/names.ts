@@ -14,6 +14,12 @@ export function cleanName(symbol: string): string {
   }
 }
 
+/**
+ * The variants of a C++ constructor or destructor are one function to the language.
+ * Source: Itanium C++ ABI 5.1.4.3: C1, C2, C3, D0, D1, D2; gcc and clang add C4, C5, D4, D5.
+ */
+export const withoutVariant = (symbol: string): string => symbol.replace(/([CD])[0-9](?=I|E|B)/g, "$1");
+
 /** A part that the compiler split off a function: reached only from there, so not a function in its own right. */
 export const isFragment = (symbol: string): boolean => FRAGMENT.test(symbol);
 

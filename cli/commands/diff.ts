@@ -92,18 +92,27 @@ function diffState(before: Inspected, after: Inspected, byLayout: (name: string)
     if (was === undefined) return { name, status: "new", changes: [], check: "unchecked" };
     if (is === undefined) return { name, status: "missing", changes: [], check: "unchecked" };
     const claim = claimState([liveAs(was)], [is]);
-    const { check, changes: byDwarf, remarks = [], reason } = byLayout(name);
+    const verdict = byLayout(name);
     const changes =
       claim.kind === "changed"
         ? [...claim.differences]
         : firstTold(
-            byDwarf,
+            verdict.changes,
             changedTypesOfState([liveAs(was)], [is], before.marks.records.types, after.marks.records.types),
           );
-    const told = [...remarks, ...(reason === undefined ? [] : [reason])].join("; ");
-    const status = changes.length > 0 ? "changed" : "kept";
-    return { name, status, changes, check, ...(told !== "" && { reason: told }) };
+    return variable(name, changes, verdict);
   });
+}
+
+/** A persistent variable of both builds. */
+function variable(
+  name: string,
+  changes: readonly string[],
+  { check, remarks = [], reason }: StateVerdict,
+): DiffReport["state"][number] {
+  const told = [...remarks, ...(reason === undefined ? [] : [reason])].join("; ");
+  const status = changes.length > 0 ? "changed" : "kept";
+  return { name, status, changes: [...changes], check, ...(told !== "" && { reason: told }) };
 }
 
 /** Variables that the loader shares among all copies, in both builds: they live on as persistent ones do. */
@@ -112,30 +121,20 @@ function diffUnique(
   after: Inspected,
   byLayout: (name: string) => StateVerdict,
 ): DiffReport["state"] {
-  const [was, is] = [uniqueAmong(before.exports), uniqueAmong(after.exports)];
-  const names = [...is.keys()].filter((name) => was.has(name));
-  const people = demangle(names);
-  return names.map((symbol, i) => {
-    const name = people[i] ?? symbol;
-    const { check, changes, remarks = [], reason } = byLayout(symbol);
-    const grown = grownExports(
-      new Map([[symbol, was.get(symbol) ?? NOTHING]]),
-      new Map([[symbol, is.get(symbol) ?? NOTHING]]),
-      ALL_SHARED,
-    );
-    const all = [...grown, ...changes].map((text) => text.replace(symbol, name));
-    const told = [...remarks, ...(reason === undefined ? [] : [reason])].join("; ").replaceAll(symbol, name);
-    return {
-      name,
-      status: all.length > 0 ? "changed" : "kept",
-      changes: all,
-      check,
-      ...(told !== "" && { reason: told }),
-    };
+  const was = uniqueAmong(before.exports);
+  const both = [...uniqueAmong(after.exports)].filter(([symbol]) => was.has(symbol));
+  const names = demangle(both.map(([symbol]) => symbol));
+  return both.map(([symbol, now], i) => {
+    const name = names[i] ?? symbol;
+    const verdict = byLayout(symbol);
+    const grown = grownExports(was, new Map([[symbol, now]]), ALL_SHARED);
+    const named = (text: string) => text.replaceAll(symbol, name);
+    return variable(name, [...grown, ...verdict.changes].map(named), {
+      ...verdict,
+      remarks: (verdict.remarks ?? []).map(named),
+    });
   });
 }
-
-const NOTHING = { size: 0, address: 0, unique: true };
 
 /** Exported variables that copies share or not, as the host loads the library. */
 const shared = ({ exports }: Inspected) => new Map([...exports].filter(([, { unique }]) => !unique));

@@ -43,7 +43,8 @@ export function pairFields(
   return { pairs, ...fillSpares(gone, added, typesBefore, typesAfter) };
 }
 
-const samePlace = (a: Field, b: Field): boolean => a.kind === b.kind && a.bit === b.bit && a.width === b.width;
+/** Whether a field stands where another does, as a member of the same kind. */
+export const samePlace = (a: Field, b: Field): boolean => a.kind === b.kind && a.bit === b.bit && a.width === b.width;
 
 /** A spare field is renamed only into one that takes all of it. */
 const sameSpan = (a: Field, b: Field, before: Types, after: Types): boolean =>

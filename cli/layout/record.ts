@@ -1,6 +1,6 @@
 /** Decides what may change in a struct, class, union or Rust enum; the table is in docs/layout.md. Pure. */
 import { compareArguments } from "./arguments.js";
-import { pairFields } from "./fields.js";
+import { pairFields, samePlace } from "./fields.js";
 import { DEEPEST, type Inside } from "./inside.js";
 import { fieldName, fieldText, type Types, typeText } from "./text.js";
 import type { Field, RecordType, TypeId, Variants } from "./type.js";
@@ -72,8 +72,6 @@ function compareFields(before: readonly Field[], after: readonly Field[], inside
 
 /** Every compiler has its own name and type for it; what it leads to is the virtual functions' business. */
 const isVtablePointer = ({ name }: Field): boolean => name !== null && /^_vptr[.$]/.test(name);
-
-const samePlace = (a: Field, b: Field): boolean => a.kind === b.kind && a.bit === b.bit && a.width === b.width;
 
 /** Live data holds one of the old variants: each must be where it was. New ones are harmless. */
 function compareVariants(a: Variants, b: Variants, inside: Inside): void {

@@ -6,7 +6,7 @@ const DEEPEST = 12;
 
 export type Types = readonly TypeNode[];
 
-const nodeOf = (types: Types, id: TypeId): TypeNode => types[id] ?? { kind: "void" };
+export const nodeOf = (types: Types, id: TypeId): TypeNode => types[id] ?? { kind: "void" };
 
 /** A type as a person would write it, without `struct` and qualifiers. */
 export function typeText(types: Types, id: TypeId, depth = 0): string {

@@ -7,7 +7,7 @@ import { compareEnums } from "./enum.js";
 import type { Inside, Words } from "./inside.js";
 import { isImplementation, traitOf, withoutArguments } from "./names.js";
 import { compareStructs, passedByReference } from "./record.js";
-import { type Types, typeText } from "./text.js";
+import { nodeOf, type Types, typeText } from "./text.js";
 import { type Layouts, type Signature, type TypeId, type TypeNode, VOID } from "./type.js";
 
 /** int*** and the like: deeper than anybody writes. */
@@ -95,15 +95,14 @@ export class PairComparison {
       if (a.rust && a.name !== null) this.#compareTraits(a.name, own);
     }
     const title = titleOf(a, b);
-    const each = (texts: readonly string[], text: (one: string) => string) => [...new Set(texts)].map(text);
     const told = (texts: readonly string[]) =>
       texts.length === 0 ? [] : [`${title}: ${[...new Set(texts)].join("; ")}`];
     return {
       ...own,
       changes: told(own.changes),
       remarks: told(own.remarks),
-      unseen: each(own.unseen, (one) => one),
-      blind: each(own.blind, (one) => `${one} of ${title}`),
+      unseen: [...new Set(own.unseen)],
+      blind: [...new Set(own.blind)].map((one) => `${one} of ${title}`),
       renamed: own.renamed.map(({ pair, change, remark }) => ({
         pair,
         change: `${title}: ${change}`,
@@ -316,7 +315,6 @@ function whyUnseen(a: TypeNode, b: TypeNode): string | null {
   return null;
 }
 
-const nodeOf = (types: Types, id: TypeId): TypeNode => types[id] ?? { kind: "void" };
 const isNamed = (node: TypeNode): boolean => node.kind === "record" || node.kind === "enum";
 const textOf = (node: TypeNode): string => ("name" in node ? (node.name ?? "") : "");
 

@@ -3,6 +3,7 @@
  * other functions, results known at compile time, an entry that it shares with other functions. Says where.
  */
 import { basename } from "node:path";
+import { withoutVariant } from "../../schemas/names.js";
 import { type Bodies, bodiesAt, type Described, type Inlined } from "../binary/dwarf/bodies.js";
 import type { Elf } from "../binary/elf.js";
 import type { PlainFunction } from "../binary/functions.js";
@@ -54,9 +55,6 @@ function folded(bodies: Bodies, functions: readonly PlainFunction[]): Map<number
   }
   return sharing;
 }
-
-/** The variants of a constructor or destructor are one function to the language. */
-const withoutVariant = (symbol: string): string => symbol.replace(/([CD])[0-9](?=I|E|B)/g, "$1");
 
 /** Symbol -> as people write it, without parameters: all at once, because it takes a process. */
 function namesToShow({ at }: Bodies, sharing: ReadonlyMap<number, readonly string[]>): Map<string, string> {

@@ -4,11 +4,12 @@
  * Source: DWARF 5 sections 3.3.8.1 to 3.3.8.3; measured with gcc 12, clang 14, gold, lld and mold.
  */
 import { SHF_EXECINSTR } from "../../../schemas/elf.js";
-import { type Elf, ElfError } from "../elf.js";
+import { withoutVariant } from "../../../schemas/names.js";
+import type { Elf } from "../elf.js";
 import { firstFrom } from "../sorted.js";
 import { type Range, rangesOf } from "./addresses.js";
 import { AT, INLINED, LANGS_CPP } from "./constants.js";
-import { DwarfError } from "./cursor.js";
+import { reasonOf } from "./damage.js";
 import { Die, rootOf } from "./die.js";
 import { eachInlined, mayInline } from "./inlined-calls.js";
 import { fileOf } from "./line-files.js";
@@ -69,11 +70,6 @@ function searched(elf: Elf, addresses: Iterable<number>, withCopies: boolean): B
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof DwarfError || error instanceof ElfError) return error.message;
-  throw error;
-}
-
 /** Deeper than compilers refer: a concrete function, its abstract one, its declaration. */
 const LONGEST_CHAIN = 4;
 
@@ -86,9 +82,6 @@ interface Identity {
   readonly name: string | null;
   readonly chain: readonly Die[];
 }
-
-/** The variants of a constructor or destructor are one function to the language. Source: Itanium C++ ABI 5.1.4.3. */
-const withoutVariant = (symbol: string): string => symbol.replace(/([CD])[0-9](?=I|E|B)/g, "$1");
 
 function identityOf(die: Die): Identity {
   const chain = [die];

@@ -190,7 +190,7 @@ export const LNCT = { path: 1, directory_index: 2 } as const;
 export const INLINED: ReadonlySet<number> = new Set([1, 3]);
 
 export const LANG_RUST = 0x1c;
-/** C++, C++11, 14, 17 and 20. */
-export const LANGS_CPP: ReadonlySet<number> = new Set([0x04, 0x1a, 0x21, 0x2b, 0x2c]);
+/** C++98, 11, 14, 17, 20. Source: DWARF 5 table 7.17 and its later additions. */
+export const LANGS_CPP: ReadonlySet<number> = new Set([0x04, 0x1a, 0x21, 0x2a, 0x2b]);
 /** DW_ATE_*: the encodings that are signed integers, for the values of enumerators. */
 export const SIGNED_ENCODINGS: ReadonlySet<number> = new Set([0x05, 0x06]);

@@ -1,4 +1,5 @@
 /** What compilers leave out of the debug information although the code may depend on it, and how it can be had. Pure. */
+import { LANGS_CPP } from "./constants.js";
 
 /** Who wrote a unit. */
 export interface Producer {
@@ -7,9 +8,6 @@ export interface Producer {
   /** DW_LANG_*. */
   readonly language: number | undefined;
 }
-
-/** Source: DWARF 5 table 7.17 and later additions: C++98, 11, 14, 17, 20. */
-const CPP: ReadonlySet<number | undefined> = new Set([0x04, 0x1a, 0x21, 0x2a, 0x2b]);
 
 /** Of a type that is declared in a unit and described nowhere. See `opaque` in cli/layout/type.ts. */
 export function whyHidden({ text, language }: Producer): { readonly hidden: string | null; readonly compiler: string } {
@@ -24,7 +22,7 @@ const WHOLE = "-femit-class-debug-always";
 function cureOf(text: string, language: number | undefined): string | null {
   const leftOut = /-femit-struct-debug-(?:baseonly|reduced|detailed)\S*/.exec(text);
   if (leftOut !== null) return `build without ${leftOut[0]}`;
-  if (!CPP.has(language)) return null;
+  if (!LANGS_CPP.has(language ?? 0)) return null;
   // A class is described where its constructors are.
   if (/clang/.test(text)) return "build with -fstandalone-debug";
   // A class with virtual functions is described where its vtable is, and looks like any other declaration elsewhere.

@@ -2,9 +2,9 @@
  * The source files that a unit numbers, for DW_AT_decl_file and DW_AT_call_file: the head of its line table. Must not
  * read the table's program. Source: DWARF 5 section 6.2.4; DWARF 4 section 6.2.4.
  */
-import { ElfError } from "../elf.js";
 import { AT, FORM, LNCT } from "./constants.js";
 import { Cursor, DwarfError } from "./cursor.js";
+import { orNothing } from "./damage.js";
 import { rootOf } from "./die.js";
 import { skipForm, stringIndexAt } from "./form.js";
 import type { Unit } from "./unit.js";
@@ -29,18 +29,9 @@ export function fileOf(unit: Unit, number: number | undefined): string | null {
 export function filesOf(unit: Unit): readonly (string | null)[] {
   const known = tables.get(unit);
   if (known !== undefined) return known;
-  const files = readable(unit);
+  const files = orNothing(() => readFiles(unit));
   tables.set(unit, files);
   return files;
-}
-
-function readable(unit: Unit): readonly (string | null)[] {
-  try {
-    return readFiles(unit);
-  } catch (error) {
-    if (error instanceof DwarfError || error instanceof ElfError) return [];
-    throw error;
-  }
 }
 
 function readFiles(unit: Unit): readonly (string | null)[] {

@@ -2,11 +2,11 @@
  * Lookups in the debug information: functions and variables by address, types by name, names by entry. Reads only the
  * units that may contain the answer.
  */
-import { ElfError } from "../elf.js";
 import { firstFrom } from "../sorted.js";
 import { indexedAddress, rangesOf } from "./addresses.js";
 import { AT, OP, TAG } from "./constants.js";
-import { Cursor, DwarfError } from "./cursor.js";
+import { Cursor } from "./cursor.js";
+import { reasonOf } from "./damage.js";
 import type { DebugInfo } from "./debug-info.js";
 import { Die } from "./die.js";
 import type { Unit } from "./unit.js";
@@ -167,8 +167,7 @@ export class Lookup {
       try {
         return work();
       } catch (error) {
-        if (!(error instanceof DwarfError) && !(error instanceof ElfError)) throw error;
-        problems.add(error.message);
+        problems.add(reasonOf(error));
         return otherwise;
       }
     };

@@ -5,10 +5,10 @@
  * Source: DWARF 5, 3.1.1; gcc puts its flags into DW_AT_producer, clang does not.
  */
 
-import { type Elf, ElfError } from "../elf.js";
+import type { Elf } from "../elf.js";
 import { type Range, rangesOf } from "./addresses.js";
 import { AT } from "./constants.js";
-import { DwarfError } from "./cursor.js";
+import { orNothing } from "./damage.js";
 import { Die, rootOf } from "./die.js";
 import { DebugSections } from "./sections.js";
 import { InfoSection, type Unit } from "./unit.js";
@@ -27,7 +27,7 @@ export interface Compiled {
 }
 
 /** In the order of the file. Never throws for bad bytes. */
-export function compiledIn(elf: Elf): Compiled[] {
+export function compiledIn(elf: Elf): readonly Compiled[] {
   return orNothing(() => {
     const sections = new DebugSections(elf);
     const { units } = new InfoSection(sections, "info", sections.get("info"));
@@ -52,13 +52,4 @@ function optimisationOf(unit: Unit): "none" | "some" | "untold" {
       return functions.some((one) => one.has(AT.frame_base)) ? ["none"] : [];
     })[0] ?? "untold"
   );
-}
-
-function orNothing<T>(read: () => T[]): T[] {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DwarfError || error instanceof ElfError) return [];
-    throw error;
-  }
 }

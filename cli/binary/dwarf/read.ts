@@ -2,12 +2,15 @@
  * The layouts that the marks of one build depend on, from its debug information. The entry point of this folder:
  * whatever is wrong with the debug information becomes a reason, per function and variable, never an error.
  */
+
+import { withoutVariant } from "../../../schemas/names.js";
 import type { Known, Layouts, Signature, TypeId } from "../../layout/type.js";
-import { type Elf, ElfError } from "../elf.js";
+import type { Elf } from "../elf.js";
 import { whileAtHand } from "./at-hand.js";
 import { AT, TAG } from "./constants.js";
 import { conventionByOptions } from "./conventions.js";
 import { DwarfError } from "./cursor.js";
+import { reasonOf } from "./damage.js";
 import { DebugInfo, type OpenFile } from "./debug-info.js";
 import { Die } from "./die.js";
 import { type FoundEntries, Lookup } from "./lookup.js";
@@ -89,11 +92,6 @@ export function nothingKnown(functions: Iterable<string>, state: Iterable<string
   };
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof DwarfError || error instanceof ElfError) return error.message;
-  throw error;
-}
-
 /** The debug information does not say: the code does. */
 const UNTOLD = () => false;
 const NOTHING: FoundEntries = { entries: new Map(), problems: [] };
@@ -132,9 +130,6 @@ function sharedPlaces(names: Places): Set<number> {
     for (const place of places) users.set(place, (users.get(place) ?? new Set()).add(withoutVariant(name)));
   return new Set([...users].flatMap(([place, users]) => (users.size > 1 ? [place] : [])));
 }
-
-/** Source: Itanium C++ ABI 5.1.4.3: C1, C2, C3, D0, D1, D2; gcc and clang add C4, C5, D4, D5. */
-const withoutVariant = (name: string): string => name.replace(/([CD])[0-9](?=I|E|B)/g, "$1");
 
 /** Linkers and optimisers fold functions with the same code; the debug information describes only one of them. */
 const FOLDED = "it shares its code with another function";

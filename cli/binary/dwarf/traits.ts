@@ -7,7 +7,7 @@ import { traitOf } from "../../layout/names.js";
 import type { TypeNode } from "../../layout/type.js";
 import type { Elf } from "../elf.js";
 import { AT } from "./constants.js";
-import { DwarfError } from "./cursor.js";
+import { orNothing } from "./damage.js";
 import type { DebugInfo } from "./debug-info.js";
 import { Die } from "./die.js";
 import { type Lookup, placeOf } from "./lookup.js";
@@ -55,15 +55,6 @@ function findVtables(debug: DebugInfo): Map<string, Vtable> {
       found.set(trait, { at, size: debug.resolve(type).number(AT.byte_size) ?? 0 });
     }
   return found;
-}
-
-function orNothing<T>(read: () => readonly T[]): readonly T[] {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DwarfError) return [];
-    throw error;
-  }
 }
 
 function methodsIn(

@@ -4,10 +4,10 @@
  */
 import { ownNamesIn } from "../../layout/names.js";
 import { type Signature, type TypeId, type TypeNode, type VirtualFunction, VOID } from "../../layout/type.js";
-import { ElfError } from "../elf.js";
 import { AT, LANG_RUST, SIGNED_ENCODINGS, TAG } from "./constants.js";
 import { conventionOf, isWideVector, rustConventionOf } from "./conventions.js";
 import { DwarfError } from "./cursor.js";
+import { reasonOf } from "./damage.js";
 import type { DebugInfo } from "./debug-info.js";
 import { type Die, rootOf } from "./die.js";
 import { whyHidden } from "./hidden.js";
@@ -333,10 +333,7 @@ function shapeOf(die: Die): string {
   return [sizeOf(die), die.number(AT.decl_line), ...places].join(", ");
 }
 
-function unknown(error: unknown, name: string): TypeNode {
-  if (error instanceof DwarfError || error instanceof ElfError) return { kind: "unknown", name, reason: error.message };
-  throw error;
-}
+const unknown = (error: unknown, name: string): TypeNode => ({ kind: "unknown", name, reason: reasonOf(error) });
 
 /** @throws DwarfError without a constant size */
 function sizeOf(die: Die): number {
