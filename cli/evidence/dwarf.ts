@@ -110,7 +110,7 @@ function unseenBy(
   const changed = around();
   if (changed?.length === 0) return null;
   const ways = blind.length > 0 ? listed(blind) : "a variable or a call";
-  if (changed === null) return `what ${ways} may lead to was read too long ago to compare it`;
+  if (changed === null) return `what ${ways} may lead to cannot be compared`;
   return `${listed(changed)} changed, and ${ways} may lead there`;
 }
 

@@ -152,7 +152,7 @@ export interface Layouts {
   /**
    * The named types of the unit that defines a function or persistent variable, which may be used there without a trace in
    * its type. Reads them at the first call, and adds them to `types`; the same list for everything in one unit. Null if
-   * the debug information is no longer at hand.
+   * they cannot be read, or the debug information is no longer at hand.
    */
   readonly around: (name: string) => readonly TypeId[] | null;
   /** A type by its qualified name, wherever in the build it is described; null if nowhere, or no longer at hand. */

@@ -54,7 +54,12 @@ export function readLayouts(elf: Elf, path: string, functions: Places, state: Pl
         return type;
       },
       around: (name: string) =>
-        surroundings(dieOf(functions, code, name) ?? dieOf(state, data, name), debug, lookup, reader),
+        surroundings(
+          dieOf(functions, code, name) ?? dieOf(state, data, name) ?? lookup.codeless(name),
+          debug,
+          lookup,
+          reader,
+        ),
     });
     return {
       types,
@@ -137,9 +142,12 @@ const isNamed = (die: Die, name: string): boolean => [die.text(AT.linkage_name),
 
 const inUnit = new WeakMap<Unit, readonly TypeId[]>();
 
-/** The named types of the unit in which the declaration of a function or variable is: of its source file, also after optimisation. */
-function surroundings(die: Die | undefined, debug: DebugInfo, lookup: Lookup, reader: TypeReader): readonly TypeId[] {
-  if (die === undefined) return [];
+/**
+ * The named types of the unit in which the declaration of a function or variable is: of its source file, also after
+ * optimisation. Null if they cannot be read.
+ */
+function surroundings(die: Die | null, debug: DebugInfo, lookup: Lookup, reader: TypeReader): readonly TypeId[] | null {
+  if (die === null) return null;
   try {
     const { unit } = lookup.origin(die);
     let types = inUnit.get(unit);
@@ -152,7 +160,7 @@ function surroundings(die: Die | undefined, debug: DebugInfo, lookup: Lookup, re
     return types;
   } catch (error) {
     reasonOf(error); // throws what is no fault of the file's
-    return [];
+    return null;
   }
 }
 

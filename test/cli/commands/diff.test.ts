@@ -388,3 +388,17 @@ test("a function whose code another one's stands for is judged by its own descri
     "b_clear refused dwarf",
   ]);
 });
+
+test("what is behind a folded function's pointers counts as well", async (t) => {
+  const code = (item: string) => `struct item { ${item} }; struct a { void *p; long n; }; struct b { void *q; long n; };
+    int use(struct item *i); int use(struct item *i) { return i->x; }
+    long a_get(struct a *s); long a_get(struct a *s) { return ((struct item *)s->p)->x + s->n; }
+    long b_get(struct b *s); long b_get(struct b *s) { return ((struct item *)s->q)->x + s->n; }`;
+  const shop = new Workshop(t);
+  const paths = [
+    await shop.library("old.so", code("int x;"), ["-O2"], "gcc"),
+    await shop.library("new.so", code("int y, x;"), ["-O2"], "gcc"),
+  ];
+  const report = DiffReport.parse(JSON.parse(run("--json", "-f", "*_get", ...paths).stdout));
+  t.deepEqual(report.functions.map(({ name, check }) => `${name} ${check}`).sort(), ["a_get partly", "b_get partly"]);
+});
